@@ -1,0 +1,272 @@
+"""The command line: ``e2kd-lab``."""
+
+from __future__ import annotations
+
+import ast
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from e2kd_lab import experiments
+from e2kd_lab.atomic import write_text
+from e2kd_lab.data.check import check_waterbirds
+from e2kd_lab.data.minibirds import MiniBirds, make_minibirds
+from e2kd_lab.data.waterbirds import SPLITS
+from e2kd_lab.demo import demo as run_demo
+from e2kd_lab.errors import ExperimentError, LabError
+from e2kd_lab.execute import evaluate as evaluate_student
+from e2kd_lab.execute import run
+from e2kd_lab.experiments import Experiment
+from e2kd_lab.figures.all_figures import write_all_figures
+from e2kd_lab.models import build_model
+from e2kd_lab.runs import load_runs
+from e2kd_lab.training import Hardware, ProgressBar, measures
+from e2kd_lab.workspace import data_folder, runs_folder, workspace
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="A lab for explanation-enhanced knowledge distillation."
+)
+data_app = typer.Typer(no_args_is_help=True, help="Make embedded data sets, check data sets.")
+app.add_typer(data_app, name="data")
+console = Console(soft_wrap=True)
+
+ScaleOption = Annotated[str, typer.Option(help="lab, paper or smoke")]
+RunsOption = Annotated[Path | None, typer.Option(help="Where runs lie  [default: runs in the workspace]")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda")]
+RootOption = Annotated[str | None, typer.Option(help="The data set's folder, or a root that holds it")]
+TeacherDataOption = Annotated[str | None, typer.Option(help="Unbiased data to train the teacher on")]
+TeacherOption = Annotated[str | None, typer.Option(help="The teacher's checkpoint, or a torchvision weight enum")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="Any other field of the experiment, such as image_size=64")
+]
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Receives results.csv and the figures")] = Path("runs/demo"),
+    scale: ScaleOption = "lab",
+    runs: RunsOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Train teacher, baseline, KD and e2KD on the embedded data; print a table, write results and figures."""
+    table = run_demo(
+        out,
+        scale=scale,
+        runs=runs,
+        hardware=Hardware(device=device),
+        say=console.print,
+    )
+    wide = table[table["group"].isin(["in_distribution", "out_of_distribution", "worst"])]
+    _print_results(wide, f"Waterbirds, MiniBirds test set, measured here ({scale}); percent, cosine in [-1, 1]")
+    console.print(f"\nResults and figures: {out}")
+    notebook = workspace() / "notebooks" / "00_quickstart.ipynb"
+    console.print(f"Next: jupyter lab {notebook if notebook.is_file() else 'notebooks/00_quickstart.ipynb'}")
+
+
+@data_app.command("make")
+def data_make(
+    name: Annotated[str, typer.Argument(help="minibirds")],
+    out: Annotated[Path | None, typer.Option(help="Folder  [default: data/NAME in the workspace]")] = None,
+    size: Annotated[int, typer.Option(help="Side of the images in pixels")] = MiniBirds().size,
+    train: Annotated[
+        tuple[int, int], typer.Option(help="Landbirds on land and waterbirds on water")
+    ] = MiniBirds().train,
+    val: Annotated[int, typer.Option(help="Validation images per group")] = MiniBirds().val,
+    test: Annotated[int, typer.Option(help="Test images per group")] = MiniBirds().test,
+    teacher: Annotated[int, typer.Option(help="Teacher's training images per group")] = MiniBirds().teacher,
+    seed: Annotated[int, typer.Option(help="Seed; the same seed gives the same bytes")] = MiniBirds().seed,
+    overwrite: Annotated[bool, typer.Option(help="Replace another set in the folder")] = False,
+) -> None:
+    """Write an embedded data set to disk."""
+    if name != "minibirds":
+        raise ExperimentError(f"There is no embedded data set '{name}'; expected minibirds.")
+    try:
+        spec = MiniBirds(size=size, train=train, val=val, test=test, teacher=teacher, seed=seed)
+        folder = make_minibirds(out or data_folder() / name, spec, overwrite=overwrite)
+    except (ValueError, OSError) as error:
+        raise LabError(str(error)) from error
+    console.print(f"{folder} holds MiniBirds, seed {seed}.")
+
+
+@data_app.command("check")
+def data_check(path: Annotated[Path, typer.Argument(help="A data set's folder, or a root that holds it")]) -> None:
+    """Read a data set completely and say what was found, or what is wrong with it."""
+    console.print(check_waterbirds(path), markup=False, highlight=False)
+
+
+@app.command()
+def train(
+    experiment: Annotated[str, typer.Argument(help="waterbirds")],
+    scale: ScaleOption = "lab",
+    method: Annotated[str, typer.Option(help="teacher, baseline, kd or e2kd")] = "e2kd",
+    lam: Annotated[float, typer.Option(help="Weight of the explanation loss")] = 5.0,
+    tau: Annotated[float, typer.Option(help="Temperature")] = 1.0,
+    seed: int = 0,
+    setting: Annotated[str, typer.Option(help="base, mixup or long")] = "base",
+    epochs: Annotated[int | None, typer.Option(help="In place of the recipe's")] = None,
+    data_root: RootOption = None,
+    teacher_data: TeacherDataOption = None,
+    teacher: TeacherOption = None,
+    set_: SetOption = None,
+    runs: RunsOption = None,
+    device: DeviceOption = "auto",
+    devices: Annotated[int, typer.Option(help="Processes, one a device; torchrun works too")] = 1,
+    workers: Annotated[int, typer.Option(help="Data-loading processes per device")] = 0,
+) -> None:
+    """Train one run, or resume it; a finished run is only loaded. Ctrl-C saves its state."""
+    wanted = _experiment(experiment, scale, setting, epochs, data_root, teacher_data, teacher, set_)
+    wanted = wanted.replace(method=method, lam=lam, tau=tau, seed=seed)
+    with _InterruptibleBar() as watcher:
+        finished = run(
+            wanted,
+            folder=runs,
+            hardware=Hardware(device=device, devices=devices, workers=workers),
+            watcher=watcher,
+        )
+    console.print(f"{finished.folder}: {finished.status}")
+    if finished.status == "done":
+        rows = finished.results().query("split == 'test'")
+        _print_results(rows.assign(method=method, lam=lam, tau=tau), f"{wanted.title}, test")
+
+
+@app.command()
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="A student's checkpoint, such as runs/.../best.ckpt")],
+    experiment: Annotated[str, typer.Option(help="The experiment that gives data and teacher")] = "waterbirds",
+    scale: ScaleOption = "lab",
+    split: Annotated[str, typer.Option(help="train, val or test")] = "test",
+    alone: Annotated[bool, typer.Option(help="Without a teacher: accuracy only")] = False,
+    data_root: RootOption = None,
+    teacher_data: TeacherDataOption = None,
+    teacher: TeacherOption = None,
+    set_: SetOption = None,
+    runs: RunsOption = None,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Evaluate one checkpoint beside its teacher."""
+    if split not in SPLITS:
+        raise ExperimentError(f"There is no split '{split}'; expected one of {', '.join(SPLITS)}.")
+    wanted = _experiment(experiment, scale, "base", None, data_root, teacher_data, teacher, set_)
+    wanted = wanted.replace(method="teacher" if alone else "kd")
+    student = build_model(wanted.student, wanted.num_classes, weights=str(checkpoint))
+    table = evaluate_student(wanted, student, split=split, folder=runs, device=device)
+    _print_results(measures(table).assign(method="student", lam=0.0, tau=1.0), f"{checkpoint}, {split}")
+
+
+@app.command()
+def results(
+    runs: RunsOption = None,
+    out: Annotated[Path | None, typer.Option(help="Write all rows to this CSV file")] = None,
+) -> None:
+    """Print the test results of all runs, means over seeds."""
+    table = load_runs(runs)
+    if table.empty:
+        raise LabError(f"{runs or runs_folder()} holds no runs with results yet; train some first.")
+    if out is not None:
+        write_text(out, table.to_csv(index=False, lineterminator="\n"))
+    test = table.query("split == 'test' and group in ['in_distribution', 'out_of_distribution', 'worst', 'all']")
+    for (experiment, scale, family, setting), part in test.groupby(["experiment", "scale", "family", "setting"]):
+        _print_results(part, f"{experiment}, {family} networks, {setting}, measured here ({scale})")
+
+
+@app.command()
+def figures(
+    runs: RunsOption = None,
+    out: Annotated[Path, typer.Option(help="Folder that receives the figures")] = Path("exports"),
+) -> None:
+    """Draw every figure that the finished runs allow, as PDF, SVG, PNG and CSV."""
+    files = write_all_figures(load_runs(runs), out)
+    if not files:
+        raise LabError(f"{runs or runs_folder()} holds no finished runs yet; train some first.")
+    for file in files:
+        console.print(str(file))
+
+
+def main() -> None:
+    """Entry point: errors that the lab explains by itself are one line and exit status 1."""
+    try:
+        app()
+    except LabError as error:
+        Console(stderr=True, soft_wrap=True).print(f"error: {error}", markup=False, highlight=False)
+        sys.exit(1)
+
+
+class _InterruptibleBar(ProgressBar):
+    """A progress bar; Ctrl-C and termination stop the run at its next step, with its state saved."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stop = False
+
+    def should_stop(self) -> bool:
+        return self._stop
+
+    def __enter__(self) -> _InterruptibleBar:
+        self._before = {kind: signal.signal(kind, self._on_signal) for kind in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *details: Any) -> None:
+        super().__exit__(*details)
+        for kind, handler in self._before.items():
+            signal.signal(kind, handler)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        # A second Ctrl-C ends the program at once.
+        signal.signal(number, signal.SIG_DFL)
+        self._stop = True
+
+
+def _experiment(
+    name: str,
+    scale: str,
+    setting: str,
+    epochs: int | None,
+    data_root: str | None,
+    teacher_data: str | None,
+    teacher: str | None,
+    assignments: list[str] | None,
+) -> Experiment:
+    changes: dict[str, Any] = {
+        "epochs": epochs,
+        "data_root": data_root,
+        "teacher_data_root": teacher_data,
+        "teacher_weights": teacher,
+    }
+    changes = {field: value for field, value in changes.items() if value is not None}
+    for assignment in assignments or []:
+        field, equals, value = assignment.partition("=")
+        if not equals:
+            raise ExperimentError(f"--set {assignment} has no '='; expected field=value.")
+        changes[field] = _literal(value)
+    return experiments.get(name, scale).replace(**changes).with_setting(setting)
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _print_results(rows: pd.DataFrame, title: str) -> None:
+    keys = ["method", "lam", "tau"]
+    wide: Any = rows.pivot_table(index=keys, columns=["metric", "group"], values="value", aggfunc="mean", sort=False)
+    table = Table(title=title, title_justify="left")
+    for heading in ("method", "λ", "τ"):
+        table.add_column(heading)
+    for metric, group in wide.columns:
+        table.add_column(f"{metric.replace('_', ' ')}\n{group.replace('_', ' ')}", justify="right")
+    for (method, lam, tau), values in wide.iterrows():
+        cells = [
+            "" if pd.isna(value) else f"{value:.2f}" if metric == "explanation_cosine" else f"{value:.1f}"
+            for (metric, _), value in values.items()
+        ]
+        table.add_row(method, f"{lam:g}" if method == "e2kd" else "", f"{tau:g}" if "kd" in method else "", *cells)
+    console.print(table)

@@ -1,0 +1,78 @@
+"""Looking through a data set before anything is trained on it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from e2kd_lab.data.images import read_image, read_mask
+from e2kd_lab.data.waterbirds import SPLITS, Record, Waterbirds, read_waterbirds
+
+_GROUPS = ("LL", "LW", "WL", "WW")
+
+# Images per split and group of the published sets.
+_EVALUATION = {"val": (467, 466, 133, 133), "test": (2255, 2255, 642, 642)}
+KNOWN_COUNTS: Mapping[str, Mapping[str, tuple[int, ...]]] = {
+    "Waterbirds-95": {"train": (3498, 184, 56, 1057), **_EVALUATION},
+    "Waterbirds-100": {"train": (3694, 0, 0, 1101), **_EVALUATION},
+}
+
+# Landbirds that the published metadata calls waterbirds.
+_MISLABELLED = ("Western_Wood_Pewee", "Eastern_Towhee", "Western_Meadowlark")
+
+
+def check_waterbirds(root: Path | str) -> str:
+    """Read a Waterbirds set completely, every image and mask, and describe what was found.
+
+    Parameters
+    ----------
+    root : Path or str
+        See `e2kd_lab.data.waterbirds.read_waterbirds`.
+
+    Returns
+    -------
+    str
+        Folder, counts per split and group beside those of the published sets, masks, and known peculiarities.
+
+    Raises
+    ------
+    DataError
+        At the first thing that is missing or damaged.
+    """
+    waterbirds = read_waterbirds(root)
+    with ThreadPoolExecutor() as pool:
+        for _ in pool.map(lambda record: _decode(waterbirds, record), waterbirds.records):
+            pass
+    counts = group_counts(waterbirds)
+    lines = [f"{waterbirds.folder}: {len(waterbirds.records)} images, all of them readable", ""]
+    lines += [_row("", _GROUPS)]
+    lines += [_row(split, counts[split]) for split in SPLITS]
+    for name, known in KNOWN_COUNTS.items():
+        same = all(counts[split] == known[split] for split in SPLITS)
+        lines += ["", f"{name} as published{', the same' if same else ''}:"]
+        lines += [_row(split, known[split]) for split in SPLITS]
+    lines += ["", f"masks: {waterbirds.masks if waterbirds.masks else 'none'}"]
+    suspicious = sorted(
+        {name for name in _MISLABELLED for r in waterbirds.records if r.label == 1 and name in r.image.parent.name}
+    )
+    if suspicious:
+        lines += [f"note: {', '.join(suspicious)} are landbirds, but labelled waterbirds as in the published metadata"]
+    return "\n".join(lines)
+
+
+def group_counts(waterbirds: Waterbirds) -> dict[str, tuple[int, ...]]:
+    """Number of images in each group (LL, LW, WL, WW), per split."""
+    counted = Counter((record.split, record.group) for record in waterbirds.records)
+    return {split: tuple(counted[split, group] for group in range(len(_GROUPS))) for split in SPLITS}
+
+
+def _decode(waterbirds: Waterbirds, record: Record) -> None:
+    read_image(record.image)
+    if waterbirds.masks is not None:
+        read_mask(waterbirds.mask_path(record))
+
+
+def _row(name: str, values: tuple[object, ...]) -> str:
+    return f"  {name:<6}" + "".join(f"{value!s:>7}" for value in values)

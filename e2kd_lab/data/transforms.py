@@ -1,0 +1,59 @@
+"""Image transforms of training and evaluation (Sec. C.1), as torchvision v2 transforms.
+
+They apply to an image, a mask or both in a dictionary; images stay uint8, because scaling to [0, 1] is cheaper on the
+device (`as_unit_range`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from torchvision.transforms import v2
+
+
+def train_transform(size: int, scale: tuple[float, float] = (0.08, 1.0)) -> v2.Transform:
+    """Random resized crop and horizontal flip.
+
+    Parameters
+    ----------
+    size : int
+        Side of the square result in pixels.
+    scale : tuple of float
+        Smallest and largest share of the image's area that a crop covers.
+    """
+    return v2.Compose([v2.RandomResizedCrop(size, scale=scale, antialias=True), v2.RandomHorizontalFlip()])
+
+
+def eval_transform(size: int, resize: int) -> v2.Transform:
+    """Resize the smaller side and crop the centre.
+
+    Parameters
+    ----------
+    size : int
+        Side of the square crop in pixels.
+    resize : int
+        Smaller side of the resized image in pixels, at least ``size``.
+    """
+    return v2.Compose([v2.Resize(resize, antialias=True), v2.CenterCrop(size)])
+
+
+def as_unit_range(images: Tensor) -> Tensor:
+    """uint8 images (N, 3, H, W) as float32 in [0, 1]; floating-point images unchanged."""
+    return images if images.is_floating_point() else images.float() / 255
+
+
+@contextmanager
+def seeded(*position: int) -> Iterator[None]:
+    """Make torch's random draws inside the block a function of the given integers alone.
+
+    A training step draws its augmentation from its position (seed, epoch, image) and not from a running stream, so that
+    a resumed run draws the same, with any number of workers. The generator's state is restored afterwards.
+    """
+    digest = hashlib.blake2b(repr(position).encode(), digest_size=8).digest()
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(int.from_bytes(digest, "little") >> 1)
+        yield

@@ -1,0 +1,93 @@
+"""The lab's main experiment in one go: data, teacher, baseline, KD, e2KD, table and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from e2kd_lab import experiments
+from e2kd_lab.atomic import write_text
+from e2kd_lab.data.transforms import as_unit_range
+from e2kd_lab.execute import load_teacher, run
+from e2kd_lab.experiments import Experiment
+from e2kd_lab.explain import Comparison, compare
+from e2kd_lab.figures import explanation_comparison, export_figure, waterbirds_bars
+from e2kd_lab.metrics.groups import GROUP_TITLES, GROUPS
+from e2kd_lab.runs import Run, load_runs
+from e2kd_lab.training import Hardware
+from e2kd_lab.workspace import runs_folder
+
+METHODS = {"baseline": {}, "kd": {"tau": 1.0}, "e2kd": {"tau": 1.0, "lam": 5.0}}
+COLUMNS = ["experiment", "scale", "family", "method", "lam", "tau", "seed", "split", "group", "metric", "value"]
+_GROUPS = ("all", "in_distribution", "out_of_distribution", "worst", *GROUPS)
+_METRICS = ("accuracy", "agreement", "explanation_cosine")
+
+
+def demo(
+    out: Path,
+    *,
+    scale: str = "lab",
+    runs: Path | None = None,
+    hardware: Hardware | None = None,
+    say: Callable[[str], None] = print,
+) -> pd.DataFrame:
+    """Run Waterbirds with standard networks at lab scale and write its results.
+
+    Parameters
+    ----------
+    out : Path
+        Receives ``results.csv``, and the figures ``waterbirds_bars`` and ``waterbirds_explanations`` as PDF, SVG, PNG.
+    scale : str
+        ``lab``, or ``smoke`` to see in seconds that everything works.
+    runs : Path, optional
+        Where runs lie; the workspace's folder by default, so that notebooks find them.
+    hardware : Hardware, optional
+        Device and processes.
+    say : callable
+        Receives lines about what is going on.
+
+    Returns
+    -------
+    DataFrame
+        The content of ``results.csv``: test results in the columns of `COLUMNS`.
+    """
+    runs = runs_folder() if runs is None else runs
+    base = experiments.get("waterbirds", scale)
+    done: dict[str, Run] = {}
+    for method, values in {"teacher": None, **METHODS}.items():
+        experiment = base.teacher_experiment() if values is None else base.replace(method=method, **values)
+        known = Run(runs / experiment.run_name()).status == "done"
+        done[method] = run(experiment, folder=runs, hardware=hardware)
+        say(f"{'loaded ' if known else 'trained'}  {experiment.title}")
+    results = load_runs(runs)
+    results = results[results["run"].isin([finished.folder.name for finished in done.values()])]
+    chosen = results.query("split == 'test' and group in @_GROUPS and metric in @_METRICS")
+    table = chosen.sort_values(
+        "method", key=lambda m: m.map({"teacher": 0, "baseline": 1, "kd": 2, "e2kd": 3}), kind="stable"
+    )
+    table = table[COLUMNS].reset_index(drop=True)
+    write_text(out / "results.csv", table.to_csv(index=False, lineterminator="\n"))
+    export_figure(waterbirds_bars(results, settings=("base",)), out / "waterbirds_bars")
+    export_figure(explanation_comparison(_examples(base, done, runs)), out / "waterbirds_explanations")
+    return table
+
+
+def _examples(base: Experiment, done: dict[str, Run], runs: Path) -> Comparison:
+    """Two images of each group, from all over the test split."""
+    dataset = base.dataset("test")
+    groups = np.asarray(dataset.groups)  # type: ignore[attr-defined]
+    members = [np.flatnonzero(groups == number) for number in range(len(GROUPS))]
+    indices = [int(group[len(group) * part // 3]) for group in members for part in (1, 2)]
+    samples = [dataset[index] for index in indices]
+    models = {"teacher": load_teacher(base, folder=runs)}
+    models |= {method: done[method].load_model() for method in METHODS}
+    return compare(
+        models,
+        as_unit_range(torch.stack([sample["image"] for sample in samples])),
+        torch.tensor([sample["label"] for sample in samples]),
+        tuple(GROUP_TITLES[GROUPS[sample["group"]]] for sample in samples),
+    )

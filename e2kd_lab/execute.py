@@ -1,0 +1,204 @@
+"""Carrying out an experiment: data, teacher and student, method, trainer, run folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+import torch
+from lightning_fabric import Fabric
+
+from e2kd_lab.data.waterbirds import Split
+from e2kd_lab.errors import LabError, RunError
+from e2kd_lab.experiments import Experiment
+from e2kd_lab.models import ExplainableModel, build_model
+from e2kd_lab.runs import Run
+from e2kd_lab.training import Hardware, Method, ProgressBar, Trainer, Watcher, measures, outcomes
+from e2kd_lab.training.metrics_file import MetricsFile
+from e2kd_lab.training.trainer import METRICS
+from e2kd_lab.workspace import runs_folder
+
+
+def run(
+    experiment: Experiment,
+    *,
+    folder: Path | str | None = None,
+    progress: bool = True,
+    hardware: Hardware | None = None,
+    watcher: Watcher | None = None,
+) -> Run:
+    """Train an experiment, or load it if this exact run is done; its teacher likewise.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What to run.
+    folder : Path or str, optional
+        Where runs lie; the workspace's ``runs`` by default.
+    progress : bool
+        Show a progress bar.
+    hardware : Hardware, optional
+        Device and processes; it does not change which run this is.
+    watcher : Watcher, optional
+        Told of progress in place of the progress bar, and asked whether to stop.
+
+    Returns
+    -------
+    Run
+        With status ``done``, or ``stopped`` if the watcher stopped it; run again to resume.
+
+    Raises
+    ------
+    LabError
+        If data, weights or the run's folder cannot be used, or training diverges; the run's status is then ``failed``.
+    """
+    folder = runs_folder() if folder is None else Path(folder)
+    hardware = hardware or Hardware()
+    here = Run(folder / experiment.run_name())
+    if here.status == "done":
+        return here
+    fabric = hardware.fabric(experiment.precision)
+    watcher = watcher or (ProgressBar() if progress else Watcher())
+    return _run(experiment, folder, hardware, watcher, fabric)
+
+
+def run_all(
+    experiments: Iterable[Experiment],
+    *,
+    folder: Path | str | None = None,
+    progress: bool = True,
+    hardware: Hardware | None = None,
+) -> list[Run]:
+    """Train or load several experiments, one after the other (see `run`)."""
+    return [run(experiment, folder=folder, progress=progress, hardware=hardware) for experiment in experiments]
+
+
+def load_teacher(experiment: Experiment, *, folder: Path | str | None = None) -> ExplainableModel:
+    """The teacher of an experiment, trained before or given as weights, in evaluation mode on the CPU.
+
+    Raises
+    ------
+    RunError
+        If the teacher's run is not done.
+    """
+    if experiment.teacher_weights is not None:
+        model = build_model(experiment.teacher, experiment.num_classes, weights=experiment.teacher_weights)
+        return model.eval()
+    folder = runs_folder() if folder is None else Path(folder)
+    teacher_run = Run(folder / experiment.teacher_experiment().run_name())
+    if teacher_run.status != "done":
+        raise RunError(f"{teacher_run.folder} is {teacher_run.status}; expected the finished run of the teacher.")
+    return teacher_run.load_model()
+
+
+def evaluate(
+    experiment: Experiment,
+    student: ExplainableModel,
+    *,
+    split: Split = "test",
+    folder: Path | str | None = None,
+    device: str = "cpu",
+) -> pd.DataFrame:
+    """What a student and the experiment's teacher say about each image of a split.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Gives data and teacher; with method ``teacher`` the student is looked at alone.
+    student : ExplainableModel
+        The network to evaluate.
+    split : str
+        ``train``, ``val`` or ``test``.
+    folder, device
+        Where runs lie, and the device to compute on.
+
+    Returns
+    -------
+    DataFrame
+        See `e2kd_lab.training.outcomes`; `e2kd_lab.training.measures` averages it.
+    """
+    teacher = None if experiment.method == "teacher" else load_teacher(experiment, folder=folder).to(device)
+    return outcomes(student.to(device), teacher, experiment.dataset(split), device=device)
+
+
+def _run(experiment: Experiment, folder: Path, hardware: Hardware, watcher: Watcher, fabric: Fabric) -> Run:
+    here = Run(folder / experiment.run_name())
+    if here.status == "done":
+        return here
+    if experiment.method != "teacher" and experiment.teacher_weights is None:
+        teacher_run = _run(experiment.teacher_experiment(), folder, hardware, watcher, fabric)
+        if teacher_run.status != "done":
+            return here
+    if not fabric.is_global_zero:
+        fabric.barrier("locked")
+        _train(experiment, here, folder, hardware, watcher, fabric)
+        return here
+    with here.locked():
+        if Run(here.folder).status == "done":  # finished by another process while this one trained the teacher
+            return here
+        here.begin(experiment, str(fabric.device))
+        fabric.barrier("locked")
+        start = time.monotonic()
+        try:
+            finished = _train(experiment, here, folder, hardware, watcher, fabric)
+        except KeyboardInterrupt:
+            here.set_status("stopped")
+            raise
+        except BaseException as error:
+            message = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+            here.set_status("failed", message)
+            raise
+        here.set_status("done" if finished else "stopped", seconds=round(time.monotonic() - start, 1))
+    return here
+
+
+def _train(
+    experiment: Experiment, here: Run, folder: Path, hardware: Hardware, watcher: Watcher, fabric: Fabric
+) -> bool:
+    torch.manual_seed(experiment.seed)
+    student = build_model(experiment.network, experiment.num_classes, weights=experiment.initial_weights)
+    teacher = None
+    if experiment.method != "teacher":
+        teacher = load_teacher(experiment, folder=folder).to(fabric.device)
+    method = Method(experiment.method, student, teacher, lam=experiment.lam, tau=experiment.tau)
+
+    def measure(split: Split) -> pd.DataFrame:
+        table = outcomes(
+            student,
+            teacher,
+            sets[split],
+            device=fabric.device,
+            workers=hardware.workers,
+            rank=fabric.global_rank,
+            world_size=fabric.world_size,
+        )
+        return measures(table)
+
+    sets = {split: experiment.dataset(split) for split in ("train", "val", "test")}
+    trainer = Trainer(
+        method,
+        experiment,
+        sets["train"],
+        num_classes=experiment.num_classes,
+        validate=lambda: measure("val"),
+        folder=here.folder,
+        fabric=fabric,
+        hardware=hardware,
+        watcher=watcher,
+    )
+    if not trainer.fit(experiment.title):
+        return False
+    step = trainer.total_steps
+    if experiment.select == "best":
+        fabric.barrier("best checkpoint written")
+        step = trainer.load_best()
+    rows = measure("test")
+    if fabric.is_global_zero:
+        watcher.on_rows(
+            MetricsFile(here.folder / METRICS, trainer.total_steps).add(
+                step, step // trainer.steps_per_epoch, "test", rows
+            )
+        )
+    return True

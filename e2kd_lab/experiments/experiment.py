@@ -1,0 +1,197 @@
+"""What an experiment is: every number that changes its result, and nothing that does not."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from torch.utils.data import Dataset
+
+from e2kd_lab.data.waterbirds import Split
+from e2kd_lab.errors import ExperimentError
+from e2kd_lab.models import model_names
+from e2kd_lab.models.checkpoints import weights_fingerprint
+from e2kd_lab.training.method import METHODS, MethodName, needs_teacher
+from e2kd_lab.training.recipe import Recipe
+
+Scale = Literal["smoke", "lab", "paper"]
+SCALES: tuple[Scale, ...] = ("smoke", "lab", "paper")
+
+# Raised when a change of the code changes results, so that old runs are not taken for new ones.
+RESULTS_VERSION = 1
+
+# Where things lie on this machine; the configuration has fingerprints of their contents instead.
+_LOCATIONS = ("data_root", "teacher_data_root", "teacher_weights", "student_weights")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment(Recipe):
+    """One row of a figure or table of the paper: data, teacher, student, method and recipe.
+
+    Attributes
+    ----------
+    name : str
+        The experiment, for instance ``waterbirds``.
+    scale : str
+        ``lab`` (embedded data, small networks, minutes on a CPU), ``paper``, or ``smoke`` (tries the code in seconds).
+    family : str
+        ``standard`` networks with GradCAM.
+    setting : str
+        The experiment's variant, for instance a column of Fig. 3.
+    method : str
+        ``teacher``, ``baseline``, ``kd`` or ``e2kd``.
+    lam, tau : float
+        Weight of the explanation loss (Eq. 2), and temperature (Eq. 1).
+    teacher, student : str
+        Registry names of the networks.
+    num_classes : int
+        Number of classes.
+    teacher_weights : str or None
+        Checkpoint file or torchvision weight enum of the teacher; None to train it here by ``teacher_recipe``. With
+        method ``teacher`` these are the weights that training starts from.
+    student_weights : str or None
+        Weights that the student starts from; None for random ones.
+    teacher_recipe : Recipe or None
+        How the teacher is trained where no weights are given.
+    data_root, teacher_data_root : str or None
+        Where the data lie; None for the scale's default.
+    image_size, resize : int
+        Side of the network's input, and of the image's smaller side before the centre crop of evaluation, in pixels.
+    crop_scale : tuple of float
+        Smallest and largest share of the image that a random training crop covers.
+    select : str
+        The checkpoint that is evaluated: ``last`` or ``best`` (by validation accuracy).
+    """
+
+    name: str
+    scale: Scale
+    family: Literal["standard"] = "standard"
+    setting: str = "base"
+    method: MethodName = "baseline"
+    lam: float = 0.0
+    tau: float = 1.0
+    teacher: str
+    student: str
+    num_classes: int
+    teacher_weights: str | None = None
+    student_weights: str | None = None
+    teacher_recipe: Recipe | None = None
+    data_root: str | None = None
+    teacher_data_root: str | None = None
+    image_size: int
+    resize: int
+    crop_scale: tuple[float, float] = (0.08, 1.0)
+    select: Literal["last", "best"] = "last"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.method not in METHODS:
+            raise ExperimentError(f"There is no method '{self.method}'; expected one of {', '.join(METHODS)}.")
+        for network in (self.teacher, self.student):
+            if network not in model_names():
+                raise ExperimentError(f"There is no model '{network}'; expected one of {', '.join(model_names())}.")
+        if not self.lam >= 0 or not self.tau > 0:
+            raise ExperimentError(f"lam is {self.lam} and tau is {self.tau}; expected lam >= 0 and tau > 0.")
+        if not 0 < self.image_size <= self.resize:
+            raise ExperimentError(
+                f"'image_size' is {self.image_size} and 'resize' is {self.resize}; expected 0 < image_size <= resize."
+            )
+        if self.select not in ("last", "best"):
+            raise ExperimentError(f"'select' is '{self.select}'; expected last or best.")
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with other values, for instance ``replace(method="e2kd", lam=5.0)``.
+
+        Raises
+        ------
+        ExperimentError
+            If a field is not known or a value is not valid.
+        """
+        known = [field.name for field in dataclasses.fields(self)]
+        for name in changes:
+            if name not in known:
+                raise ExperimentError(f"An experiment has no field '{name}'; expected one of {', '.join(known)}.")
+        return dataclasses.replace(self, **changes)
+
+    @property
+    def network(self) -> str:
+        """Registry name of the network that is trained."""
+        return self.teacher if self.method == "teacher" else self.student
+
+    @property
+    def initial_weights(self) -> str | None:
+        """Weights that the trained network starts from."""
+        return self.teacher_weights if self.method == "teacher" else self.student_weights
+
+    @property
+    def title(self) -> str:
+        """A short line for progress bars and panels."""
+        parts: list[str] = [self.method]
+        parts += [f"λ = {self.lam:g}"] if self.method == "e2kd" else []
+        parts += [f"τ = {self.tau:g}"] if needs_teacher(self.method) else []
+        parts += [self.setting] if self.setting != "base" else []
+        return f"{self.name} ({self.scale}): {', '.join(parts)}, seed {self.seed}"
+
+    def teacher_experiment(self) -> Self:
+        """The experiment that trains this one's teacher.
+
+        Raises
+        ------
+        ExperimentError
+            If the scale has no recipe for a teacher.
+        """
+        if self.teacher_recipe is None:
+            raise ExperimentError(
+                f"Experiment '{self.name}' at scale '{self.scale}' needs a trained teacher: give teacher_weights "
+                "(a checkpoint file or the name of torchvision weights)."
+            )
+        recipe = {f.name: getattr(self.teacher_recipe, f.name) for f in dataclasses.fields(Recipe)}
+        return self.replace(method="teacher", setting="base", lam=0.0, tau=1.0, **recipe)
+
+    def dataset(self, split: Split) -> Dataset:
+        """The images of a split, with the transform that training (for ``train``) or evaluation needs.
+
+        With method ``teacher``, ``train`` is the set that the teacher learns from.
+        """
+        raise NotImplementedError
+
+    def data_fingerprint(self) -> str:
+        """What identifies the content of the data that this experiment uses."""
+        raise NotImplementedError
+
+    def config(self) -> dict[str, Any]:
+        """Everything that changes the result, and nothing else, as plain values; the seed included."""
+        skip = {*_LOCATIONS, "teacher_recipe", "student", "teacher"}
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in skip}
+        if self.method != "e2kd":
+            values["lam"] = 0.0
+        if not needs_teacher(self.method):
+            values["tau"] = 1.0
+        values |= {
+            "network": self.network,
+            "data": self.data_fingerprint(),
+            "results_version": RESULTS_VERSION,
+        }
+        if self.initial_weights is not None:
+            values["initial_weights"] = weights_fingerprint(self.network, self.initial_weights)
+        if self.method != "teacher":
+            # The baseline too is compared with the teacher, so that its agreement depends on it.
+            values["teacher"] = self._teacher_fingerprint()
+        return json.loads(json.dumps(values, default=dataclasses.asdict))
+
+    def config_hash(self) -> str:
+        """Eight hexadecimal digits over `config` without the seed: runs that differ in the seed only share it."""
+        values = {name: value for name, value in self.config().items() if name != "seed"}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
+
+    def run_name(self) -> str:
+        """Name of the run's folder."""
+        return f"{self.name}-{self.scale}-{self.method}-{self.config_hash()}-s{self.seed}"
+
+    def _teacher_fingerprint(self) -> str:
+        if self.teacher_weights is not None:
+            return weights_fingerprint(self.teacher, self.teacher_weights)
+        return "run:" + self.teacher_experiment().run_name()

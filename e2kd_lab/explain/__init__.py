@@ -1,0 +1,6 @@
+"""Explanations of networks, and their pictures."""
+
+from e2kd_lab.explain.comparison import Comparison, compare
+from e2kd_lab.explain.explanation import Explanation, explain
+
+__all__ = ["Comparison", "Explanation", "compare", "explain"]

@@ -1,0 +1,17 @@
+"""The paper's figures and tables: a table or tensors in, a matplotlib Figure out; nothing here trains."""
+
+from e2kd_lab.figures.curves import training_curves
+from e2kd_lab.figures.explanations import explanation_comparison
+from e2kd_lab.figures.export import export_figure, figure_bytes
+from e2kd_lab.figures.paper import paper_results
+from e2kd_lab.figures.waterbirds import waterbirds_bars, waterbirds_table
+
+__all__ = [
+    "explanation_comparison",
+    "export_figure",
+    "figure_bytes",
+    "paper_results",
+    "training_curves",
+    "waterbirds_bars",
+    "waterbirds_table",
+]

@@ -1,0 +1,50 @@
+"""Training curves of one or several runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from e2kd_lab.figures.style import METHOD_COLOURS, TEXT_WIDTH, new_figure, styled
+
+# What each axis shows: title, split, group, metric.
+_AXES = (
+    ("Training loss", "train", "all", "loss"),
+    ("Validation agreement, out-of-distribution (%)", "val", "out_of_distribution", "agreement"),
+    ("Explanation cosine to the teacher, validation", "val", "all", "explanation_cosine"),
+)
+
+
+def training_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], *, total_epochs: int | None = None) -> Figure:
+    """Loss, out-of-distribution agreement and explanation cosine over the epochs.
+
+    Parameters
+    ----------
+    curves : mapping
+        For each label the run's method, which gives the colour, and its rows of ``metrics.csv``. Where a method comes
+        twice, the later one is dashed.
+    total_epochs : int, optional
+        Right end of the axes, for a run that is not finished.
+    """
+    with styled():
+        figure = new_figure(TEXT_WIDTH, 1.75)
+        axes = figure.subplots(1, len(_AXES))
+        for axis, (title, split, group, metric) in zip(axes, _AXES, strict=True):
+            seen: set[str] = set()
+            for label, (method, rows) in curves.items():
+                line = rows[(rows["split"] == split) & (rows["group"] == group) & (rows["metric"] == metric)]
+                style = "--" if method in seen else "-"
+                seen.add(method)
+                colour = METHOD_COLOURS.get(method, "black")
+                axis.plot(line["epoch"], line["value"], style, color=colour, label=label, marker=".", markersize=3)
+            axis.set_title(title, fontsize=5.6)
+            axis.set_xlabel("epoch")
+            axis.set_xlim(0, total_epochs or None)
+            axis.tick_params(labelsize=6)
+        axes[1].set_ylim(-3, 103)
+        handles, labels = axes[1].get_legend_handles_labels()
+        if labels:
+            figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=6)
+    return figure

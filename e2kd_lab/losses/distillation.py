@@ -1,0 +1,46 @@
+"""Knowledge distillation from logits."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from e2kd_lab.losses.precision import at_least_float32
+
+
+def kd_loss(student_logits: Tensor, teacher_logits: Tensor, tau: float = 1.0) -> Tensor:
+    r"""Temperature-scaled KL divergence of the teacher's to the student's class distribution (Eq. 1).
+
+    .. math:: \mathcal{L}_{KD} = \tau^2 \, \frac1N \sum_n \sum_k p_T^{(k)} (\log p_T^{(k)} - \log p_S^{(k)}),
+              \qquad p_M = \mathrm{softmax}(z_M / \tau)
+
+    The teacher's entropy, a constant that the paper's Eq. 1 drops, is kept: the gradient is the same, and the loss
+    is zero when student and teacher agree.
+
+    Parameters
+    ----------
+    student_logits, teacher_logits : Tensor
+        Logits, shape (N, K). The teacher's are treated as constants.
+    tau : float
+        Temperature, > 0.
+
+    Returns
+    -------
+    Tensor
+        Scalar >= 0, in at least float32 also under autocast.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or tau is not positive.
+    """
+    if student_logits.shape != teacher_logits.shape or student_logits.ndim != 2:
+        raise ValueError(
+            f"kd_loss needs student and teacher logits of one shape (N, K), "
+            f"got {tuple(student_logits.shape)} and {tuple(teacher_logits.shape)}."
+        )
+    if not tau > 0:
+        raise ValueError(f"kd_loss needs a temperature tau > 0, got {tau}.")
+    log_p_student = F.log_softmax(at_least_float32(student_logits) / tau, dim=1)
+    log_p_teacher = F.log_softmax(at_least_float32(teacher_logits.detach()) / tau, dim=1)
+    return tau**2 * F.kl_div(log_p_student, log_p_teacher, reduction="batchmean", log_target=True)

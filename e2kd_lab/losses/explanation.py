@@ -1,0 +1,40 @@
+"""The explanation term of e2KD."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from e2kd_lab.losses.precision import at_least_float32
+
+
+def explanation_loss(student_maps: Tensor, teacher_maps: Tensor) -> Tensor:
+    r"""One minus the cosine similarity of the two models' explanations, averaged over the batch (Eq. 3).
+
+    .. math:: \mathcal{L}_{exp} = \frac1N \sum_n 1 - \cos(\mathrm{vec}\,E_T, \mathrm{vec}\,E_S)
+
+    Both maps explain the class that the teacher predicts. An all-zero map has cosine 0 with everything.
+
+    Parameters
+    ----------
+    student_maps, teacher_maps : Tensor
+        Explanations, shape (N, C, H, W). The teacher's are treated as constants.
+
+    Returns
+    -------
+    Tensor
+        Scalar in [0, 2], in at least float32 also under autocast.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+    """
+    if student_maps.shape != teacher_maps.shape:
+        raise ValueError(
+            f"explanation_loss needs student and teacher maps of one shape, "
+            f"got {tuple(student_maps.shape)} and {tuple(teacher_maps.shape)}."
+        )
+    student = at_least_float32(student_maps).flatten(1)
+    teacher = at_least_float32(teacher_maps.detach()).flatten(1)
+    return (1 - F.cosine_similarity(student, teacher, dim=1)).mean()

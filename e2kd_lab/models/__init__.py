@@ -1,0 +1,66 @@
+"""Networks by name: torchvision's for the paper's experiments, small ones for the lab."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from e2kd_lab.errors import ExperimentError
+from e2kd_lab.models.checkpoints import load_weights
+from e2kd_lab.models.interface import ExplainableModel
+from e2kd_lab.models.resnet_mini import resnet_mini
+from e2kd_lab.models.standard import densenet169, resnet18, resnet34, resnet50
+
+__all__ = ["ExplainableModel", "build_model", "model_names"]
+
+_REGISTRY: dict[str, Callable[..., ExplainableModel]] = {
+    "resnet18": resnet18,
+    "resnet34": resnet34,
+    "resnet50": resnet50,
+    "densenet169": densenet169,
+    "resnet_mini": resnet_mini,
+}
+
+
+def model_names() -> list[str]:
+    """The names that `build_model` knows."""
+    return sorted(_REGISTRY)
+
+
+def build_model(name: str, num_classes: int, *, weights: str | None = None, **options: Any) -> ExplainableModel:
+    """Build a network by its registry name.
+
+    Parameters
+    ----------
+    name : str
+        One of `model_names`.
+    num_classes : int
+        Number of logits, K >= 1.
+    weights : str, optional
+        Checkpoint file or torchvision weight enum (see `e2kd_lab.models.checkpoints.load_weights`); random if None.
+    **options
+        Options of the network, for instance ``width`` of ``resnet_mini``.
+
+    Returns
+    -------
+    ExplainableModel
+        In training mode, float32, on the CPU; maps ``model.preprocess(images)`` to logits (N, K).
+
+    Raises
+    ------
+    ExperimentError
+        If the name, the number of classes or an option is not known or not valid.
+    CheckpointError
+        If the weights cannot be read or do not fit.
+    """
+    if name not in _REGISTRY:
+        raise ExperimentError(f"There is no model '{name}'; expected one of {', '.join(model_names())}.")
+    if num_classes < 1:
+        raise ExperimentError(f"Model '{name}' needs at least one class, got num_classes = {num_classes}.")
+    try:
+        model = _REGISTRY[name](num_classes, **options)
+    except TypeError as error:
+        raise ExperimentError(f"Model '{name}' does not take these options: {error}.") from error
+    if weights is not None:
+        load_weights(model, name, weights)
+    return model

@@ -1,0 +1,144 @@
+"""Loading weights from files and from torchvision's published checkpoints, never executing what a file says."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import get_model_weights
+
+from e2kd_lab.errors import CheckpointError
+
+# Containers and wrappers that published checkpoints put around the state dict.
+_CONTAINERS = ("model", "state_dict")
+_PREFIXES = ("module.", "_forward_module.", "0.")
+
+
+def read_checkpoint(path: Path | str) -> Any:
+    """Read a checkpoint file with ``weights_only=True``, on the CPU.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, is no checkpoint, or holds anything but tensors and plain values.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path} is not there; expected a checkpoint file.")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{path} is damaged or holds Python objects, which are refused because loading them could run code; "
+            "expected a file of tensors and plain values."
+        ) from error
+    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"{path} cannot be read as a checkpoint: {reason}") from error
+
+
+def state_dict_of(checkpoint: Any, source: str) -> dict[str, Tensor]:
+    """The state dict inside a checkpoint, without the containers and key prefixes that wrappers add."""
+    for container in _CONTAINERS:
+        if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(container), Mapping):
+            checkpoint = checkpoint[container]
+    if not isinstance(checkpoint, Mapping) or not all(isinstance(value, Tensor) for value in checkpoint.values()):
+        raise CheckpointError(f"{source} holds no state dict; expected names with tensors, bare or under 'model'.")
+    state = dict(checkpoint)
+    for prefix in _PREFIXES:
+        if state and all(key.startswith(prefix) for key in state):
+            state = {key.removeprefix(prefix): value for key, value in state.items()}
+    return state
+
+
+def load_state(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Load a state dict whose keys and shapes must be the model's.
+
+    Raises
+    ------
+    CheckpointError
+        Lists the first keys that are missing, not known, or of another shape; the model is then unchanged.
+    """
+    expected = model.state_dict()
+    problems = [f"'{key}' is missing" for key in expected if key not in state]
+    problems += [f"'{key}' is not in the model" for key in state if key not in expected]
+    problems += [
+        f"'{key}' has shape {tuple(state[key].shape)}, expected {tuple(expected[key].shape)}"
+        for key in expected
+        if key in state and state[key].shape != expected[key].shape
+    ]
+    if problems:
+        more = f", and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise CheckpointError(
+            f"{source} does not fit {type(model).__name__}: {'; '.join(problems[:5])}{more}; "
+            "expected the same keys and shapes as the model's state dict."
+        )
+    model.load_state_dict(dict(state))
+
+
+def load_weights(model: nn.Module, name: str, weights: str) -> None:
+    """Load weights into a model from a checkpoint file or from torchvision's published weights.
+
+    Parameters
+    ----------
+    model : nn.Module
+        The network, of any number of classes.
+    name : str
+        Its registry name, which for published weights is also torchvision's.
+    weights : str
+        A file, or the name of a torchvision weight enum such as ``"IMAGENET1K_V1"``. Published weights whose classifier
+        has another number of classes initialise all layers but this classifier.
+    """
+    enum = published_weights(name, weights)
+    if enum is None:
+        load_state(model, state_dict_of(read_checkpoint(weights), weights), weights)
+        return
+    try:
+        state = dict(enum.get_state_dict(progress=False, check_hash=True))
+    except OSError as error:
+        raise CheckpointError(
+            f"{name}'s weights {weights} could not be fetched from {enum.url}: {error}; "
+            f"expected network access, or the file in {torch.hub.get_dir()}/checkpoints."
+        ) from error
+    state = {_densenet_key(key): value for key, value in state.items()} if "densenet" in name else state
+    own = model.state_dict()
+    for key in ("fc.weight", "fc.bias", "classifier.weight", "classifier.bias"):
+        if key in state and key in own and state[key].shape != own[key].shape:
+            state[key] = own[key]
+    load_state(model, state, f"{name}'s weights {weights}")
+
+
+def published_weights(name: str, weights: str) -> Any | None:
+    """torchvision's weight enum of this name for this network, or None if there is none."""
+    try:
+        return get_model_weights(name)[weights]
+    except (KeyError, ValueError):
+        return None
+
+
+def weights_fingerprint(name: str, weights: str) -> str:
+    """What identifies given weights in a run's configuration: the enum's name, or the file's content."""
+    if published_weights(name, weights) is not None:
+        return f"{name}:{weights}"
+    path = Path(weights)
+    if not path.is_file():
+        raise CheckpointError(
+            f"{weights} is neither a checkpoint file nor one of torchvision's weights for {name}; "
+            "expected a path or a name such as IMAGENET1K_V1."
+        )
+    with path.open("rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _densenet_key(key: str) -> str:
+    # The published DenseNet files were saved with "norm.1" where the modules are named "norm1".
+    for layer in ("norm", "relu", "conv"):
+        for number in ("1", "2"):
+            if "denselayer" in key:
+                key = key.replace(f".{layer}.{number}.", f".{layer}{number}.")
+    return key

@@ -1,0 +1,233 @@
+"""A run is a folder; the results of many runs are one table."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import torch
+from filelock import FileLock, Timeout
+
+from e2kd_lab.atomic import write_json
+from e2kd_lab.errors import RunError
+from e2kd_lab.experiments import Experiment
+from e2kd_lab.models import ExplainableModel, build_model
+from e2kd_lab.training.metrics_file import read_metrics
+from e2kd_lab.training.trainer import BEST, LAST, METRICS
+from e2kd_lab.workspace import runs_folder
+
+CONFIG, ENVIRONMENT, STATUS, LOCK = "config.json", "environment.json", "status.json", ".lock"
+Status = Literal["new", "running", "stopped", "failed", "done"]
+
+# Columns of `load_runs` that come from the configuration.
+_CONFIG_COLUMNS = ["experiment", "scale", "family", "setting", "method", "lam", "tau", "seed"]
+RESULT_COLUMNS = ["run", "status", *_CONFIG_COLUMNS, "step", "epoch", "split", "group", "metric", "value"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder: configuration, metrics, checkpoints and status.
+
+    Attributes
+    ----------
+    folder : Path
+        ``<experiment>-<scale>-<method>-<hash>-s<seed>``, with ``config.json``, ``environment.json``, ``metrics.csv``,
+        ``last.ckpt``, ``best.ckpt`` and ``status.json``.
+    """
+
+    folder: Path
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What was run: everything that determines the result."""
+        return _read_json(self.folder / CONFIG)
+
+    @property
+    def status(self) -> Status:
+        """``new``, ``running``, ``stopped``, ``failed`` or ``done``; a run whose process died counts as stopped."""
+        if not (self.folder / STATUS).is_file():
+            return "new"
+        status = _read_json(self.folder / STATUS).get("status", "new")
+        return "stopped" if status == "running" and not self._is_locked() else status
+
+    @property
+    def error(self) -> str | None:
+        """Why the run failed, if it did."""
+        return _read_json(self.folder / STATUS).get("error") if (self.folder / STATUS).is_file() else None
+
+    def metrics(self) -> pd.DataFrame:
+        """All rows of ``metrics.csv``: ``step``, ``epoch``, ``split``, ``group``, ``metric``, ``value``."""
+        return read_metrics(self.folder / METRICS)
+
+    def results(self) -> pd.DataFrame:
+        """The measures of the selected checkpoint on validation and test images; of the last one while unfinished."""
+        rows = self.metrics()
+        measured = rows[rows["split"] == "test"]
+        if measured.empty:
+            measured = rows[rows["split"] == "val"]
+        step = measured["step"].max() if len(measured) else None
+        return rows[(rows["step"] == step) & rows["split"].isin(["val", "test"])].reset_index(drop=True)
+
+    def checkpoint(self) -> Path:
+        """The file whose ``model`` is the result of the run."""
+        return self.folder / (BEST if self.config["select"] == "best" else LAST)
+
+    def load_model(self, device: torch.device | str = "cpu") -> ExplainableModel:
+        """The trained network, in evaluation mode."""
+        config = self.config
+        model = build_model(config["network"], config["num_classes"], weights=str(self.checkpoint()))
+        return model.to(device).eval()
+
+    def begin(self, experiment: Experiment, device: str) -> None:
+        """Write what is going to be run, where, and that it is running."""
+        write_json(self.folder / CONFIG, experiment.config())
+        write_json(self.folder / ENVIRONMENT, _environment(device))
+        self.set_status("running")
+
+    def set_status(self, status: Status, error: str | None = None, **details: Any) -> None:
+        """Write ``status.json``, with this process as its author."""
+        author = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        }
+        write_json(self.folder / STATUS, {"status": status, "error": error, **author, **details})
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process; the lock ends with the process, however that ends.
+
+        Raises
+        ------
+        RunError
+            If another process or thread holds it, or the folder cannot be made.
+        """
+        lock = self._lock()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=0)
+        except Timeout:
+            status = _read_json(self.folder / STATUS) if (self.folder / STATUS).is_file() else {}
+            holder = f"process {status['pid']} on {status['host']}" if "pid" in status else "another process"
+            raise RunError(
+                f"{self.folder} is in use: {holder} is working on this run; wait for it or stop it."
+            ) from None
+        except OSError as error:
+            raise RunError(f"{self.folder} cannot be used for a run: {error.strerror or error}.") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _lock(self) -> FileLock:
+        return FileLock(self.folder / LOCK, thread_local=False)
+
+    def _is_locked(self) -> bool:
+        lock = self._lock()
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return True
+        except OSError:  # a folder that cannot be written to is not being trained in
+            return False
+        lock.release()
+        return False
+
+
+def find_runs(folder: Path | str | None = None) -> list[Run]:
+    """The runs in a folder (by default the workspace's), by name."""
+    folder = runs_folder() if folder is None else Path(folder)
+    return [Run(path.parent) for path in sorted(folder.glob(f"*/{CONFIG}"))]
+
+
+def load_runs(folder: Path | str | None = None) -> pd.DataFrame:
+    """Results of all runs in a folder as one long table.
+
+    Parameters
+    ----------
+    folder : Path or str, optional
+        The folder of runs; the workspace's by default.
+
+    Returns
+    -------
+    DataFrame
+        One row a run, split (``val``, ``test``), group and metric, with the columns ``run``, ``status``,
+        ``experiment``, ``scale``, ``family``, ``setting``, ``method``, ``lam``, ``tau``, ``seed``, ``step``, ``epoch``,
+        ``split``, ``group``, ``metric``, ``value``. Accuracy, agreement and dead-map rate are in percent, cosines in
+        [-1, 1]. Runs without measures yet are left out.
+
+    Raises
+    ------
+    RunError
+        If a run's files are damaged.
+    """
+    tables = []
+    for run in find_runs(folder):
+        if (run.folder / METRICS).is_file():
+            config = run.config
+            columns = {"experiment": config["name"], **{name: config[name] for name in _CONFIG_COLUMNS[1:]}}
+            tables.append(run.results().assign(run=run.folder.name, status=run.status, **columns)[RESULT_COLUMNS])
+    tables = [table for table in tables if len(table)]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=RESULT_COLUMNS)
+
+
+def select_by_validation(results: pd.DataFrame) -> pd.DataFrame:
+    """Keep, for each method and setting, the (lam, tau) with the highest validation accuracy (Sec. C.1.2).
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of `load_runs` of one experiment, scale and family.
+
+    Returns
+    -------
+    DataFrame
+        The rows of the selected runs, all their seeds. The accuracy over all validation images is averaged over seeds;
+        on a tie the smaller tau, then the smaller lam is kept.
+    """
+    keys, values = ["setting", "method"], ["tau", "lam"]
+    accuracy = results.query("split == 'val' and group == 'all' and metric == 'accuracy' and status == 'done'")
+    means = accuracy.groupby([*keys, *values])["value"].mean().reset_index()
+    means = means.sort_values(["value", *values], ascending=[False, True, True], kind="stable")
+    best = means.drop_duplicates(keys)[[*keys, *values]]
+    return results[results["status"] == "done"].merge(best, on=[*keys, *values])
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise RunError(f"{path} is not there; expected it in a run's folder.") from None
+    except (ValueError, OSError) as error:
+        raise RunError(f"{path} cannot be read as JSON: {error}.") from error
+    if not isinstance(value, dict):
+        raise RunError(f"{path} holds {type(value).__name__}; expected a JSON object.")
+    return value
+
+
+def _environment(device: str) -> dict[str, Any]:
+    packages = ("e2kd-lab", "torch", "torchvision", "lightning-fabric", "numpy", "pillow")
+    here = Path(__file__).parent
+    git = subprocess.run(
+        ["git", "-C", str(here), "rev-parse", "--verify", "-q", "HEAD"], capture_output=True, text=True, check=False
+    )
+    name = torch.cuda.get_device_name() if device.startswith("cuda") else platform.processor() or platform.machine()
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "device": device,
+        "device_name": name,
+        "git_revision": git.stdout.strip() or None,
+        "packages": {package: importlib.metadata.version(package) for package in packages},
+    }

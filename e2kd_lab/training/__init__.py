@@ -1,0 +1,21 @@
+"""What a training step computes, and the loop around it."""
+
+from e2kd_lab.training.evaluation import measures, outcomes
+from e2kd_lab.training.hardware import Hardware
+from e2kd_lab.training.method import METHODS, Method, needs_teacher
+from e2kd_lab.training.recipe import Recipe
+from e2kd_lab.training.trainer import Trainer
+from e2kd_lab.training.watcher import ProgressBar, Watcher
+
+__all__ = [
+    "METHODS",
+    "Hardware",
+    "Method",
+    "ProgressBar",
+    "Recipe",
+    "Trainer",
+    "Watcher",
+    "measures",
+    "needs_teacher",
+    "outcomes",
+]

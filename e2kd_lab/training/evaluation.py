@@ -1,0 +1,108 @@
+"""Evaluation of a student beside its teacher: image by image first, then as measures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from e2kd_lab.data.loading import eval_loader
+from e2kd_lab.data.transforms import as_unit_range
+from e2kd_lab.explain import explain
+from e2kd_lab.metrics import dead_maps, explanation_cosine, group_means
+from e2kd_lab.models import ExplainableModel
+
+
+@torch.no_grad()
+def outcomes(
+    student: ExplainableModel,
+    teacher: ExplainableModel | None,
+    dataset: Dataset,
+    *,
+    device: torch.device | str = "cpu",
+    batch_size: int = 256,
+    workers: int = 0,
+    rank: int = 0,
+    world_size: int = 1,
+) -> pd.DataFrame:
+    """What student and teacher say about each image of a data set.
+
+    Both explain the class that the teacher predicts, as in Eq. 3.
+
+    Parameters
+    ----------
+    student, teacher : ExplainableModel
+        The networks, on ``device``; evaluated in evaluation mode, their mode is restored. Without a teacher the columns
+        about it are missing.
+    dataset : Dataset
+        Samples with ``image``, ``label``, ``index`` and optionally ``group``.
+    device, batch_size, workers
+        How to compute; they do not change what is computed.
+    rank, world_size : int
+        Evaluate every ``world_size``-th image only; the processes' tables are put together.
+
+    Returns
+    -------
+    DataFrame
+        One row an image, in order: ``index``, ``label``, ``group`` (-1 without groups), ``prediction``; with a teacher
+        ``teacher_prediction``, ``explanation_cosine``, ``dead_map``.
+    """
+    networks: list[nn.Module] = [student] if teacher is None else [student, teacher]
+    modes = [network.training for network in networks]
+    for network in networks:
+        network.eval()
+    parts = []
+    for batch in eval_loader(dataset, batch_size, rank=rank, world_size=world_size, workers=workers):
+        images = as_unit_range(batch["image"].to(device, non_blocking=True))
+        columns: dict[str, Any] = {
+            "index": batch["index"],
+            "label": batch["label"],
+            "group": batch["group"] if "group" in batch else torch.full_like(batch["label"], -1),
+        }
+        if teacher is None:
+            columns["prediction"] = student(student.preprocess(images)).argmax(1)
+        else:
+            target = explain(teacher, images)
+            own = explain(student, images, target.classes)
+            columns["prediction"] = own.logits.argmax(1)
+            columns["teacher_prediction"] = target.classes
+            columns["explanation_cosine"] = explanation_cosine(own.maps, target.maps)
+            columns["dead_map"] = dead_maps(own.maps)
+        parts.append(pd.DataFrame({name: np.asarray(column.cpu()) for name, column in columns.items()}))
+    for network, mode in zip(networks, modes, strict=True):
+        network.train(mode)
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    if world_size > 1:
+        gathered: list[Any] = [None] * world_size
+        torch.distributed.all_gather_object(gathered, table)
+        table = pd.concat(gathered)
+    return table.sort_values("index", ignore_index=True)
+
+
+def measures(table: pd.DataFrame) -> pd.DataFrame:
+    """Averages of `outcomes` over all images and over groups.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``group`` (see `e2kd_lab.metrics.group_means`), ``metric``, ``value``: ``accuracy``, ``agreement`` and
+        ``dead_map_rate`` in percent, ``explanation_cosine`` in [-1, 1].
+    """
+    groups = torch.tensor(table["group"].to_numpy()) if (table["group"] >= 0).all() else None
+    columns = {"accuracy": 100.0 * (table["prediction"] == table["label"])}
+    if "teacher_prediction" in table:
+        columns["agreement"] = 100.0 * (table["prediction"] == table["teacher_prediction"])
+        columns["explanation_cosine"] = table["explanation_cosine"]
+        columns["dead_map_rate"] = 100.0 * table["dead_map"]
+    rows = [
+        {"group": group, "metric": metric, "value": value}
+        for metric, column in columns.items()
+        for group, value in group_means(torch.tensor(column.to_numpy(dtype=float)), groups).items()
+        # The worst group is the one with the lowest value; of dead maps that would be the best one.
+        if (metric, group) != ("dead_map_rate", "worst")
+    ]
+    return pd.DataFrame(rows, columns=["group", "metric", "value"])

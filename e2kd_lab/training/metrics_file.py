@@ -1,0 +1,60 @@
+"""A run's ``metrics.csv``: long format, one row a step, split, group and metric."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from e2kd_lab.atomic import write_text
+from e2kd_lab.errors import RunError
+
+COLUMNS = ["step", "epoch", "split", "group", "metric", "value"]
+
+
+class MetricsFile:
+    """The rows of a run so far, on disk after every `add`.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    last_step : int
+        Rows of later steps are dropped: a resumed run measures them again.
+    """
+
+    def __init__(self, path: Path, last_step: int) -> None:
+        self.path = path
+        rows = read_metrics(path) if path.is_file() else pd.DataFrame(columns=COLUMNS)
+        self._parts = [rows[rows["step"] <= last_step]]
+
+    def add(self, step: int, epoch: int, split: str, measures: pd.DataFrame) -> pd.DataFrame:
+        """Append measures (``group``, ``metric``, ``value``) and return them as complete rows.
+
+        Rows that the file already has for this step and split are replaced.
+        """
+        rows = measures.assign(step=step, epoch=epoch, split=split)[COLUMNS]
+        known = pd.concat(self._parts) if len(self._parts) > 1 else self._parts[0]
+        known = known[~((known["step"] == step) & (known["split"] == split))]
+        self._parts = [pd.concat([known, rows], ignore_index=True) if len(known) else rows]
+        write_text(self.path, self._parts[0].to_csv(index=False, lineterminator="\n"))
+        return rows
+
+
+def read_metrics(path: Path) -> pd.DataFrame:
+    """Read a ``metrics.csv``.
+
+    Raises
+    ------
+    RunError
+        If the file is missing or not of this form.
+    """
+    try:
+        rows = pd.read_csv(path, float_precision="round_trip")
+    except FileNotFoundError:
+        raise RunError(f"{path} is not there; expected the metrics of a run.") from None
+    except (ValueError, OSError) as error:
+        raise RunError(f"{path} cannot be read: {error}; expected the columns {', '.join(COLUMNS)}.") from error
+    if list(rows.columns) != COLUMNS:
+        raise RunError(f"{path} has the columns {', '.join(map(str, rows.columns))}; expected {', '.join(COLUMNS)}.")
+    return rows

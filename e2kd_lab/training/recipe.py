@@ -1,0 +1,102 @@
+"""How a network is trained, whatever it is trained on: the numbers of Sec. C.1."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+from e2kd_lab.errors import ExperimentError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Optimisation of one training run.
+
+    The defaults are the paper's for standard networks (Sec. C.1): AdamW, learning rate 0.01, weight decay 1e-4, cosine
+    schedule after 5 warm-up epochs, gradient norm clipped at 1.
+
+    Attributes
+    ----------
+    epochs : int
+        Passes over the training images.
+    batch_size : int
+        Global batch size, over all processes.
+    optimizer : str
+        ``adamw``, ``adam`` or ``sgd`` (momentum 0.9).
+    lr, weight_decay : float
+        Peak learning rate and weight decay.
+    warmup_epochs : float
+        Epochs of linear warm-up before the cosine schedule.
+    clip_norm : float or None
+        Largest norm of the gradient; None to leave it as it is.
+    mixup : float
+        Alpha of mixup's Beta distribution; 0 for none.
+    validate_every : int
+        Epochs between validations; the last epoch is always validated.
+    precision : str
+        Lightning Fabric's name of the arithmetic, such as ``32-true`` or ``bf16-mixed``.
+    seed : int
+        Seed of initialisation, order and augmentation.
+    """
+
+    epochs: int
+    batch_size: int
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    lr: float = 1e-2
+    weight_decay: float = 1e-4
+    warmup_epochs: float = 5.0
+    clip_norm: float | None = 1.0
+    mixup: float = 0.0
+    validate_every: int = 1
+    precision: str = "32-true"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for field in ("epochs", "batch_size", "validate_every"):
+            if getattr(self, field) < 1:
+                raise ExperimentError(f"'{field}' is {getattr(self, field)}; expected at least 1.")
+        if not self.lr > 0:
+            raise ExperimentError(f"'lr' is {self.lr}; expected a positive learning rate.")
+        for field in ("weight_decay", "warmup_epochs", "mixup", "seed"):
+            if not getattr(self, field) >= 0:
+                raise ExperimentError(f"'{field}' is {getattr(self, field)}; expected at least 0.")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise ExperimentError(f"'clip_norm' is {self.clip_norm}; expected a positive norm or None.")
+        if self.optimizer not in ("adamw", "adam", "sgd"):
+            raise ExperimentError(f"'optimizer' is '{self.optimizer}'; expected adamw, adam or sgd.")
+
+
+def build_optimizer(recipe: Recipe, module: nn.Module) -> torch.optim.Optimizer:
+    """The recipe's optimizer over all trainable parameters of a module."""
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(parameters, recipe.lr, momentum=0.9, weight_decay=recipe.weight_decay)
+    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
+    return kind(parameters, recipe.lr, weight_decay=recipe.weight_decay)
+
+
+def learning_rate(step: int, *, peak: float, warmup_steps: int, total_steps: int) -> float:
+    """Learning rate of one step: linear warm-up from 1 % of the peak, then a half cosine to zero.
+
+    Parameters
+    ----------
+    step : int
+        The step, from 0 to ``total_steps`` - 1.
+    peak : float
+        Highest learning rate, reached after ``warmup_steps`` steps.
+    warmup_steps, total_steps : int
+        Length of the warm-up and of the training.
+
+    Returns
+    -------
+    float
+        In (0, peak].
+    """
+    if step < warmup_steps:
+        return peak * (0.01 + 0.99 * step / warmup_steps)
+    progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+    return peak * 0.5 * (1 + math.cos(math.pi * progress))

@@ -1,0 +1,99 @@
+"""The state of a training run between two steps, and its file."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from e2kd_lab.atomic import write_atomically
+from e2kd_lab.errors import CheckpointError
+from e2kd_lab.models.checkpoints import load_state, read_checkpoint
+from e2kd_lab.training.method import Method
+
+
+@dataclass
+class TrainingState:
+    """What a run must remember besides network and optimizer.
+
+    Attributes
+    ----------
+    step : int
+        Steps done.
+    best_accuracy, best_step : float, int
+        Highest validation accuracy so far in percent, and the step that reached it.
+    sums : dict
+        Sums of the losses since the epoch began, float64 scalars on the device.
+    """
+
+    step: int = 0
+    best_accuracy: float = -1.0
+    best_step: int = 0
+    sums: dict[str, Tensor] = field(default_factory=dict)
+
+
+def save_state(path: Path, state: TrainingState, method: Method, optimizer: torch.optim.Optimizer) -> None:
+    """Write everything that a resumed run needs; ``model`` is the student alone, for everybody else."""
+    content = {
+        "model": method.student.state_dict(),
+        "method": method.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "state": {**vars(state), "sums": {name: value.cpu() for name, value in state.sums.items()}},
+        "random": _random_state(),
+    }
+    write_atomically(path, lambda file: torch.save(content, file))
+
+
+def save_student(path: Path, state: TrainingState, method: Method) -> None:
+    """Write the student's weights under ``model``, and the step at which they were taken."""
+    content = {"model": method.student.state_dict(), "step": state.step}
+    write_atomically(path, lambda file: torch.save(content, file))
+
+
+def load_state_into(
+    path: Path, method: Method, optimizer: torch.optim.Optimizer, device: torch.device
+) -> TrainingState:
+    """Restore what `save_state` wrote, the random generators included.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is damaged or belongs to another method or network.
+    """
+    content = read_checkpoint(path)
+    try:
+        load_state(method, content["method"], str(path))
+        optimizer.load_state_dict(content["optimizer"])
+        state = TrainingState(**content["state"])
+        state.sums = {name: value.to(device) for name, value in state.sums.items()}
+        _restore_random_state(content["random"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} is not the state of this run ({type(error).__name__}: {error}); expected a file that "
+            "this lab saved for the same experiment."
+        ) from error
+    return state
+
+
+def _random_state() -> dict[str, Any]:
+    algorithm, keys, *rest = np.random.get_state()  # noqa: NPY002 - the legacy generator is what libraries draw from
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "python": random.getstate(),
+        "numpy": (algorithm, torch.from_numpy(np.asarray(keys).astype(np.int64)), *rest),
+    }
+
+
+def _restore_random_state(saved: dict[str, Any]) -> None:
+    torch.set_rng_state(saved["torch"])
+    if saved["cuda"] and len(saved["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(saved["cuda"])
+    random.setstate(saved["python"])
+    algorithm, keys, *rest = saved["numpy"]
+    np.random.set_state((algorithm, keys.numpy().astype(np.uint32), *rest))  # noqa: NPY002

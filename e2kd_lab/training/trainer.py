@@ -1,0 +1,224 @@
+"""The training loop: short, and the same for every experiment, device and number of processes."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning_fabric import Fabric
+from torch.utils.data import Dataset
+from torchvision.transforms import v2
+
+from e2kd_lab.data.loading import steps_per_epoch, train_loader
+from e2kd_lab.data.transforms import as_unit_range, seeded
+from e2kd_lab.errors import TrainingError
+from e2kd_lab.models.checkpoints import load_state, read_checkpoint, state_dict_of
+from e2kd_lab.training.hardware import Hardware
+from e2kd_lab.training.method import Method
+from e2kd_lab.training.metrics_file import MetricsFile
+from e2kd_lab.training.recipe import Recipe, build_optimizer, learning_rate
+from e2kd_lab.training.state import TrainingState, load_state_into, save_state, save_student
+from e2kd_lab.training.watcher import Watcher
+
+LAST, BEST, METRICS = "last.ckpt", "best.ckpt", "metrics.csv"
+
+
+class Trainer:
+    """Trains a method in a folder, resuming there from the last checkpoint.
+
+    The folder receives ``metrics.csv`` (losses per epoch, validation measures), ``last.ckpt`` (the complete state) and
+    ``best.ckpt`` (the student with the highest validation accuracy). A run that was killed at any moment continues
+    from ``last.ckpt`` to the same numbers, on a CPU bit for bit.
+
+    Parameters
+    ----------
+    method : Method
+        What a step computes.
+    recipe : Recipe
+        How to train.
+    train_set : Dataset
+        Samples with ``image`` and ``label``, randomly transformed.
+    num_classes : int
+        Number of classes, for mixup.
+    validate : callable
+        Returns the validation measures (``group``, ``metric``, ``value``) of the student as it is; called on all
+        processes.
+    folder : Path
+        The run's folder.
+    fabric : Fabric
+        Launched; gives device, precision and processes.
+    hardware : Hardware
+        Loader processes and time between checkpoints.
+    watcher : Watcher
+        Told of progress, and asked whether to stop.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        recipe: Recipe,
+        train_set: Dataset,
+        *,
+        num_classes: int,
+        validate: Callable[[], pd.DataFrame],
+        folder: Path,
+        fabric: Fabric,
+        hardware: Hardware,
+        watcher: Watcher,
+    ) -> None:
+        self.method, self.recipe, self.train_set = method, recipe, train_set
+        self.validate, self.folder, self.fabric = validate, folder, fabric
+        self.hardware, self.watcher = hardware, watcher
+        self.steps_per_epoch = steps_per_epoch(len(train_set), recipe.batch_size)  # type: ignore[arg-type]
+        self.total_steps = recipe.epochs * self.steps_per_epoch
+        self._mixup = v2.MixUp(alpha=recipe.mixup, num_classes=num_classes) if recipe.mixup > 0 else None
+
+    def fit(self, title: str = "training") -> bool:
+        """Train to the end, or until the watcher asks to stop.
+
+        Returns
+        -------
+        bool
+            Whether all steps are done.
+
+        Raises
+        ------
+        TrainingError
+            If the loss is not a number any more; the last checkpoint is from before.
+        CheckpointError
+            If the folder's checkpoint cannot be used.
+        """
+        random.seed(self.recipe.seed)
+        np.random.seed(self.recipe.seed)  # noqa: NPY002 - the legacy generator is what libraries draw from
+        torch.manual_seed(self.recipe.seed + self.fabric.global_rank)
+        optimizer = build_optimizer(self.recipe, self.method)
+        # Convolutions are faster with channels last, on CPUs and GPUs.
+        self.method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if self.method.teacher is not None:
+            self.method.teacher.to(self.fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        module, wrapped_optimizer = self.fabric.setup(self.method, optimizer)
+        state = TrainingState()
+        if (self.folder / LAST).is_file():
+            state = load_state_into(self.folder / LAST, self.method, optimizer, self.fabric.device)
+        self._metrics = MetricsFile(self.folder / METRICS, state.step)
+        if state.step < self.total_steps:
+            if self.fabric.is_global_zero:
+                self.watcher.on_start(title, state.step, self.total_steps)
+            try:
+                self._loop(module, wrapped_optimizer, optimizer, state)
+            finally:
+                if self.fabric.is_global_zero:
+                    self.watcher.on_end(title)
+        return state.step >= self.total_steps
+
+    def load_best(self) -> int:
+        """Load the student of ``best.ckpt`` and return the step at which it was saved."""
+        path = self.folder / BEST
+        checkpoint = read_checkpoint(path)
+        load_state(self.method.student, state_dict_of(checkpoint, str(path)), str(path))
+        return int(checkpoint["step"])
+
+    def _loop(self, module: Any, wrapped: Any, optimizer: torch.optim.Optimizer, state: TrainingState) -> None:
+        saved_at = time.monotonic()
+        module.train()
+        for batch in self._batches(state.step):
+            losses = self._step(module, wrapped, batch, state.step)
+            state.step += 1
+            for name, value in losses.items():
+                state.sums[name] = state.sums.get(name, 0) + value.detach().double()
+            if self.fabric.is_global_zero:
+                self.watcher.on_step(state.step, losses)
+            if state.step % self.steps_per_epoch == 0:
+                self._end_epoch(state)
+            stop = self._should_stop(state.step)
+            due = time.monotonic() - saved_at > self.hardware.checkpoint_seconds
+            if self.fabric.is_global_zero and (stop or due or state.step == self.total_steps):
+                self._check_finite(state)
+                save_state(self.folder / LAST, state, self.method, optimizer)
+                saved_at = time.monotonic()
+            if stop:
+                return
+
+    def _batches(self, start: int) -> Any:
+        return train_loader(
+            self.train_set,
+            self.recipe.batch_size,
+            seed=self.recipe.seed,
+            start=start,
+            stop=self.total_steps,
+            rank=self.fabric.global_rank,
+            world_size=self.fabric.world_size,
+            workers=self.hardware.workers,
+            pin_memory=self.fabric.device.type == "cuda",
+        )
+
+    def _step(self, module: Any, optimizer: Any, batch: dict[str, torch.Tensor], step: int) -> dict[str, torch.Tensor]:
+        device, recipe = self.fabric.device, self.recipe
+        images = as_unit_range(batch["image"].to(device, non_blocking=True))
+        labels = batch["label"].to(device, non_blocking=True)
+        if self._mixup is not None:
+            with seeded(recipe.seed, step, self.fabric.global_rank):
+                images, labels = self._mixup(images, labels)
+        images = images.contiguous(memory_format=torch.channels_last)
+        rate = learning_rate(
+            step,
+            peak=recipe.lr,
+            warmup_steps=round(recipe.warmup_epochs * self.steps_per_epoch),
+            total_steps=self.total_steps,
+        )
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        losses = module(images, labels)
+        self.fabric.backward(losses["loss"])
+        if recipe.clip_norm is not None:
+            self.fabric.clip_gradients(module, optimizer, max_norm=recipe.clip_norm, error_if_nonfinite=False)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return losses
+
+    def _end_epoch(self, state: TrainingState) -> None:
+        self._check_finite(state)
+        epoch = state.step // self.steps_per_epoch
+        means = {name: value.item() / self.steps_per_epoch for name, value in state.sums.items()}
+        state.sums = {}
+        self._record(state.step, epoch, "train", _loss_rows(means))
+        if epoch % self.recipe.validate_every and state.step != self.total_steps:
+            return
+        measures = self.validate()
+        self._record(state.step, epoch, "val", measures)
+        accuracy = measures.query("metric == 'accuracy' and group == 'all'")["value"].item()
+        if accuracy > state.best_accuracy:
+            state.best_accuracy, state.best_step = accuracy, state.step
+            if self.fabric.is_global_zero:
+                save_student(self.folder / BEST, state, self.method)
+
+    def _record(self, step: int, epoch: int, split: str, measures: pd.DataFrame) -> None:
+        if self.fabric.is_global_zero:
+            self.watcher.on_rows(self._metrics.add(step, epoch, split, measures))
+
+    def _check_finite(self, state: TrainingState) -> None:
+        for name, value in state.sums.items():
+            if not torch.isfinite(value):
+                raise TrainingError(
+                    f"The {name} of {self.folder.name} is {value.item()} between steps "
+                    f"{state.step // self.steps_per_epoch * self.steps_per_epoch} and {state.step}; "
+                    f"expected a finite number. {LAST}, if it was written, is from before: "
+                    "lower the learning rate and train again."
+                )
+
+    def _should_stop(self, step: int) -> bool:
+        if self.fabric.world_size == 1:
+            return self.watcher.should_stop()
+        if step % 20:  # asking all processes costs a message
+            return False
+        return bool(self.fabric.broadcast(self.watcher.should_stop()))
+
+
+def _loss_rows(means: dict[str, float]) -> pd.DataFrame:
+    return pd.DataFrame({"group": "all", "metric": list(means), "value": list(means.values())})

@@ -1,0 +1,8 @@
+"""Panels: sliders over figures. Each is a class with its controls as attributes and a ``widget`` to display."""
+
+from e2kd_lab.widgets.explanation_browser import ExplanationBrowser
+from e2kd_lab.widgets.panel import Panel
+from e2kd_lab.widgets.train_lab import TrainLab
+from e2kd_lab.widgets.waterbirds_bars import WaterbirdsBars
+
+__all__ = ["ExplanationBrowser", "Panel", "TrainLab", "WaterbirdsBars"]

@@ -1,0 +1,159 @@
+"""Explanations of teacher and students side by side, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+import pandas as pd
+import torch
+
+from e2kd_lab.data.transforms import as_unit_range
+from e2kd_lab.data.waterbirds import CLASSES, Split
+from e2kd_lab.execute import load_teacher
+from e2kd_lab.experiments import Experiment
+from e2kd_lab.explain import compare
+from e2kd_lab.figures import explanation_comparison
+from e2kd_lab.figures.style import METHOD_TITLES
+from e2kd_lab.metrics.groups import GROUP_TITLES, GROUPS
+from e2kd_lab.models import ExplainableModel
+from e2kd_lab.runs import Run
+from e2kd_lab.training import outcomes
+from e2kd_lab.widgets.panel import Panel, shows_errors
+
+
+class ExplanationBrowser(Panel):
+    """Image, teacher and students side by side, with filters (Fig. 1, A1, A2).
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Gives the images and the teacher.
+    runs : mapping
+        Finished runs of students by method name, in the order of the columns.
+    split : str
+        Whose images to show.
+    folder : Path or str, optional
+        Where runs lie.
+    page_size : int
+        Images on one page.
+    export_folder : Path or str
+        Where the export button writes.
+
+    Attributes
+    ----------
+    group, student, relation, order, page : ipywidgets controls
+        Group of images; the student that ``relation`` and ``order`` are about; its agreement with the teacher or
+        correctness; order of the images; page.
+    selected : ndarray
+        Indices of the images that pass the filters, in order.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        runs: Mapping[str, Run],
+        *,
+        split: Split = "test",
+        folder: Path | str | None = None,
+        page_size: int = 8,
+        export_folder: Path | str = "exports",
+    ) -> None:
+        super().__init__(f"{experiment.name}_explanations", export_folder)
+        self.page_size = page_size
+        self.dataset = experiment.dataset(split)
+        teacher = load_teacher(experiment, folder=folder)
+        students = {method: run.load_model() for method, run in runs.items()}
+        self.models: dict[str, ExplainableModel] = {"teacher": teacher, **students}
+        self.outcomes = {method: outcomes(student, teacher, self.dataset) for method, student in students.items()}
+        first = next(iter(self.outcomes.values()))
+        present = [number for number in range(len(GROUPS)) if (first["group"] == number).any()]
+        self.group = widgets.Dropdown(
+            description="Group",
+            options=[("all", -1), *((GROUP_TITLES[GROUPS[number]], number) for number in present)],
+            layout=widgets.Layout(width="260px"),
+        )
+        self.student = widgets.Dropdown(
+            description="Student",
+            options=[(METHOD_TITLES.get(name, name), name) for name in students],
+            value=list(students)[-1],
+            layout=widgets.Layout(width="200px"),
+        )
+        self.relation = widgets.Dropdown(
+            description="Show",
+            options=["all", "agrees with teacher", "disagrees with teacher", "correct", "incorrect"],
+            layout=widgets.Layout(width="260px"),
+        )
+        self.order = widgets.Dropdown(
+            description="Order", options=["data set", "lowest cosine first", "highest cosine first"]
+        )
+        self.page = widgets.IntSlider(description="Page", min=1, max=1, value=1, continuous_update=False)
+        for control in (self.group, self.student, self.relation, self.order):
+            control.observe(self._filter, "value")
+        self.page.observe(self._draw, "value")
+        self.arrange([self.group, self.student, self.relation], [self.order, self.page, self.export_button])
+        self.selected = np.arange(len(first))
+        self._filter(None)
+
+    @shows_errors
+    def _filter(self, _: Any) -> None:
+        table = self.outcomes[self.student.value]
+        keep = pd.Series(True, index=table.index)
+        if self.group.value >= 0:
+            keep &= table["group"] == self.group.value
+        agrees, correct = table["prediction"] == table["teacher_prediction"], table["prediction"] == table["label"]
+        relations = {
+            "agrees with teacher": agrees,
+            "disagrees with teacher": ~agrees,
+            "correct": correct,
+            "incorrect": ~correct,
+        }
+        if self.relation.value in relations:
+            keep &= relations[self.relation.value]
+        chosen = table[keep]
+        if self.order.value != "data set":
+            lowest = self.order.value.startswith("lowest")
+            chosen = chosen.sort_values("explanation_cosine", ascending=lowest, kind="stable")
+        elif self.group.value < 0:
+            # The data set is sorted by species; a walk through the groups shows all of them on the first page.
+            chosen = chosen.assign(turn=chosen.groupby("group").cumcount()).sort_values(
+                ["turn", "group"], kind="stable"
+            )
+        self.selected = chosen["index"].to_numpy()
+        self.page.max = max(1, -(-len(self.selected) // self.page_size))
+        if self.page.value == 1:
+            self._draw(None)
+        else:
+            self.page.value = 1
+
+    @shows_errors
+    def _draw(self, _: Any) -> None:
+        first = (self.page.value - 1) * self.page_size
+        indices = self.selected[first : first + self.page_size]
+        if not len(indices):
+            self.image.value, self.figure, self.data = b"", None, None
+            self.say("No image passes the filters.")
+            return
+        samples = [self.dataset[int(index)] for index in indices]
+        images = as_unit_range(torch.stack([sample["image"] for sample in samples]))
+        labels = torch.tensor([sample["label"] for sample in samples])
+        titles = tuple(GROUP_TITLES[GROUPS[sample["group"]]] for sample in samples)
+        self.show(explanation_comparison(compare(self.models, images, labels, titles)), self._page_data(indices))
+        shown = f"Images {first + 1} to {first + len(indices)} of {len(self.selected)}"
+        self.say(f"{shown}. Every map explains the teacher's prediction; ✓ and ✗ mark each network's own prediction.")
+
+    def _page_data(self, indices: np.ndarray) -> pd.DataFrame:
+        parts = [
+            table.loc[indices].assign(
+                student=method,
+                label=[CLASSES[label] for label in table.loc[indices, "label"]],
+                prediction=[CLASSES[prediction] for prediction in table.loc[indices, "prediction"]],
+                teacher_prediction=[CLASSES[prediction] for prediction in table.loc[indices, "teacher_prediction"]],
+                group=[GROUPS[group] for group in table.loc[indices, "group"]],
+            )
+            for method, table in self.outcomes.items()
+        ]
+        return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,106 @@
+"""What all panels share: a picture, a message line, errors shown in place, export."""
+
+from __future__ import annotations
+
+import functools
+import html
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+import ipywidgets as widgets
+import pandas as pd
+from matplotlib.figure import Figure
+
+from e2kd_lab.figures import export_figure, figure_bytes
+from e2kd_lab.figures.style import TEXT_WIDTH
+
+P = ParamSpec("P")
+PanelType = TypeVar("PanelType", bound="Panel")
+
+
+def shows_errors(callback: Callable[Concatenate[PanelType, P], None]) -> Callable[Concatenate[PanelType, P], None]:
+    """Let a panel's callback write an error into the panel instead of losing it.
+
+    Errors inside widget callbacks reach no cell; the panel keeps them in ``last_error``, which a notebook's last cell
+    asserts to be None.
+    """
+
+    @functools.wraps(callback)
+    def wrapper(panel: PanelType, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            callback(panel, *args, **kwargs)
+        except Exception as error:
+            panel.show_error(error)
+
+    return cast(Callable[Concatenate[PanelType, P], None], wrapper)
+
+
+class Panel:
+    """Base of all panels: controls above, a picture below.
+
+    Attributes
+    ----------
+    widget : ipywidgets.Widget
+        What a notebook displays.
+    image : ipywidgets.Image
+        The picture, PNG.
+    message : ipywidgets.HTML
+        A line below the controls.
+    export_button : ipywidgets.Button
+        Writes the picture as PDF, SVG, PNG and CSV into ``export_folder``.
+    figure : Figure or None
+        The picture as it was drawn last.
+    data : DataFrame or None
+        The numbers behind it.
+    last_error : Exception or None
+        The last error of a callback.
+    """
+
+    def __init__(self, export_name: str, export_folder: Path | str = "exports") -> None:
+        self.export_name, self.export_folder = export_name, Path(export_folder)
+        self.figure: Figure | None = None
+        self.data: pd.DataFrame | None = None
+        self.last_error: Exception | None = None
+        self.image = widgets.Image(
+            format="png", layout=widgets.Layout(width=f"{TEXT_WIDTH * 150:.0f}px", max_width="100%")
+        )
+        self.message = widgets.HTML()
+        self.export_button = widgets.Button(
+            description="Export", icon="download", tooltip="Write PDF, SVG, PNG and CSV"
+        )
+        self.export_button.on_click(self._export)
+        self.widget = widgets.VBox()
+
+    def arrange(self, *rows: list[Any]) -> None:
+        """Lay out rows of controls, the message and the picture."""
+        boxes = [widgets.HBox(row, layout=widgets.Layout(flex_flow="row wrap")) for row in rows]
+        self.widget.children = [*boxes, self.message, self.image]
+
+    def show(self, figure: Figure, data: pd.DataFrame | None = None) -> None:
+        """Make a figure the panel's picture."""
+        self.figure, self.data = figure, data
+        self.image.value = figure_bytes(figure)
+
+    def say(self, text: str) -> None:
+        """Write a line below the controls."""
+        self.message.value = html.escape(text)
+
+    def show_error(self, error: Exception) -> None:
+        """Write an error below the controls and keep it in ``last_error``."""
+        self.last_error = error
+        self.message.value = f"<b style='color:#C63F00'>{html.escape(f'{type(error).__name__}: {error}')}</b>"
+
+    @shows_errors
+    def _export(self, _: Any) -> None:
+        if self.figure is None:
+            self.say("There is no picture to export yet.")
+            return
+        files = export_figure(self.figure, self.export_folder / self.export_name, self.data)
+        self.say(f"Wrote {', '.join(file.name for file in files)} to {self.export_folder}.")
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        # The picture stands in where widgets cannot be shown, such as on a code host.
+        bundle = self.widget._repr_mimebundle_(**kwargs)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        return {**data, "image/png": self.image.value} if self.image.value else data, metadata

@@ -1,0 +1,79 @@
+"""Shared by all tests: the lab is imported before packages that import torchvision, and works in temporary folders."""
+
+import e2kd_lab  # isort: skip - readies torchvision before captum, torchmetrics and others import it
+
+import os
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+from PIL import Image
+
+from e2kd_lab import experiments
+from e2kd_lab.data.minibirds import MiniBirds, make_minibirds
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)
+
+settings.register_profile("lab", deadline=None, max_examples=30)
+settings.load_profile("lab")
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory):
+    """A workspace of its own for the whole test session."""
+    folder = tmp_path_factory.mktemp("workspace")
+    os.environ["E2KD_LAB_HOME"] = str(folder)
+    yield folder
+    del os.environ["E2KD_LAB_HOME"]
+
+
+@pytest.fixture(scope="session")
+def minibirds(workspace):
+    """A small MiniBirds set, 24 px."""
+    spec = MiniBirds(size=24, train=(22, 10), val=2, test=2, teacher=8)
+    return make_minibirds(workspace / "small-minibirds", spec)
+
+
+@pytest.fixture(scope="session")
+def tiny(minibirds):
+    """An experiment that trains in a second."""
+    smoke = experiments.get("waterbirds", "smoke")
+    recipe = smoke.teacher_recipe
+    assert recipe is not None
+    return smoke.replace(data_root=str(minibirds), image_size=24, resize=24, batch_size=8, epochs=2)
+
+
+@pytest.fixture(scope="session")
+def runs(workspace, tiny):
+    """A folder with finished runs of teacher, baseline, KD and e2KD."""
+    folder = workspace / "runs"
+    for method, values in {"baseline": {}, "kd": {}, "e2kd": {"lam": 5.0}}.items():
+        e2kd_lab.run(tiny.replace(method=method, **values), folder=folder, progress=False)
+    return folder
+
+
+@pytest.fixture
+def write_waterbirds(tmp_path):
+    """Write a small set in the Waterbirds layout: rows of metadata become images of random noise."""
+
+    def write(rows=None, *, folder="waterbird_1.0_forest2water2", masks=False):
+        root = tmp_path / folder
+        if rows is None:
+            rows = [(f"{i:03d}.Bird/Bird_{i}.jpg", i % 2, i % 3, (i // 2) % 2) for i in range(12)]
+        lines = ["img_id,img_filename,y,split,place,place_filename"]
+        for number, (name, y, split, place) in enumerate(rows, start=1):
+            lines.append(f"{number},{name},{y},{split},{place},/f/forest/{number}.jpg")
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pixels = np.random.default_rng(number).integers(0, 255, (20, 30, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(path)
+            if masks:
+                mask = tmp_path / "segmentations" / name
+                mask.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels[..., 0]).save(mask.with_suffix(".png"))
+        (root / "metadata.csv").write_text("\n".join(lines) + "\n")
+        return root
+
+    return write
