@@ -63,7 +63,7 @@ def demo(
         hardware=Hardware(device=device),
         say=console.print,
     )
-    wide = table[table["group"].isin(["in_distribution", "out_of_distribution", "worst"])]
+    wide = table[table["group"].isin(["in_distribution", "out_of_distribution"])]
     _print_results(wide, f"Waterbirds, MiniBirds test set, measured here ({scale}); percent, cosine in [-1, 1]")
     console.print(f"\nResults and figures: {out}")
     notebook = workspace() / "notebooks" / "00_quickstart.ipynb"
@@ -133,7 +133,7 @@ def train(
     console.print(f"{finished.folder}: {finished.status}")
     if finished.status == "done":
         rows = finished.results().query("split == 'test'")
-        _print_results(rows.assign(method=method, lam=lam, tau=tau), f"{wanted.title}, test")
+        _print_measures(rows, f"{wanted.title}, test")
 
 
 @app.command()
@@ -157,7 +157,7 @@ def evaluate(
     wanted = wanted.replace(method="teacher" if alone else "kd")
     student = build_model(wanted.student, wanted.num_classes, weights=str(checkpoint))
     table = evaluate_student(wanted, student, split=split, folder=runs, device=device)
-    _print_results(measures(table).assign(method="student", lam=0.0, tau=1.0), f"{checkpoint}, {split}")
+    _print_measures(measures(table), f"{checkpoint}, {split}")
 
 
 @app.command()
@@ -171,7 +171,7 @@ def results(
         raise LabError(f"{runs or runs_folder()} holds no runs with results yet; train some first.")
     if out is not None:
         write_text(out, table.to_csv(index=False, lineterminator="\n"))
-    test = table.query("split == 'test' and group in ['in_distribution', 'out_of_distribution', 'worst', 'all']")
+    test = table.query("split == 'test' and group in ['in_distribution', 'out_of_distribution']")
     for (experiment, scale, family, setting), part in test.groupby(["experiment", "scale", "family", "setting"]):
         _print_results(part, f"{experiment}, {family} networks, {setting}, measured here ({scale})")
 
@@ -256,17 +256,35 @@ def _literal(text: str) -> Any:
 
 
 def _print_results(rows: pd.DataFrame, title: str) -> None:
+    """A row a method with its hyper-parameters, means over seeds."""
     keys = ["method", "lam", "tau"]
     wide: Any = rows.pivot_table(index=keys, columns=["metric", "group"], values="value", aggfunc="mean", sort=False)
     table = Table(title=title, title_justify="left")
     for heading in ("method", "λ", "τ"):
         table.add_column(heading)
     for metric, group in wide.columns:
-        table.add_column(f"{metric.replace('_', ' ')}\n{group.replace('_', ' ')}", justify="right")
+        short = {"in_distribution": "ID", "out_of_distribution": "OOD"}.get(group, group)
+        table.add_column(f"{metric.split('_')[-1]}\n{short}", justify="right")
     for (method, lam, tau), values in wide.iterrows():
-        cells = [
-            "" if pd.isna(value) else f"{value:.2f}" if metric == "explanation_cosine" else f"{value:.1f}"
-            for (metric, _), value in values.items()
-        ]
+        cells = [_number(metric, value) for (metric, _), value in values.items()]
         table.add_row(method, f"{lam:g}" if method == "e2kd" else "", f"{tau:g}" if "kd" in method else "", *cells)
     console.print(table)
+
+
+def _print_measures(rows: pd.DataFrame, title: str) -> None:
+    """A row a group of images, a column a metric."""
+    wide: Any = rows.pivot_table(index="group", columns="metric", values="value", sort=False)
+    table = Table(title=title, title_justify="left")
+    table.add_column("images")
+    for metric in wide.columns:
+        table.add_column(metric.replace("_", " "), justify="right")
+    for group, values in wide.iterrows():
+        cells = [_number(metric, value) for metric, value in values.items()]
+        table.add_row(group.replace("_", "-"), *cells)
+    console.print(table)
+
+
+def _number(metric: str, value: float) -> str:
+    if pd.isna(value):
+        return ""
+    return f"{value:.2f}" if metric == "explanation_cosine" else f"{value:.1f}"

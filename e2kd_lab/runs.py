@@ -91,6 +91,8 @@ class Run:
 
     def begin(self, experiment: Experiment, device: str) -> None:
         """Write what is going to be run, where, and that it is running."""
+        for unfinished in self.folder.glob(".*.part"):  # of a process that was killed while it wrote
+            unfinished.unlink()
         write_json(self.folder / CONFIG, experiment.config())
         write_json(self.folder / ENVIRONMENT, _environment(device))
         self.set_status("running")

@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from e2kd_lab.data.bird_drawing import LAND_TEXTURES, LANDBIRDS, WATER_TEXTURES, WATERBIRDS, draw_picture
+from e2kd_lab.data.bird_drawing import LANDBIRDS, WATERBIRDS, draw_picture
+from e2kd_lab.data.place_drawing import LAND_TEXTURES, WATER_TEXTURES
 
 # Raised whenever the same spec would give other pictures than before, so that old folders are not reused.
 VERSION = 1

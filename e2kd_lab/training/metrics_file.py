@@ -50,10 +50,11 @@ def read_metrics(path: Path) -> pd.DataFrame:
         If the file is missing or not of this form.
     """
     try:
-        rows = pd.read_csv(path, float_precision="round_trip")
+        # Python's float() is exact, which pandas' own parser is not in every version.
+        rows = pd.read_csv(path, dtype={"value": str}).astype({"value": float})
     except FileNotFoundError:
         raise RunError(f"{path} is not there; expected the metrics of a run.") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, KeyError, OSError) as error:
         raise RunError(f"{path} cannot be read: {error}; expected the columns {', '.join(COLUMNS)}.") from error
     if list(rows.columns) != COLUMNS:
         raise RunError(f"{path} has the columns {', '.join(map(str, rows.columns))}; expected {', '.join(COLUMNS)}.")

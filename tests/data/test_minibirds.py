@@ -15,15 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from e2kd_lab.data import minibirds
-from e2kd_lab.data.bird_drawing import (
-    LAND_TEXTURES,
-    LANDBIRDS,
-    WATER_TEXTURES,
-    WATERBIRDS,
-    Species,
-    draw_picture,
-)
+from e2kd_lab.data.bird_drawing import LANDBIRDS, WATERBIRDS, Species, draw_picture
 from e2kd_lab.data.minibirds import MiniBirds, make_minibirds
+from e2kd_lab.data.place_drawing import LAND_TEXTURES, WATER_TEXTURES
 
 SMALL = MiniBirds(size=32, train=(9, 5), val=2, test=4, teacher=3, seed=7)
 BIASED = "waterbird_1.0_forest2water2"

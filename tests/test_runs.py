@@ -1,0 +1,84 @@
+import shutil
+
+import pandas as pd
+import pytest
+
+import e2kd_lab as lab
+from e2kd_lab.errors import ExperimentError, RunError
+from e2kd_lab.runs import RESULT_COLUMNS, Run, find_runs, select_by_validation
+
+
+def test_results_of_all_runs_are_one_table(runs):
+    table = lab.load_runs(runs)
+    assert list(table.columns) == RESULT_COLUMNS
+    assert set(table["method"]) == {"teacher", "baseline", "kd", "e2kd"}
+    test = table.query("split == 'test' and metric == 'accuracy' and method == 'e2kd'")
+    assert set(test["group"]) >= {"all", "in_distribution", "out_of_distribution", "worst", "LL", "LW", "WL", "WW"}
+    assert test["value"].between(0, 100).all()
+    assert (table["status"] == "done").all()
+
+
+def test_a_run_holds_what_the_house_promises(runs):
+    for run in find_runs(runs):
+        names = {path.name for path in run.folder.iterdir()}
+        assert {"config.json", "environment.json", "metrics.csv", "last.ckpt", "best.ckpt", "status.json"} <= names
+        assert not any(name.endswith(".part") for name in names)
+
+
+def test_hash_covers_what_changes_the_result_and_nothing_else(tiny, minibirds, tmp_path):
+    kd = tiny.replace(method="kd")
+    assert kd.replace(lam=7.0).config_hash() == kd.config_hash()  # KD has no lambda
+    assert kd.replace(seed=3).config_hash() == kd.config_hash()
+    assert kd.replace(seed=3).run_name() != kd.run_name()
+    for change in ({"tau": 2.0}, {"lr": 0.5}, {"epochs": 3}, {"mixup": 1.0}, {"method": "e2kd", "lam": 1.0}):
+        assert kd.replace(**change).config_hash() != kd.config_hash()
+    moved = tmp_path / "moved"
+    shutil.copytree(minibirds, moved)
+    assert kd.replace(data_root=str(moved)).run_name() == kd.run_name()
+
+
+def test_selection_takes_the_best_validation_accuracy():
+    rows = []
+    for method, tau, lam, val, test in [
+        ("kd", 1, 0, 50, 1),
+        ("kd", 5, 0, 60, 2),
+        ("e2kd", 1, 5, 90, 3),
+        ("e2kd", 1, 1, 80, 4),
+    ]:
+        for split, value in (("val", val), ("test", test)):
+            row = {"setting": "base", "method": method, "tau": tau, "lam": lam, "split": split, "status": "done"}
+            rows.append({**row, "group": "all", "metric": "accuracy", "value": value})
+    chosen = select_by_validation(pd.DataFrame(rows)).query("split == 'test'")
+    assert dict(zip(chosen["method"], chosen["value"], strict=True)) == {"kd": 2, "e2kd": 3}
+
+
+def test_damaged_runs_are_named(tmp_path):
+    folder = tmp_path / "waterbirds-x"
+    folder.mkdir()
+    (folder / "config.json").write_text("{")
+    (folder / "metrics.csv").write_text("")
+    with pytest.raises(RunError, match=r"config\.json cannot be read"):
+        lab.load_runs(tmp_path)
+    with pytest.raises(RunError, match=r"metrics\.csv"):
+        Run(folder).metrics()
+
+
+def test_experiments_refuse_unknown_words(tiny):
+    with pytest.raises(ExperimentError, match="no experiment 'moonbirds'; expected one of waterbirds"):
+        lab.experiments.get("moonbirds")
+    with pytest.raises(ExperimentError, match="no scale 'huge'"):
+        lab.experiments.get("waterbirds", "huge")
+    with pytest.raises(ExperimentError, match="no field 'lamda'"):
+        tiny.replace(lamda=1)
+    with pytest.raises(ExperimentError, match="no setting 'longer'"):
+        tiny.with_setting("longer")
+
+
+def test_paper_scale_is_the_papers_recipe():
+    paper = lab.experiments.get("waterbirds", "paper")
+    assert (paper.teacher, paper.student, paper.epochs, paper.batch_size) == ("resnet50", "resnet18", 700, 64)
+    assert (paper.lr, paper.weight_decay, paper.warmup_epochs, paper.clip_norm) == (0.01, 1e-4, 5, 1)
+    assert paper.with_setting("long").epochs == 3500
+    assert paper.with_setting("mixup").mixup == 1
+    grid = {(e.tau, e.lam) for e in paper.grid("e2kd")}
+    assert grid == {(tau, lam) for tau in (1, 5) for lam in (1, 5, 10, 15)}

@@ -1,0 +1,25 @@
+import pytest
+import torch
+
+from e2kd_lab.errors import ExperimentError
+from e2kd_lab.training import Recipe
+from e2kd_lab.training.recipe import learning_rate
+
+
+def test_schedule_equals_torchs_warmup_and_cosine():
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=0.01)
+    warmup = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.01, total_iters=5)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=15)
+    schedule = torch.optim.lr_scheduler.SequentialLR(optimizer, [warmup, cosine], milestones=[5])
+    for step in range(20):
+        ours = learning_rate(step, peak=0.01, warmup_steps=5, total_steps=20)
+        assert ours == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-6)
+        optimizer.step()
+        schedule.step()
+
+
+@pytest.mark.parametrize("field", ["epochs", "batch_size", "lr", "clip_norm", "validate_every"])
+def test_refuses_values_out_of_range(field):
+    with pytest.raises(ExperimentError, match=f"'{field}' is 0"):
+        Recipe(**{"epochs": 1, "batch_size": 1, field: 0})
