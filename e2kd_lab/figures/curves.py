@@ -12,8 +12,8 @@ from e2kd_lab.figures.style import METHOD_COLOURS, TEXT_WIDTH, new_figure, style
 # What each axis shows: title, split, group, metric.
 _AXES = (
     ("Training loss", "train", "all", "loss"),
-    ("Validation agreement, out-of-distribution (%)", "val", "out_of_distribution", "agreement"),
-    ("Explanation cosine to the teacher, validation", "val", "all", "explanation_cosine"),
+    ("OOD agreement, validation (%)", "val", "out_of_distribution", "agreement"),
+    ("Explanation cosine, validation", "val", "all", "explanation_cosine"),
 )
 
 
@@ -39,7 +39,7 @@ def training_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], *, total_epo
                 seen.add(method)
                 colour = METHOD_COLOURS.get(method, "black")
                 axis.plot(line["epoch"], line["value"], style, color=colour, label=label, marker=".", markersize=3)
-            axis.set_title(title, fontsize=5.6)
+            axis.set_title(title, fontsize=6.5)
             axis.set_xlabel("epoch")
             axis.set_xlim(0, total_epochs or None)
             axis.tick_params(labelsize=6)

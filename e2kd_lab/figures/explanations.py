@@ -37,11 +37,16 @@ def explanation_comparison(comparison: Comparison, *, side_by_side: int = 2) -> 
     count = len(comparison)
     side_by_side = max(1, min(side_by_side, count))
     rows, columns = -(-count // side_by_side), side_by_side * (1 + len(names))
-    cell = (TEXT_WIDTH - 0.35) / columns
+    cell = (TEXT_WIDTH - 0.1) / columns
+    # Inches: a line above each row of images, method names on top, the colour bar below.
+    height = rows * (cell + 0.13) + 0.65
     with styled():
-        # Below: the colour bar; above each image: its title.
-        figure = new_figure(TEXT_WIDTH, rows * (cell + 0.16) + 0.62)
-        axes = figure.subplots(rows, columns, squeeze=False)
+        figure = new_figure(TEXT_WIDTH, height)
+        figure.set_layout_engine("none")
+        spaces = {"left": 0.01, "right": 0.99, "top": 1 - 0.27 / height, "bottom": 0.41 / height}
+        axes = figure.subplots(
+            rows, columns, squeeze=False, gridspec_kw={**spaces, "wspace": 0.05, "hspace": 0.13 / cell}
+        )
         pictures = {name: heat_overlay(comparison.images, maps[name], vmax=vmax) for name in names}
         for axis in axes.flat:
             axis.set_axis_off()
@@ -51,17 +56,22 @@ def explanation_comparison(comparison: Comparison, *, side_by_side: int = 2) -> 
             cells[0].imshow(comparison.images[number].permute(1, 2, 0).clamp(0, 1).cpu().numpy())
             if comparison.titles:
                 cells[0].text(
-                    0, 1.03, comparison.titles[number], transform=cells[0].transAxes, fontsize=5, va="bottom", ha="left"
+                    0,
+                    1.03,
+                    comparison.titles[number],
+                    transform=cells[0].transAxes,
+                    fontsize=4.5,
+                    va="bottom",
+                    ha="left",
                 )
             for name, axis in zip(names, cells[1:], strict=True):
                 axis.imshow(pictures[name][number])
                 _mark(axis, bool(comparison.predictions[name][number] == comparison.labels[number]))
             if row == 0:
                 for axis, title in zip(cells, ["Image", *names], strict=True):
-                    axis.set_title(METHOD_TITLES.get(title, title), fontsize=6.5, pad=9)
-        bar = figure.colorbar(
-            ScalarMappable(Normalize(0, vmax), HEAT), ax=axes, location="bottom", fraction=0.03, aspect=60, pad=0.02
-        )
+                    axis.set_title(METHOD_TITLES.get(title, title), fontsize=5.5, pad=7.5)
+        bar_axes = figure.add_axes((0.1, 0.3 / height, 0.8, 0.06 / height))
+        bar = figure.colorbar(ScalarMappable(Normalize(0, vmax), HEAT), cax=bar_axes, orientation="horizontal")
         bar.set_label("explanation of the teacher's prediction, divided by its L2 norm", fontsize=6)
         bar.ax.tick_params(labelsize=5.5, length=2)
         bar.outline.set_linewidth(0.4)  # type: ignore[operator]
@@ -76,12 +86,12 @@ def _mark(axis: Axes, correct: bool) -> None:
         transform=axis.transAxes,
         ha="right",
         va="bottom",
-        fontsize=7,
+        fontsize=4.5,
         color="white",
         bbox={
-            "boxstyle": "round,pad=0.15",
+            "boxstyle": "round,pad=0.12",
             "facecolor": CORRECT_COLOUR if correct else WRONG_COLOUR,
             "edgecolor": "white",
-            "linewidth": 0.5,
+            "linewidth": 0.3,
         },
     )

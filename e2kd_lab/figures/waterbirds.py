@@ -21,7 +21,7 @@ from e2kd_lab.figures.style import (
 DISTRIBUTIONS = {"out_of_distribution": "Out-of-distribution", "in_distribution": "In-distribution"}
 # The paper's figure has AT, ReviewKD and CAT-KD first; their places stay empty until there are such runs.
 _BARS = ("at", "reviewkd", "catkd", "baseline", "kd", "e2kd")
-_BAR_TITLES = {"at": "AT", "reviewkd": "Review", "catkd": "CAT", "baseline": "Base", "kd": "KD", "e2kd": "e²KD"}
+_BAR_TITLES = {"at": "AT", "reviewkd": "Rev", "catkd": "CAT", "baseline": "Base", "kd": "KD", "e2kd": "e²KD"}
 
 
 def waterbirds_bars(
@@ -113,12 +113,12 @@ def _bars(axis: Axes, measured: pd.DataFrame, low: float) -> None:
             textcoords="offset points",
             ha="center",
             va="bottom",
-            fontsize=6,
+            fontsize=4.8,
         )
     axis.set_ylim(low, 100 + 0.12 * (100 - low))
     axis.set_yticks([tick for tick in axis.get_yticks() if low <= tick <= 100])
     axis.set_xlim(-0.6, len(_BARS) - 0.4)
-    axis.set_xticks(range(len(_BARS)), [_BAR_TITLES[method] for method in _BARS], fontsize=5.5)
+    axis.set_xticks(range(len(_BARS)), [_BAR_TITLES[method] for method in _BARS], fontsize=5)
     for label, method in zip(axis.get_xticklabels(), _BARS, strict=True):
         label.set_color("black" if method in METHOD_TITLES else "#AAAAAA")
     axis.tick_params(axis="x", length=0)

@@ -103,4 +103,5 @@ class Panel:
         # The picture stands in where widgets cannot be shown, such as on a code host.
         bundle = self.widget._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**data, "image/png": self.image.value} if self.image.value else data, metadata
+        picture = bytes(self.image.value)
+        return ({**data, "image/png": picture} if picture else data), metadata

@@ -1,0 +1,91 @@
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from e2kd_lab.explain import Comparison
+from e2kd_lab.explain.rendering import heat_overlay, unit_norm
+from e2kd_lab.figures import (
+    explanation_comparison,
+    export_figure,
+    figure_bytes,
+    paper_results,
+    training_curves,
+    waterbirds_bars,
+    waterbirds_table,
+)
+from e2kd_lab.figures.all_figures import write_all_figures
+from e2kd_lab.figures.style import METHOD_COLOURS, TEXT_WIDTH
+from e2kd_lab.runs import find_runs, load_runs, select_by_validation
+
+
+@pytest.fixture(scope="module")
+def selected(runs):
+    return select_by_validation(load_runs(runs))
+
+
+def test_bars_are_as_high_as_the_means(selected):
+    figure = waterbirds_bars(selected, settings=("base",))
+    kd = selected.query("method == 'kd' and split == 'test' and group == 'out_of_distribution'").set_index("metric")
+    heights = {round(bar.get_height(), 6) for axis in figure.axes for bar in axis.patches}
+    for metric in ("accuracy", "agreement"):
+        assert round(kd.loc[metric, "value"], 6) in heights
+    drawn = [bar for bar in figure.axes[0].patches if bar.get_facecolor()[:3] != (0, 0, 0)]
+    assert len(drawn) == 3
+
+
+def test_export_is_byte_stable_of_exact_width_and_complete(selected, tmp_path):
+    for folder in ("a", "b"):
+        files = export_figure(waterbirds_bars(selected), tmp_path / folder / "bars", selected)
+    assert [file.suffix for file in files] == [".pdf", ".svg", ".png", ".csv"]
+    for file in files:
+        assert file.read_bytes() == (tmp_path / "a" / file.name).read_bytes()
+    with Image.open(tmp_path / "a" / "bars.png") as image:
+        assert image.width == round(TEXT_WIDTH * 300)
+    assert b"/FontFile2" in (tmp_path / "a" / "bars.pdf").read_bytes()
+    assert pd.read_csv(tmp_path / "a" / "bars.csv").shape == selected.shape
+
+
+def test_comparison_draws_every_map_on_one_scale():
+    torch.manual_seed(0)
+    maps = {name: torch.rand(3, 1, 16, 16) * scale for name, scale in (("teacher", 1), ("kd", 1e-3))}
+    predictions = {name: torch.tensor([0, 1, 0]) for name in maps}
+    figure = explanation_comparison(Comparison(torch.rand(3, 3, 16, 16), torch.tensor([0, 1, 1]), maps, predictions))
+    assert figure_bytes(figure).startswith(b"\x89PNG")
+    marks = [text.get_text() for axis in figure.axes for text in axis.texts]
+    assert marks.count("✓") == 4
+    assert marks.count("✗") == 2
+
+
+def test_unit_norm_and_heat():
+    maps = torch.rand(2, 1, 8, 8)
+    maps[1] = 0
+    normed = unit_norm(maps)
+    assert normed[0].norm().item() == pytest.approx(1, abs=1e-6)
+    assert normed[1].abs().max() == 0
+    pictures = heat_overlay(torch.rand(2, 3, 8, 8), normed, vmax=0.2)
+    assert pictures.shape == (2, 8, 8, 3)
+    assert 0 <= pictures.min() <= pictures.max() <= 1
+
+
+def test_curves_and_table(selected, runs):
+    curves = {run.folder.name: (run.config["method"], run.metrics()) for run in find_runs(runs)}
+    assert figure_bytes(training_curves(curves)).startswith(b"\x89PNG")
+    assert figure_bytes(training_curves({})).startswith(b"\x89PNG")
+    table = waterbirds_table(selected)
+    assert set(table.index.get_level_values("method")) == {"teacher", "baseline", "kd", "e2kd"}
+    assert (table[("seeds", "")] == 1).all()
+
+
+def test_all_figures_come_from_runs(runs, tmp_path):
+    names = {file.name for file in write_all_figures(load_runs(runs), tmp_path)}
+    assert {"waterbirds_smoke_out_of_distribution.pdf", "waterbirds_smoke_in_distribution.csv"} <= names
+
+
+def test_paper_numbers():
+    assert paper_results("figureB").query("family == 'standard'")["value"].tolist() == [99.0, 61.2, 94.9]
+    assert len(paper_results()) > 100
+
+
+def test_colours_differ():
+    assert len(set(METHOD_COLOURS.values())) == len(METHOD_COLOURS)

@@ -1,0 +1,41 @@
+"""Every notebook runs from top to bottom at smoke scale and keeps the house's anatomy."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_runs_to_its_last_assertion(path, workspace, tmp_path, monkeypatch):
+    monkeypatch.setenv("E2KD_LAB_SCALE", "smoke")
+    notebook = nbformat.read(path, as_version=4)
+    assert notebook.cells[-1].source.startswith("assert ")
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    assert list((tmp_path / "exports").glob("*.pdf"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_reads_well_on_a_code_host(path):
+    notebook = nbformat.read(path, as_version=4)
+    assert "widgets" not in notebook.metadata
+    assert path.stat().st_size < 1_000_000
+    pictures = 0
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        assert len(cell.source.splitlines()) <= 15
+        assert not re.search(r"^\s*(def|class) ", cell.source, flags=re.MULTILINE)
+        assert cell.execution_count is not None
+        for output in cell.outputs:
+            assert output.output_type not in ("error", "stream")
+            pictures += "image/png" in output.get("data", {})
+    assert pictures >= 3
+
+
+def test_there_are_notebooks():
+    assert {path.stem for path in NOTEBOOKS} >= {"00_quickstart", "01_waterbirds"}

@@ -1,0 +1,95 @@
+"""Each panel's callbacks, without a browser."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from e2kd_lab.runs import Run, load_runs
+from e2kd_lab.widgets import ExplanationBrowser, TrainLab, WaterbirdsBars
+
+PNG = b"\x89PNG"
+
+
+@pytest.fixture
+def runs(runs, tmp_path):
+    """A copy of the finished runs, for panels that train more of them."""
+    return Path(shutil.copytree(runs, tmp_path / "runs"))
+
+
+def test_explanation_browser_filters_pages_and_exports(tiny, runs, tmp_path):
+    students = {m: Run(runs / tiny.replace(method=m, lam=5.0).run_name()) for m in ("baseline", "kd", "e2kd")}
+    panel = ExplanationBrowser(tiny, students, folder=runs, page_size=4, export_folder=tmp_path / "exports")
+    first = bytes(panel.image.value)
+    assert first.startswith(PNG)
+    assert len(panel.selected) == 8
+    panel.page.value = 2
+    assert bytes(panel.image.value) != first
+    panel.group.value = 1
+    assert panel.page.value == 1
+    assert (panel.outcomes["kd"].loc[panel.selected, "group"] == 1).all()
+    panel.group.value, panel.relation.value = -1, "disagrees with teacher"
+    table = panel.outcomes["e2kd"].loc[panel.selected]
+    assert (table["prediction"] != table["teacher_prediction"]).all()
+    panel.relation.value, panel.order.value = "all", "lowest cosine first"
+    assert panel.outcomes["e2kd"].loc[panel.selected, "explanation_cosine"].is_monotonic_increasing
+    panel.export_button.click()
+    assert {p.suffix for p in (tmp_path / "exports").iterdir()} == {".pdf", ".svg", ".png", ".csv"}
+    assert panel.last_error is None
+
+
+def test_bars_follow_their_controls(runs):
+    panel = WaterbirdsBars(load_runs(runs))
+    first = bytes(panel.image.value)
+    panel.group.value = "in_distribution"
+    second = bytes(panel.image.value)
+    panel.zoom.value = True
+    assert len({first, second, bytes(panel.image.value)}) == 3
+    assert panel.last_error is None
+    bundle, _ = panel._repr_mimebundle_()
+    assert bundle["image/png"].startswith(PNG)
+
+
+def test_sliders_pick_a_run_or_train_the_missing_one(tiny, runs):
+    panel = TrainLab(tiny.replace(lam=5.0), folder=runs)
+    assert panel.train_button.disabled  # this run is done
+    panel.lam.value = 0.0
+    assert panel.train_button.disabled  # lambda 0 is the KD run
+    panel.lam.value = 2.0
+    assert not panel.train_button.disabled
+    assert "no result yet" in panel.message.value
+    before = bytes(panel.image.value)
+    panel.train_button.click()
+    assert panel.wait(120).status == "done"
+    assert panel.train_button.disabled
+    assert panel.stop_button.disabled
+    assert bytes(panel.image.value) != before
+    assert "test accuracy" in panel.message.value
+    assert panel.last_error is None
+
+
+def test_stop_leaves_a_run_to_resume(tiny, runs):
+    panel = TrainLab(tiny.replace(epochs=400, lam=5.0), folder=runs)
+    panel.train_button.click()
+    panel.stop_button.click()
+    assert panel.wait(120).status == "stopped"
+    assert panel.train_button.description == "Resume"
+
+
+def test_errors_are_shown_and_raised_by_wait(tiny, runs):
+    panel = TrainLab(
+        tiny.replace(
+            lr=1e30,
+            clip_norm=None,
+            lam=5.0,
+            warmup_epochs=0.0,
+            teacher_recipe=None,
+            teacher_weights=str(next(runs.glob("*teacher*")) / "last.ckpt"),
+        ),
+        folder=runs,
+    )
+    panel.train_button.click()
+    with pytest.raises(Exception, match="finite number"):
+        panel.wait(120)
+    assert panel.last_error is not None
+    assert "finite number" in panel.message.value
