@@ -61,7 +61,12 @@ def run(
         return here
     fabric = hardware.fabric(experiment.precision)
     watcher = watcher or (ProgressBar() if progress else Watcher())
-    return _run(experiment, folder, hardware, watcher, fabric)
+    # Converged losses produce denormal numbers, which are many times slower on a CPU.
+    torch.set_flush_denormal(True)
+    try:
+        return _run(experiment, folder, hardware, watcher, fabric)
+    finally:
+        torch.set_flush_denormal(False)  # the rest of the program expects ordinary arithmetic
 
 
 def run_all(

@@ -12,8 +12,8 @@ from e2kd_lab.figures.style import METHOD_COLOURS, TEXT_WIDTH, new_figure, style
 # What each axis shows: title, split, group, metric.
 _AXES = (
     ("Training loss", "train", "all", "loss"),
-    ("OOD agreement, validation (%)", "val", "out_of_distribution", "agreement"),
-    ("Explanation cosine, validation", "val", "all", "explanation_cosine"),
+    ("OOD agreement, val. (%)", "val", "out_of_distribution", "agreement"),
+    ("Explanation cosine, val.", "val", "all", "explanation_cosine"),
 )
 
 

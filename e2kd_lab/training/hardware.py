@@ -43,7 +43,5 @@ class Hardware:
             precision=precision,  # type: ignore[arg-type]
         )
         fabric.launch()
-        # Converged losses produce denormal numbers, which are many times slower on a CPU.
-        torch.set_flush_denormal(True)
         torch.set_float32_matmul_precision("high")
         return fabric
