@@ -36,6 +36,8 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, help="Make embedded data sets, check data sets.")
 app.add_typer(data_app, name="data")
 console = Console(soft_wrap=True)
+# Column titles that let a table fit into 80 characters.
+_SHORT = {"accuracy": "acc.", "agreement": "agr.", "explanation_cosine": "cos."}
 
 ScaleOption = Annotated[str, typer.Option(help="lab, paper or smoke")]
 RunsOption = Annotated[Path | None, typer.Option(help="Where runs lie  [default: runs in the workspace]")]
@@ -264,7 +266,7 @@ def _print_results(rows: pd.DataFrame, title: str) -> None:
         table.add_column(heading)
     for metric, group in wide.columns:
         short = {"in_distribution": "ID", "out_of_distribution": "OOD"}.get(group, group)
-        table.add_column(f"{metric.split('_')[-1]}\n{short}", justify="right")
+        table.add_column(f"{_SHORT.get(metric, metric)}\n{short}", justify="right")
     for (method, lam, tau), values in wide.iterrows():
         cells = [_number(metric, value) for (metric, _), value in values.items()]
         table.add_row(method, f"{lam:g}" if method == "e2kd" else "", f"{tau:g}" if "kd" in method else "", *cells)

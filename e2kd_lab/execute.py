@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import torch
-from lightning_fabric import Fabric
 
 from e2kd_lab.data.waterbirds import Split
-from e2kd_lab.errors import LabError, RunError
+from e2kd_lab.errors import ExperimentError, LabError, RunError
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.models import ExplainableModel, build_model
-from e2kd_lab.runs import Run
+from e2kd_lab.runs import Run, Status
 from e2kd_lab.training import Hardware, Method, ProgressBar, Trainer, Watcher, measures, outcomes
 from e2kd_lab.training.metrics_file import MetricsFile
 from e2kd_lab.training.trainer import METRICS
 from e2kd_lab.workspace import runs_folder
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def run(
@@ -130,38 +134,46 @@ def evaluate(
 
 def _run(experiment: Experiment, folder: Path, hardware: Hardware, watcher: Watcher, fabric: Fabric) -> Run:
     here = Run(folder / experiment.run_name())
-    if here.status == "done":
+    # The first process decides for all of them, so that none waits for one that has gone home.
+    if fabric.broadcast(here.status == "done"):
         return here
     if experiment.method != "teacher" and experiment.teacher_weights is None:
         teacher_run = _run(experiment.teacher_experiment(), folder, hardware, watcher, fabric)
-        if teacher_run.status != "done":
+        if fabric.broadcast(teacher_run.status != "done"):
             return here
-    if not fabric.is_global_zero:
-        fabric.barrier("locked")
-        _train(experiment, here, folder, hardware, watcher, fabric)
-        return here
-    with here.locked():
-        if Run(here.folder).status == "done":  # finished by another process while this one trained the teacher
+    with here.locked() if fabric.is_global_zero else nullcontext():
+        if fabric.broadcast(here.status == "done"):  # finished by somebody else while this one trained the teacher
             return here
-        here.begin(experiment, str(fabric.device))
-        fabric.barrier("locked")
+        if fabric.is_global_zero:
+            here.begin(experiment, str(fabric.device))
         start = time.monotonic()
         try:
             finished = _train(experiment, here, folder, hardware, watcher, fabric)
         except KeyboardInterrupt:
-            here.set_status("stopped")
+            _set_status(here, fabric, "stopped")
             raise
         except BaseException as error:
             message = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
-            here.set_status("failed", message)
+            _set_status(here, fabric, "failed", message)
             raise
-        here.set_status("done" if finished else "stopped", seconds=round(time.monotonic() - start, 1))
+        _set_status(here, fabric, "done" if finished else "stopped", seconds=round(time.monotonic() - start, 1))
+        fabric.barrier("status written")
     return here
+
+
+def _set_status(here: Run, fabric: Fabric, status: Status, error: str | None = None, **details: Any) -> None:
+    if fabric.is_global_zero:
+        here.set_status(status, error, **details)
 
 
 def _train(
     experiment: Experiment, here: Run, folder: Path, hardware: Hardware, watcher: Watcher, fabric: Fabric
 ) -> bool:
+    if experiment.batch_size % fabric.world_size:
+        raise ExperimentError(
+            f"A batch of {experiment.batch_size} images cannot be shared evenly by {fabric.world_size} processes; "
+            "expected a multiple of their number as batch_size."
+        )
     torch.manual_seed(experiment.seed)
     student = build_model(experiment.network, experiment.num_classes, weights=experiment.initial_weights)
     teacher = None

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,8 @@ class Hardware:
 
     def fabric(self, precision: str = "32-true") -> Fabric:
         """A launched Lightning Fabric for this hardware."""
+        from lightning_fabric import Fabric  # takes a second or two, which only training has to spend
+
         # torchrun starts the processes itself and tells their number in the environment.
         devices = int(os.environ.get("LOCAL_WORLD_SIZE", self.devices))
         nodes = int(os.environ.get("WORLD_SIZE", devices)) // devices

@@ -6,12 +6,11 @@ import random
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import torch
-from lightning_fabric import Fabric
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
@@ -25,6 +24,9 @@ from e2kd_lab.training.metrics_file import MetricsFile
 from e2kd_lab.training.recipe import Recipe, build_optimizer, learning_rate
 from e2kd_lab.training.state import TrainingState, load_state_into, save_state, save_student
 from e2kd_lab.training.watcher import Watcher
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 LAST, BEST, METRICS = "last.ckpt", "best.ckpt", "metrics.csv"
 
@@ -185,7 +187,8 @@ class Trainer:
     def _end_epoch(self, state: TrainingState) -> None:
         self._check_finite(state)
         epoch = state.step // self.steps_per_epoch
-        means = {name: value.item() / self.steps_per_epoch for name, value in state.sums.items()}
+        totals = {name: torch.as_tensor(self.fabric.all_reduce(value)) for name, value in state.sums.items()}
+        means = {name: value.item() / self.steps_per_epoch for name, value in totals.items()}
         state.sums = {}
         self._record(state.step, epoch, "train", _loss_rows(means))
         if epoch % self.recipe.validate_every and state.step != self.total_steps:

@@ -131,3 +131,37 @@ def test_trains_on_cuda_in_bfloat16(tiny, runs, tmp_path):
     experiment = tiny.replace(method="e2kd", lam=5.0, precision="bf16-mixed", teacher_weights=teacher)
     run = lab.run(experiment, folder=tmp_path, progress=False, hardware=Hardware(device="cuda"))
     assert run.status == "done"
+
+
+def test_two_processes_share_one_run(workspace, tmp_path):
+    command = ["e2kd-lab", "train", "waterbirds", "--scale", "smoke", "--method", "e2kd", "--device", "cpu"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for devices in ("2", "1"):  # one process finds the run of two done
+        done = subprocess.run(
+            [*command, "--devices", devices, "--runs", str(tmp_path)],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env=environment,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert ": done" in done.stdout
+    assert sorted(folder.name.split("-")[2] for folder in tmp_path.iterdir()) == ["e2kd", "teacher"]
+    run = Run(next(tmp_path.glob("*-e2kd-*")))
+    shared = run.metrics()
+    assert set(shared["split"]) == {"train", "val", "test"}
+    assert shared["step"].max() == 2 * (48 // 16)
+    # Evaluation shares the images, too, and must put all 16 of them together.
+    accuracy = shared.query("split == 'test' and metric == 'accuracy' and group == 'all'")["value"].item()
+    assert accuracy % (100 / 16) == 0
+
+
+def test_a_batch_that_processes_cannot_share_evenly_is_refused(workspace, tmp_path):
+    done = subprocess.run(
+        ["e2kd-lab", "train", "waterbirds", "--scale", "smoke", "--method", "teacher", "--device", "cpu",
+         "--devices", "2", "--set", "batch_size=15", "--runs", str(tmp_path)],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "cannot be shared evenly by 2 processes" in done.stderr
