@@ -40,6 +40,7 @@ console = Console(soft_wrap=True)
 _SHORT = {"accuracy": "acc.", "agreement": "agr.", "explanation_cosine": "cos."}
 
 ScaleOption = Annotated[str, typer.Option(help="lab, paper or smoke")]
+FamilyOption = Annotated[str, typer.Option(help="standard networks (GradCAM) or bcos networks (W(x))")]
 RunsOption = Annotated[Path | None, typer.Option(help="Where runs lie  [default: runs in the workspace]")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda")]
 RootOption = Annotated[str | None, typer.Option(help="The data set's folder, or a root that holds it")]
@@ -107,6 +108,7 @@ def data_check(path: Annotated[Path, typer.Argument(help="A data set's folder, o
 def train(
     experiment: Annotated[str, typer.Argument(help="waterbirds")],
     scale: ScaleOption = "lab",
+    family: FamilyOption = "standard",
     method: Annotated[str, typer.Option(help="teacher, baseline, kd or e2kd")] = "e2kd",
     lam: Annotated[float, typer.Option(help="Weight of the explanation loss")] = 5.0,
     tau: Annotated[float, typer.Option(help="Temperature")] = 1.0,
@@ -123,7 +125,7 @@ def train(
     workers: Annotated[int, typer.Option(help="Data-loading processes per device")] = 0,
 ) -> None:
     """Train one run, or resume it; a finished run is only loaded. Ctrl-C saves its state."""
-    wanted = _experiment(experiment, scale, setting, epochs, data_root, teacher_data, teacher, set_)
+    wanted = _experiment(experiment, scale, family, setting, epochs, data_root, teacher_data, teacher, set_)
     wanted = wanted.replace(method=method, lam=lam, tau=tau, seed=seed)
     with _InterruptibleBar() as watcher:
         finished = run(
@@ -143,6 +145,7 @@ def evaluate(
     checkpoint: Annotated[Path, typer.Argument(help="A student's checkpoint, such as runs/.../best.ckpt")],
     experiment: Annotated[str, typer.Option(help="The experiment that gives data and teacher")] = "waterbirds",
     scale: ScaleOption = "lab",
+    family: FamilyOption = "standard",
     split: Annotated[str, typer.Option(help="train, val or test")] = "test",
     alone: Annotated[bool, typer.Option(help="Without a teacher: accuracy only")] = False,
     data_root: RootOption = None,
@@ -155,7 +158,7 @@ def evaluate(
     """Evaluate one checkpoint beside its teacher."""
     if split not in SPLITS:
         raise ExperimentError(f"There is no split '{split}'; expected one of {', '.join(SPLITS)}.")
-    wanted = _experiment(experiment, scale, "base", None, data_root, teacher_data, teacher, set_)
+    wanted = _experiment(experiment, scale, family, "base", None, data_root, teacher_data, teacher, set_)
     wanted = wanted.replace(method="teacher" if alone else "kd")
     student = build_model(wanted.student, wanted.num_classes, weights=str(checkpoint))
     table = evaluate_student(wanted, student, split=split, folder=runs, device=device)
@@ -228,6 +231,7 @@ class _InterruptibleBar(ProgressBar):
 def _experiment(
     name: str,
     scale: str,
+    family: str,
     setting: str,
     epochs: int | None,
     data_root: str | None,
@@ -247,7 +251,7 @@ def _experiment(
         if not equals:
             raise ExperimentError(f"--set {assignment} has no '='; expected field=value.")
         changes[field] = _literal(value)
-    return experiments.get(name, scale).replace(**changes).with_setting(setting)
+    return experiments.get(name, scale, family).replace(**changes).with_setting(setting)
 
 
 def _literal(text: str) -> Any:

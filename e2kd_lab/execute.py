@@ -15,6 +15,7 @@ from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.errors import ExperimentError, LabError, RunError
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.models import ExplainableModel, build_model
+from e2kd_lab.models.checkpoints import load_weights
 from e2kd_lab.runs import Run, Status
 from e2kd_lab.training import Hardware, Method, ProgressBar, Trainer, Watcher, measures, outcomes
 from e2kd_lab.training.metrics_file import MetricsFile
@@ -175,7 +176,9 @@ def _train(
             "expected a multiple of their number as batch_size."
         )
     torch.manual_seed(experiment.seed)
-    student = build_model(experiment.network, experiment.num_classes, weights=experiment.initial_weights)
+    student = build_model(experiment.network, experiment.num_classes)
+    if experiment.initial_weights is not None:
+        load_weights(student, experiment.network, experiment.initial_weights, any_classifier=True)
     teacher = None
     if experiment.method != "teacher":
         teacher = load_teacher(experiment, folder=folder).to(fabric.device)

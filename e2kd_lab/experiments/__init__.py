@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from e2kd_lab.errors import ExperimentError
 from e2kd_lab.experiments import waterbirds
-from e2kd_lab.experiments.experiment import SCALES, Experiment, Scale
+from e2kd_lab.experiments.experiment import FAMILIES, SCALES, Experiment, Family, Scale
 from e2kd_lab.experiments.waterbirds import WaterbirdsExperiment
 
 __all__ = ["Experiment", "WaterbirdsExperiment", "get", "names"]
 
-_REGISTRY: dict[str, Callable[[Scale], WaterbirdsExperiment]] = {"waterbirds": waterbirds.build}
+_REGISTRY: dict[str, Callable[[Scale, Family], WaterbirdsExperiment]] = {"waterbirds": waterbirds.build}
 
 
 def names() -> list[str]:
@@ -19,7 +19,7 @@ def names() -> list[str]:
     return sorted(_REGISTRY)
 
 
-def get(name: str, scale: str = "lab") -> WaterbirdsExperiment:
+def get(name: str, scale: str = "lab", family: str = "standard") -> WaterbirdsExperiment:
     """An experiment with the recipe of a scale.
 
     Parameters
@@ -28,14 +28,18 @@ def get(name: str, scale: str = "lab") -> WaterbirdsExperiment:
         One of `names`.
     scale : str
         ``lab``, ``paper`` or ``smoke``.
+    family : str
+        ``standard`` networks, explained by GradCAM, or ``bcos`` networks, explained by W(x).
 
     Raises
     ------
     ExperimentError
-        If the name or the scale is not known.
+        If the name, the scale or the family is not known.
     """
     if name not in _REGISTRY:
         raise ExperimentError(f"There is no experiment '{name}'; expected one of {', '.join(names())}.")
     if scale not in SCALES:
         raise ExperimentError(f"There is no scale '{scale}'; expected one of {', '.join(SCALES)}.")
-    return _REGISTRY[name](scale)
+    if family not in FAMILIES:
+        raise ExperimentError(f"There is no family '{family}'; expected one of {', '.join(FAMILIES)}.")
+    return _REGISTRY[name](scale, family)

@@ -19,6 +19,8 @@ from e2kd_lab.training.recipe import Recipe
 
 Scale = Literal["smoke", "lab", "paper"]
 SCALES: tuple[Scale, ...] = ("smoke", "lab", "paper")
+Family = Literal["standard", "bcos"]
+FAMILIES: tuple[Family, ...] = ("standard", "bcos")
 
 # Raised when a change of the code changes results, so that old runs are not taken for new ones.
 RESULTS_VERSION = 1
@@ -38,7 +40,7 @@ class Experiment(Recipe):
     scale : str
         ``lab`` (embedded data, small networks, minutes on a CPU), ``paper``, or ``smoke`` (tries the code in seconds).
     family : str
-        ``standard`` networks with GradCAM.
+        ``standard`` networks with GradCAM, or ``bcos`` networks with W(x).
     setting : str
         The experiment's variant, for instance a column of Fig. 3.
     method : str
@@ -68,7 +70,7 @@ class Experiment(Recipe):
 
     name: str
     scale: Scale
-    family: Literal["standard"] = "standard"
+    family: Family = "standard"
     setting: str = "base"
     method: MethodName = "baseline"
     lam: float = 0.0
@@ -133,7 +135,8 @@ class Experiment(Recipe):
         parts += [f"λ = {self.lam:g}"] if self.method == "e2kd" else []
         parts += [f"τ = {self.tau:g}"] if needs_teacher(self.method) else []
         parts += [self.setting] if self.setting != "base" else []
-        return f"{self.name} ({self.scale}): {', '.join(parts)}, seed {self.seed}"
+        networks = "" if self.family == "standard" else ", B-cos"
+        return f"{self.name} ({self.scale}{networks}): {', '.join(parts)}, seed {self.seed}"
 
     def teacher_experiment(self) -> Self:
         """The experiment that trains this one's teacher.

@@ -20,8 +20,8 @@ from e2kd_lab.data.minibirds import MiniBirds, make_minibirds
 from e2kd_lab.data.transforms import eval_transform, train_transform
 from e2kd_lab.data.waterbirds import Split, Waterbirds, read_waterbirds
 from e2kd_lab.errors import DataError, ExperimentError
-from e2kd_lab.experiments.experiment import Experiment, Scale
-from e2kd_lab.training.recipe import Recipe
+from e2kd_lab.experiments.experiment import Experiment, Family, Scale
+from e2kd_lab.training.recipe import BCOS_OPTIMISATION, Recipe
 from e2kd_lab.workspace import data_folder
 
 # Columns of Fig. 3: each setting's changes to the base recipe.
@@ -29,11 +29,18 @@ SETTINGS: Mapping[str, str] = {"base": "", "mixup": "+ mixup", "long": "+ mixup,
 MIXUP_ALPHA = 1.0
 LONGER = 5
 
-# Hyper-parameters that the paper tried (Sec. C.1.2, standard models).
-GRID: Mapping[str, list[dict[str, float]]] = {
-    "baseline": [{}],
-    "kd": [{"tau": tau} for tau in (1.0, 5.0)],
-    "e2kd": [{"tau": tau, "lam": lam} for tau in (1.0, 5.0) for lam in (1.0, 5.0, 10.0, 15.0)],
+# Hyper-parameters that the paper tried (Sec. C.1.2).
+GRID: Mapping[Family, Mapping[str, list[dict[str, float]]]] = {
+    "standard": {
+        "baseline": [{}],
+        "kd": [{"tau": tau} for tau in (1.0, 5.0)],
+        "e2kd": [{"tau": tau, "lam": lam} for tau in (1.0, 5.0) for lam in (1.0, 5.0, 10.0, 15.0)],
+    },
+    "bcos": {
+        "baseline": [{}],
+        "kd": [{"tau": tau} for tau in (1.0, 5.0)],
+        "e2kd": [{"tau": 1.0, "lam": lam} for lam in (1.0, 5.0, 10.0)],
+    },
 }
 
 
@@ -63,7 +70,7 @@ class WaterbirdsExperiment(Experiment):
 
     def grid(self, method: str) -> list[WaterbirdsExperiment]:
         """The paper's grid of temperature and weight for a method."""
-        return [self.replace(method=method, **values) for values in GRID[method]]
+        return [self.replace(method=method, **values) for values in GRID[self.family][method]]
 
     def config(self) -> dict[str, Any]:
         """See `Experiment.config`; the embedded set counts by its content."""
@@ -112,39 +119,45 @@ def _read(root: str) -> Waterbirds:
     return read_waterbirds(root)
 
 
-def build(scale: Scale) -> WaterbirdsExperiment:
+def build(scale: Scale, family: Family = "standard") -> WaterbirdsExperiment:
     """The experiment at one of the scales, base setting, method ``baseline``."""
+    bcos = "bcos_" if family == "bcos" else ""
+    optimisation = BCOS_OPTIMISATION if family == "bcos" else {}
     if scale == "paper":
         return WaterbirdsExperiment(
             name="waterbirds",
             scale=scale,
-            teacher="resnet50",
-            student="resnet18",
+            family=family,
+            teacher=f"{bcos}resnet50",
+            student=f"{bcos}resnet18",
             num_classes=2,
             epochs=700,
             batch_size=64,
             validate_every=10,
             # Where no guided teacher is given, one is trained on unbiased data, from the weights that are given for it.
-            teacher_recipe=Recipe(epochs=100, batch_size=64, lr=1e-3, validate_every=10),
+            teacher_recipe=Recipe(epochs=100, batch_size=64, validate_every=10, **{**optimisation, "lr": 1e-3}),
             image_size=224,
             resize=256,
             crop_scale=(0.7, 1.0),
+            **optimisation,
         )
     lab = WaterbirdsExperiment(
         name="waterbirds",
         scale=scale,
-        teacher="resnet_mini",
-        student="resnet_mini",
+        family=family,
+        teacher=f"{bcos}resnet_mini",
+        student=f"{bcos}resnet_mini",
         num_classes=2,
         epochs=12,
         batch_size=64,
         warmup_epochs=1,
         validate_every=2,
-        teacher_recipe=Recipe(epochs=24, batch_size=64, warmup_epochs=1, validate_every=4),
+        teacher_recipe=Recipe(epochs=24, batch_size=64, warmup_epochs=1, validate_every=4, **optimisation),
         image_size=64,
         resize=64,
         crop_scale=(0.7, 1.0),
         minibirds=MiniBirds(),
+        **optimisation,
     )
     if scale == "lab":
         return lab
@@ -152,7 +165,7 @@ def build(scale: Scale) -> WaterbirdsExperiment:
         epochs=2,
         batch_size=16,
         validate_every=1,
-        teacher_recipe=Recipe(epochs=2, batch_size=16, warmup_epochs=1),
+        teacher_recipe=Recipe(epochs=2, batch_size=16, warmup_epochs=1, **optimisation),
         image_size=32,
         resize=32,
         minibirds=MiniBirds(size=32, train=(33, 15), val=4, test=4, teacher=12),

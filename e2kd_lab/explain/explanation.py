@@ -9,9 +9,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from e2kd_lab.errors import ExperimentError
+from e2kd_lab.explain.bcos import bcos_weights
 from e2kd_lab.explain.gradcam import gradcam, gradcam_closed_form
 from e2kd_lab.losses.precision import at_least_float32
 from e2kd_lab.models.interface import ExplainableModel
+
+METHODS = ("gradcam", "gradcam_general", "bcos")
 
 
 class Explanation(NamedTuple):
@@ -24,7 +27,8 @@ class Explanation(NamedTuple):
     classes : Tensor
         The explained class of each image, integers (N,).
     maps : Tensor
-        Explanation maps at image size, in at least float32: GradCAM (N, 1, H, W) with values >= 0.
+        Explanation maps at image size, in at least float32: GradCAM (N, 1, H, W) with values >= 0, or the signed
+        dynamic weights W(x) of a B-cos network (N, 6, H, W).
     """
 
     logits: Tensor
@@ -51,8 +55,8 @@ def explain(
     classes : Tensor, optional
         Explained class of each image, integers (N,); the model's own prediction if None.
     method : str, optional
-        ``"gradcam"`` (closed form where the head allows it) or ``"gradcam_general"`` (always by gradient); the model's
-        own method if None.
+        ``"gradcam"`` (closed form where the head allows it), ``"gradcam_general"`` (always by gradient) or ``"bcos"``
+        (for B-cos networks); the model's own method if None.
     create_graph : bool
         Keep the graph of logits and maps, for a loss on them. Without it both are constants.
 
@@ -64,11 +68,19 @@ def explain(
     Raises
     ------
     ExperimentError
-        If the method is not known.
+        If the method is not known, or is ``"bcos"`` and the model is no B-cos network.
     """
     method = method or model.explanation
-    if method not in ("gradcam", "gradcam_general"):
-        raise ExperimentError(f"There is no explanation method '{method}'; expected gradcam or gradcam_general.")
+    if method not in METHODS:
+        raise ExperimentError(f"There is no explanation method '{method}'; expected one of {', '.join(METHODS)}.")
+    if method == "bcos":
+        if model.explanation != "bcos":
+            raise ExperimentError(
+                f"{type(model).__name__} is no B-cos network, so that it has no dynamic weights to explain it by; "
+                "expected method gradcam."
+            )
+        logits, classes, weights = bcos_weights(model, model.preprocess(images), classes, create_graph=create_graph)
+        return Explanation(logits, classes, at_least_float32(weights))
     head = model.pooled_linear_head() if method == "gradcam" else None
     with torch.set_grad_enabled(create_graph or head is None):
         features = model.forward_features(model.preprocess(images))

@@ -6,19 +6,40 @@ from collections.abc import Callable
 from typing import Any
 
 from e2kd_lab.errors import ExperimentError
+from e2kd_lab.models.bcos_densenet import bcos_densenet169, bcos_densenet_mini
+from e2kd_lab.models.bcos_resnet import bcos_resnet18, bcos_resnet34, bcos_resnet50, bcos_resnet_mini
 from e2kd_lab.models.checkpoints import load_weights
-from e2kd_lab.models.interface import ExplainableModel
+from e2kd_lab.models.interface import BcosModel, ExplainableModel
 from e2kd_lab.models.resnet_mini import resnet_mini
 from e2kd_lab.models.standard import densenet169, resnet18, resnet34, resnet50
+from e2kd_lab.models.vit import (
+    bcos_simple_vit_ti_patch16_224,
+    bcos_vit_mini,
+    bcos_vitc_ti_patch1_14,
+    simple_vit_ti_patch16_224,
+)
 
-__all__ = ["ExplainableModel", "build_model", "model_names"]
+__all__ = ["BcosModel", "ExplainableModel", "build_model", "model_names"]
 
 _REGISTRY: dict[str, Callable[..., ExplainableModel]] = {
-    "resnet18": resnet18,
-    "resnet34": resnet34,
-    "resnet50": resnet50,
-    "densenet169": densenet169,
-    "resnet_mini": resnet_mini,
+    builder.__name__: builder
+    for builder in (
+        resnet18,
+        resnet34,
+        resnet50,
+        densenet169,
+        simple_vit_ti_patch16_224,
+        resnet_mini,
+        bcos_resnet18,
+        bcos_resnet34,
+        bcos_resnet50,
+        bcos_densenet169,
+        bcos_simple_vit_ti_patch16_224,
+        bcos_vitc_ti_patch1_14,
+        bcos_resnet_mini,
+        bcos_densenet_mini,
+        bcos_vit_mini,
+    )
 }
 
 

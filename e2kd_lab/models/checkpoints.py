@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from e2kd_lab.errors import CheckpointError
 
 # Containers and wrappers that published checkpoints put around the state dict.
 _CONTAINERS = ("model", "state_dict")
-_PREFIXES = ("module.", "_forward_module.", "0.")
+_PREFIXES = ("module.", "_forward_module.")
+_SEQUENCE = "0."
+_CLASSIFIER = re.compile(r"(0\.)?(fc|classifier|linear_head\.linear)\.(linear\.)?(weight|bias)$")
 
 
 def read_checkpoint(path: Path | str) -> Any:
@@ -65,6 +68,7 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor], source: str) -> No
         Lists the first keys that are missing, not known, or of another shape; the model is then unchanged.
     """
     expected = model.state_dict()
+    state = _with_prefix_of(expected, state)
     problems = [f"'{key}' is missing" for key in expected if key not in state]
     problems += [f"'{key}' is not in the model" for key in state if key not in expected]
     problems += [
@@ -81,7 +85,7 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor], source: str) -> No
     model.load_state_dict(dict(state))
 
 
-def load_weights(model: nn.Module, name: str, weights: str) -> None:
+def load_weights(model: nn.Module, name: str, weights: str, *, any_classifier: bool = False) -> None:
     """Load weights into a model from a checkpoint file or from torchvision's published weights.
 
     Parameters
@@ -93,10 +97,13 @@ def load_weights(model: nn.Module, name: str, weights: str) -> None:
     weights : str
         A file, or the name of a torchvision weight enum such as ``"IMAGENET1K_V1"``. Published weights whose classifier
         has another number of classes initialise all layers but this classifier.
+    any_classifier : bool
+        Allow this for files, too: for networks that are going to be trained.
     """
     enum = published_weights(name, weights)
     if enum is None:
-        load_state(model, state_dict_of(read_checkpoint(weights), weights), weights)
+        state = state_dict_of(read_checkpoint(weights), weights)
+        load_state(model, _with_own_classifier(model, state) if any_classifier else state, weights)
         return
     try:
         state = dict(enum.get_state_dict(progress=False, check_hash=True))
@@ -106,11 +113,7 @@ def load_weights(model: nn.Module, name: str, weights: str) -> None:
             f"expected network access, or the file in {torch.hub.get_dir()}/checkpoints."
         ) from error
     state = {_densenet_key(key): value for key, value in state.items()} if "densenet" in name else state
-    own = model.state_dict()
-    for key in ("fc.weight", "fc.bias", "classifier.weight", "classifier.bias"):
-        if key in state and key in own and state[key].shape != own[key].shape:
-            state[key] = own[key]
-    load_state(model, state, f"{name}'s weights {weights}")
+    load_state(model, _with_own_classifier(model, state), f"{name}'s weights {weights}")
 
 
 def published_weights(name: str, weights: str) -> Any | None:
@@ -133,6 +136,26 @@ def weights_fingerprint(name: str, weights: str) -> str:
         )
     with path.open("rb") as file:
         return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _with_prefix_of(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Add or take away the "0." of networks that were saved as the first element of a sequence."""
+    wanted = all(key.startswith(_SEQUENCE) for key in expected)
+    if wanted == all(key.startswith(_SEQUENCE) for key in state):
+        return state
+    if wanted:
+        return {_SEQUENCE + key: value for key, value in state.items()}
+    return {key.removeprefix(_SEQUENCE): value for key, value in state.items()}
+
+
+def _with_own_classifier(model: nn.Module, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The state, but with the model's own classifier where the state's has another number of classes."""
+    own = model.state_dict()
+    state = _with_prefix_of(own, state)
+    return {
+        key: own[key] if _CLASSIFIER.match(key) and key in own and own[key].shape != value.shape else value
+        for key, value in state.items()
+    }
 
 
 def _densenet_key(key: str) -> str:

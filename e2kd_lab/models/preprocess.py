@@ -26,3 +26,14 @@ class Normalize(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Normalize images (N, 3, H, W) with values in [0, 1]."""
         return (images - self.mean) / self.std
+
+
+class AddInverse(nn.Module):
+    """Append the inverse colours: (r, g, b) becomes (r, g, b, 1-r, 1-g, 1-b), the input encoding of B-cos networks.
+
+    No pixel is all zero, so that dark ones can be evidence, too.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images (N, 3, H, W) with values in [0, 1] to (N, 6, H, W)."""
+        return torch.cat([images, 1 - images], dim=1)

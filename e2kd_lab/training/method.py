@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from e2kd_lab.errors import ExperimentError
 from e2kd_lab.explain import explain
-from e2kd_lab.losses import explanation_loss, kd_loss
+from e2kd_lab.losses import explanation_loss, kd_loss, uniform_off_label_bce
 from e2kd_lab.losses.precision import at_least_float32
 from e2kd_lab.metrics import dead_maps
 from e2kd_lab.models import ExplainableModel
@@ -34,7 +34,8 @@ class Method(nn.Module):
     Parameters
     ----------
     name : str
-        ``teacher`` and ``baseline`` (cross-entropy with the labels), ``kd`` (Eq. 1), ``e2kd`` (Eq. 2).
+        ``teacher`` and ``baseline`` (labels only: cross-entropy, for B-cos networks binary cross-entropy with uniform
+        off labels), ``kd`` (Eq. 1), ``e2kd`` (Eq. 2).
     student : ExplainableModel
         The network to train.
     teacher : ExplainableModel, optional
@@ -95,7 +96,12 @@ class Method(nn.Module):
         if self.name == "e2kd":
             return self._e2kd(images)
         logits = self.student(self.student.preprocess(images))
-        return {"loss": F.cross_entropy(at_least_float32(logits), labels)}
+        return {"loss": self._label_loss(logits, labels)}
+
+    def _label_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        if self.student.explanation == "bcos":
+            return uniform_off_label_bce(logits, labels)
+        return F.cross_entropy(at_least_float32(logits), labels)
 
     def _e2kd(self, images: Tensor) -> dict[str, Tensor]:
         assert self.teacher is not None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -33,6 +34,8 @@ class Recipe:
         Epochs of linear warm-up before the cosine schedule.
     clip_norm : float or None
         Largest norm of the gradient; None to leave it as it is.
+    adaptive_clip : float or None
+        Largest ratio of a unit's gradient to its weights (see `clip_gradients_adaptively`); None for no such limit.
     mixup : float
         Alpha of mixup's Beta distribution; 0 for none.
     validate_every : int
@@ -50,6 +53,7 @@ class Recipe:
     weight_decay: float = 1e-4
     warmup_epochs: float = 5.0
     clip_norm: float | None = 1.0
+    adaptive_clip: float | None = None
     mixup: float = 0.0
     validate_every: int = 1
     precision: str = "32-true"
@@ -64,10 +68,22 @@ class Recipe:
         for field in ("weight_decay", "warmup_epochs", "mixup", "seed"):
             if not getattr(self, field) >= 0:
                 raise ExperimentError(f"'{field}' is {getattr(self, field)}; expected at least 0.")
-        if self.clip_norm is not None and not self.clip_norm > 0:
-            raise ExperimentError(f"'clip_norm' is {self.clip_norm}; expected a positive norm or None.")
+        for field in ("clip_norm", "adaptive_clip"):
+            limit = getattr(self, field)
+            if limit is not None and not limit > 0:
+                raise ExperimentError(f"'{field}' is {limit}; expected a positive number or None.")
         if self.optimizer not in ("adamw", "adam", "sgd"):
             raise ExperimentError(f"'optimizer' is '{self.optimizer}'; expected adamw, adam or sgd.")
+
+
+# What the paper changes for B-cos networks (Sec. C.1): Adam, learning rate 0.001, no decay, adaptive gradient clipping.
+BCOS_OPTIMISATION: Mapping[str, Any] = {
+    "optimizer": "adam",
+    "lr": 1e-3,
+    "weight_decay": 0.0,
+    "clip_norm": None,
+    "adaptive_clip": 0.01,
+}
 
 
 def build_optimizer(recipe: Recipe, module: nn.Module) -> torch.optim.Optimizer:

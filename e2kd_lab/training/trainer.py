@@ -18,6 +18,7 @@ from e2kd_lab.data.loading import steps_per_epoch, train_loader
 from e2kd_lab.data.transforms import as_unit_range, seeded
 from e2kd_lab.errors import TrainingError
 from e2kd_lab.models.checkpoints import load_state, read_checkpoint, state_dict_of
+from e2kd_lab.training.gradient_clipping import clip_gradients_adaptively
 from e2kd_lab.training.hardware import Hardware
 from e2kd_lab.training.method import Method
 from e2kd_lab.training.metrics_file import MetricsFile
@@ -178,6 +179,8 @@ class Trainer:
             group["lr"] = rate
         losses = module(images, labels)
         self.fabric.backward(losses["loss"])
+        if recipe.adaptive_clip is not None:
+            clip_gradients_adaptively(self.method.parameters(), recipe.adaptive_clip)
         if recipe.clip_norm is not None:
             self.fabric.clip_gradients(module, optimizer, max_norm=recipe.clip_norm, error_if_nonfinite=False)
         optimizer.step()

@@ -1,11 +1,12 @@
 """GradCAM against captum, the grad-cam package, golden numbers of the reference program, and finite differences."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from captum.attr import LayerGradCam
+from golden_weights import GOLDEN as GOLDEN_FOLDER
+from golden_weights import fill, relative
+from golden_weights import images as golden_images
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch.nn import functional as F
@@ -15,26 +16,7 @@ from e2kd_lab.errors import ExperimentError
 from e2kd_lab.losses import explanation_loss, kd_loss
 from e2kd_lab.training import Method
 
-GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "gradcam_resnet18.npz")
-
-
-def fill(model, base):
-    """The weights of the golden numbers: every entry of the state dict by a rule of its position, float64."""
-    fan, state = None, {}
-    for i, (key, tensor) in enumerate(model.state_dict().items()):
-        leaf = key.rsplit(".", 1)[-1]
-        z = torch.randn(tensor.shape, generator=torch.Generator().manual_seed(base + i), dtype=torch.float64)
-        if leaf == "num_batches_tracked":
-            state[key] = torch.zeros_like(tensor)
-        elif leaf == "running_var":
-            state[key] = (1 + 0.1 * z.abs()) * (fan / 400)
-        elif leaf == "weight" and tensor.ndim == 1:
-            state[key] = 1 + 0.05 * z
-        else:
-            state[key] = 0.05 * z
-            fan = tensor[0].numel() if tensor.ndim > 1 else fan
-    model.double().load_state_dict(state)
-    return model.eval()
+GOLDEN = np.load(GOLDEN_FOLDER / "gradcam_resnet18.npz")
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +31,7 @@ def resnet34():
 
 @pytest.fixture(scope="module")
 def images():
-    return torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
-
-
-def relative(ours, golden):
-    golden = torch.as_tensor(golden)
-    return ((ours.double() - golden.double()).abs().max() / golden.double().abs().max()).item()
+    return golden_images(64)
 
 
 def test_weights_are_those_of_the_golden_numbers(resnet18):

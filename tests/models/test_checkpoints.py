@@ -6,7 +6,7 @@ from torchvision.models import DenseNet169_Weights, ResNet18_Weights
 
 from e2kd_lab import build_model
 from e2kd_lab.errors import CheckpointError
-from e2kd_lab.models.checkpoints import weights_fingerprint
+from e2kd_lab.models.checkpoints import load_weights, weights_fingerprint
 
 
 def same(a, b):
@@ -28,6 +28,31 @@ def test_loads_files_in_the_usual_wrappings(tmp_path, wrap):
     model = build_model("resnet_mini", 2)
     torch.save(wrap(model.state_dict()), tmp_path / "file.pt")
     assert same(model, build_model("resnet_mini", 2, weights=str(tmp_path / "file.pt")))
+
+
+@pytest.mark.parametrize("name", ["bcos_resnet_mini", "bcos_vit_mini"])
+def test_bcos_files_load_with_and_without_the_prefix_of_a_sequence(tmp_path, name):
+    model = build_model(name, 3)
+    bare = {key.removeprefix("0."): value for key, value in model.state_dict().items()}
+    for number, state in enumerate([bare, {f"0.{key}": value for key, value in bare.items()}]):
+        file = tmp_path / f"{number}.pth"
+        torch.save({"model": state, "epochs": 50, "F-Score": 0.7}, file)  # as guided teachers are published
+        assert same(model, build_model(name, 3, weights=str(file)))
+
+
+@pytest.mark.parametrize("name", ["resnet_mini", "bcos_resnet_mini", "bcos_vit_mini", "bcos_densenet_mini"])
+def test_a_file_with_another_classifier_is_good_to_start_from_only(tmp_path, name):
+    pretrained, model = build_model(name, 7), build_model(name, 3)
+    torch.save(pretrained.state_dict(), tmp_path / "seven.pth")
+    with pytest.raises(CheckpointError, match=r"has shape \(7, .*expected \(3, "):
+        load_weights(model, name, str(tmp_path / "seven.pth"))
+    load_weights(model, name, str(tmp_path / "seven.pth"), any_classifier=True)
+    differing = [
+        key for key, value in pretrained.state_dict().items() if not torch.equal(value, model.state_dict()[key])
+    ]
+    assert differing
+    assert all(key.split(".")[-2] in ("fc", "classifier", "linear") for key in differing)
+    assert all(model.state_dict()[key].shape[0] == 3 for key in differing)
 
 
 def test_lists_the_first_keys_that_do_not_fit(tmp_path):

@@ -1,0 +1,160 @@
+r"""The layers of B-cos networks (Böhle et al., CVPR 2022 and TPAMI 2024); parameters are named as in their checkpoints.
+
+A B-cos unit replaces the product :math:`w^\top x` by
+
+.. math:: \mathrm{B\text{-}cos}(x; w) = \lVert x\rVert \, |\cos(x, w)|^{B} \, \mathrm{sign}(\cos(x, w))
+          = |\cos(x, w)|^{B-1} \; \hat w^\top x, \qquad \hat w = w / \lVert w\rVert,
+
+that is, a linear map with unit-norm weights times a *dynamic scale* (see `e2kd_lab.models.dynamic_scales`). No layer
+has a bias and there are no activation functions, so that the whole network stays dynamic linear.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from e2kd_lab.models.dynamic_scales import dynamic, scaled
+
+# As in the published networks; inside the root for patches, outside for vectors.
+_PATCH_EPS, _VECTOR_EPS, _COSINE_EPS = 1e-6, 1e-12, 1e-6
+
+
+def unit_rows(weight: Tensor) -> Tensor:
+    """Weights (K, ...) with each of the K filters divided by its L2 norm."""
+    return weight / torch.linalg.vector_norm(weight, dim=tuple(range(1, weight.ndim)), keepdim=True)
+
+
+def bcos_scaled(product: Tensor, norm: Tensor, b: float) -> Tensor:
+    r"""Multiply :math:`\hat w^\top x` by its dynamic scale :math:`|\cos(x, w)|^{B-1}`.
+
+    Parameters
+    ----------
+    product : Tensor
+        :math:`\hat w^\top x`.
+    norm : Tensor
+        :math:`\lVert x\rVert`, positive, broadcastable to ``product``.
+    b : float
+        The exponent B >= 1.
+    """
+    if b == 1:
+        return product
+    scale = product.abs() / norm
+    return scaled(product, scale if b == 2 else (scale + _COSINE_EPS) ** (b - 1))
+
+
+class BcosConv2d(nn.Module):
+    """B-cos convolution.
+
+    Parameters
+    ----------
+    in_channels, out_channels, kernel_size, stride, padding, groups : int
+        As for a convolution without bias; the padding is at most half the kernel size.
+    b : float
+        The exponent B.
+    max_out : int
+        Filters per output channel; the one with the largest product counts.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        padding: int = 0,
+        *,
+        groups: int = 1,
+        b: float = 2.0,
+        max_out: int = 1,
+    ) -> None:
+        super().__init__()
+        if 2 * padding > kernel_size:
+            raise ValueError(f"BcosConv2d needs padding <= kernel_size / 2, got {padding} and {kernel_size}.")
+        self.kernel_size, self.stride, self.padding, self.b, self.max_out = kernel_size, stride, padding, b, max_out
+        # The parameter's name in published checkpoints is "<layer>.linear.weight".
+        self.linear = nn.Conv2d(
+            in_channels, out_channels * max_out, kernel_size, stride, padding, groups=groups, bias=False
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in_channels, H, W) to (N, out_channels, H', W')."""
+        weight = unit_rows(self.linear.weight)
+        product = F.conv2d(x, weight, None, self.stride, self.padding, groups=self.linear.groups)
+        if self.max_out > 1:
+            product = product.unflatten(1, (-1, self.max_out)).amax(2)  # (N, out_channels, H', W')
+        return bcos_scaled(product, self.patch_norm(x, product.shape[1]), self.b)
+
+    def patch_norm(self, x: Tensor, out_channels: int) -> Tensor:
+        """L2 norm of the patch under the kernel, zero padding included: (N, 1 or out_channels, H', W')."""
+        groups = self.linear.groups
+        squares = x.unflatten(1, (groups, -1)).square().sum(2) if groups > 1 else x.square().sum(1, keepdim=True)
+        if self.kernel_size > 1 or self.stride > 1:  # the sum over the patch
+            squares = F.avg_pool2d(squares, self.kernel_size, self.stride, self.padding, divisor_override=1)
+        norm = (squares + _PATCH_EPS).sqrt()
+        return norm.repeat_interleave(out_channels // groups, dim=1) if groups > 1 else norm
+
+
+class BcosLinear(nn.Module):
+    """B-cos unit on the last dimension: (..., in_features) to (..., out_features)."""
+
+    def __init__(self, in_features: int, out_features: int, *, b: float = 2.0) -> None:
+        super().__init__()
+        self.b = b
+        self.linear = nn.Linear(in_features, out_features, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (..., in_features) to (..., out_features)."""
+        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True) + _VECTOR_EPS
+        return bcos_scaled(F.linear(x, unit_rows(self.linear.weight)), norm, self.b)
+
+
+class BatchNormUncentered2d(nn.BatchNorm2d):
+    """Batch normalisation that divides by the standard deviation but subtracts no mean and adds no bias.
+
+    The variance is the ordinary, centred and biased one; ``running_mean`` is kept for the checkpoints' sake only.
+    """
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__(num_features)
+        self.register_parameter("bias", None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize (N, C, H, W) per channel."""
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        if self.training:
+            variance = x.var(dim=(0, 2, 3), unbiased=False)
+            with torch.no_grad():
+                self.running_var.lerp_(variance.to(self.running_var.dtype), 0.1)
+                self.num_batches_tracked.add_(1)
+        else:
+            variance = self.running_var
+        scale = dynamic((variance + self.eps).rsqrt())
+        return x * (self.weight * scale).view(-1, 1, 1)
+
+
+class LayerNormNoBias(nn.Module):
+    """Layer normalisation of the last dimension without bias; 1/std is a dynamic scale, centring is linear."""
+
+    def __init__(self, dim: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize (..., dim)."""
+        centred = x - x.mean(-1, keepdim=True)
+        variance = centred.square().mean(-1, keepdim=True)
+        return centred * dynamic((variance + self.eps).rsqrt()) * self.weight
+
+
+class LayerNorm2dNoBias(LayerNormNoBias):
+    """Layer normalisation over channels and space (one group), a weight per channel, without bias."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize (N, dim, H, W)."""
+        centred = x - x.mean((1, 2, 3), keepdim=True)
+        variance = centred.square().mean((1, 2, 3), keepdim=True)
+        return centred * dynamic((variance + self.eps).rsqrt()) * self.weight.view(-1, 1, 1)

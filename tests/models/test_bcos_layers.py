@@ -1,0 +1,129 @@
+"""B-cos layers: golden numbers of the reference program, the formula, scales in both kinds of backward pass."""
+
+import numpy as np
+import pytest
+import torch
+from golden_weights import GOLDEN, relative
+from hypothesis import given
+from hypothesis import strategies as st
+
+from e2kd_lab.models.bcos_layers import (
+    BatchNormUncentered2d,
+    BcosConv2d,
+    BcosLinear,
+    LayerNorm2dNoBias,
+    LayerNormNoBias,
+)
+from e2kd_lab.models.dynamic_scales import constant_scales, switchable_scales
+
+NUMBERS = np.load(GOLDEN / "bcos_layers.npz")
+CASES = {
+    "conv_s2p1": lambda: BcosConv2d(3, 4, 3, 2, 1),
+    "conv_s2p1_tiny": lambda: BcosConv2d(3, 4, 3, 2, 1),
+    "conv_groups2": lambda: BcosConv2d(4, 4, 3, 1, 1, groups=2),
+    "conv_maxout2": lambda: BcosConv2d(3, 4, 1, max_out=2),
+    "conv_b1.5": lambda: BcosConv2d(3, 4, 3, 1, 1, b=1.5),
+    "linear": lambda: BcosLinear(6, 5),
+    "linear_tiny": lambda: BcosLinear(6, 5),
+    "bnu_eval": lambda: BatchNormUncentered2d(3).eval(),
+    "bnu_train": lambda: BatchNormUncentered2d(3),
+    "layernorm": lambda: LayerNormNoBias(6),
+    "gn_layernorm2d": lambda: LayerNorm2dNoBias(4),
+}
+
+
+def golden(name):
+    return {key.split("/")[1]: torch.as_tensor(NUMBERS[key]) for key in NUMBERS.files if key.startswith(name + "/")}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_equals_the_reference_program(name):
+    numbers = golden(name)
+    layer = CASES[name]().double()
+    with torch.no_grad():
+        next(layer.parameters()).copy_(numbers["weight"])
+        if name.startswith("bnu"):
+            layer.running_var.copy_(numbers["running_var_before"])
+            layer.running_mean.fill_(9)  # must be ignored
+    x = numbers["x"].requires_grad_()
+    with switchable_scales() as switch:
+        y = layer(x)
+    assert relative(y, numbers["y"]) < 1e-12
+    with switch.frozen():
+        (frozen,) = torch.autograd.grad(y.sum(), x, retain_graph=True)
+    assert relative(frozen, numbers["dsum_dx_expl"]) < 1e-12
+    if "dsum_dx_full" in numbers:
+        (full,) = torch.autograd.grad(y.sum(), x)
+        assert relative(full, numbers["dsum_dx_full"]) < 1e-10
+    if name.startswith("bnu"):
+        assert relative(layer.running_var, numbers["running_var_after"]) < 1e-12
+        assert torch.equal(layer.running_mean, numbers["running_mean_after"])
+        assert layer.num_batches_tracked == numbers["num_batches_after"]
+
+
+def test_is_the_papers_formula():
+    torch.manual_seed(0)
+    layer = BcosLinear(7, 3).double()
+    x = torch.randn(5, 7, dtype=torch.float64)
+    for n in range(5):
+        for k in range(3):
+            w = layer.linear.weight[k]
+            cosine = torch.dot(x[n], w) / (x[n].norm() * w.norm())
+            expected = x[n].norm() * cosine.abs() ** 2 * cosine.sign()
+            assert layer(x)[n, k].item() == pytest.approx(expected.item(), rel=1e-9)
+
+
+@given(st.integers(1, 4), st.integers(1, 3), st.booleans(), st.floats(0.1, 10))
+def test_convolution_is_a_linear_layer_at_each_patch(kernel, stride, padded, factor):
+    torch.manual_seed(kernel)
+    padding = kernel // 2 if padded else 0
+    conv, linear = BcosConv2d(3, 4, kernel, stride, padding).double(), BcosLinear(3 * kernel**2, 4).double()
+    linear.linear.weight.data = conv.linear.weight.data.flatten(1) * factor  # the length of a filter does not matter
+    x = torch.randn(2, 3, 6, 6, dtype=torch.float64)
+    patches = torch.nn.functional.unfold(x, kernel, padding=padding, stride=stride)  # (2, 3 kernel^2, places)
+    expected = linear(patches.transpose(1, 2)).transpose(1, 2)
+    torch.testing.assert_close(conv(x).flatten(2), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_constant_scales_give_the_same_numbers_as_frozen_ones(name):
+    torch.manual_seed(0)
+    layer, x = CASES[name]().double(), golden(name)["x"].requires_grad_()
+    with switchable_scales() as switch:
+        y = layer(x)
+    with switch.frozen():
+        (frozen,) = torch.autograd.grad(y.sum(), x)
+    with constant_scales():
+        (constant,) = torch.autograd.grad(layer(x).sum(), x)
+    torch.testing.assert_close(frozen, constant)
+    with torch.no_grad():
+        # W(x) x is the output: of these layers only the centring ones take part of x away, linearly.
+        assert (constant * x).sum().item() == pytest.approx(layer(x).sum().item(), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_second_derivative_of_the_frozen_gradient_is_right(name):
+    """d/dw of a function of W(x), where W(x) must keep depending on w through its scales."""
+    torch.manual_seed(1)
+    layer, x = CASES[name]().double(), golden(name)["x"].requires_grad_()
+    weight = next(layer.parameters())
+    direction = torch.randn_like(x)
+
+    def explained(*, create_graph):
+        with switchable_scales() as switch:
+            y = layer(x)
+        with switch.frozen():
+            (frozen,) = torch.autograd.grad((y * y.detach().sign()).sum(), x, create_graph=create_graph)
+        return (frozen * direction).sum() + y.square().mean()
+
+    (ours,) = torch.autograd.grad(explained(create_graph=True), weight)
+    probe = torch.randn_like(weight)
+    step = 1e-6
+    values = []
+    for sign in (1, -1):
+        with torch.no_grad():
+            weight.add_(sign * step * probe)
+        values.append(explained(create_graph=False).item())
+        with torch.no_grad():
+            weight.sub_(sign * step * probe)
+    assert (ours * probe).sum().item() == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-5, abs=1e-7)
