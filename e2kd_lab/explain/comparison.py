@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from e2kd_lab.explain.explanation import explain
-from e2kd_lab.models import ExplainableModel
+from e2kd_lab.models import BcosModel, ExplainableModel
+from e2kd_lab.models.preprocess import AddInverse
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Comparison:
     labels : Tensor
         Ground-truth classes, (N,).
     maps : dict
-        Explanation maps (N, C, H, W) by the network's name, the teacher's first.
+        Explanation maps (N, C, H, W) by the network's name, the teacher's first: GradCAM or W(x).
     predictions : dict
         Predicted classes (N,) by the network's name.
     titles : tuple of str
@@ -38,6 +39,16 @@ class Comparison:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def is_bcos(self) -> bool:
+        """Whether the maps are the weights W(x) of B-cos networks."""
+        return next(iter(self.maps.values())).shape[1] == BcosModel.input_channels
+
+    @property
+    def inputs(self) -> Tensor:
+        """What B-cos networks see of the images, (N, 6, H, W)."""
+        return AddInverse()(self.images)
 
 
 def compare(

@@ -5,11 +5,15 @@ from __future__ import annotations
 import numpy as np
 import torch
 from matplotlib import colormaps
+from PIL import Image as PILImage
 from torch import Tensor
+from torch.nn import functional
 from torchvision.transforms.v2 import functional as F
 
 # Dark means nothing, bright means much, in grey print too.
 HEAT = colormaps["inferno"]
+# Blue speaks against the class, red for it.
+SIGNED = colormaps["RdBu_r"]
 
 
 def unit_norm(maps: Tensor) -> Tensor:
@@ -42,3 +46,86 @@ def heat_overlay(images: Tensor, maps: Tensor, *, vmax: float) -> np.ndarray:
     grey = F.rgb_to_grayscale(images).double().cpu().numpy()[:, 0, ..., None]  # (N, H, W, 1)
     opacity = np.sqrt(heat)[..., None]
     return np.clip((1 - opacity) * (0.15 + 0.55 * grey) + opacity * HEAT(0.15 + 0.85 * heat)[..., :3], 0, 1)
+
+
+def bcos_rgba(inputs: Tensor, weights: Tensor, *, smooth: int = 0, vmax: float | None = None) -> Tensor:
+    """The linear map W(x) of B-cos networks in colour, as in the B-cos papers.
+
+    Each pixel has the colour that its positive weights ask for, and is the more opaque the larger its weights are;
+    pixels that speak against the class are transparent.
+
+    Parameters
+    ----------
+    inputs, weights : Tensor
+        The network's input x and W(x), (N, 6, H, W), on any device.
+    smooth : int
+        Side of an averaging window over the opacity, odd; 0 for none.
+    vmax : float, optional
+        Norm of a pixel's weights that is fully opaque; if None, the 99.5th percentile of each image.
+
+    Returns
+    -------
+    Tensor
+        Pictures (N, H, W, 4) with values in [0, 1], on the same device.
+
+    Raises
+    ------
+    ValueError
+        If ``smooth`` is even and not 0.
+    """
+    positive = weights.clamp(min=0) / (weights.abs().amax(dim=1, keepdim=True) + 1e-12)
+    colour, inverse = positive[:, :3], positive[:, 3:]
+    rgb = colour / (colour + inverse + 1e-12)  # (N, 3, H, W)
+    strength = bcos_strength(inputs, weights, smooth=smooth)
+    largest = _quantile(strength.flatten(1), 0.995).view(-1, 1, 1, 1) if vmax is None else vmax
+    return torch.cat([rgb, (strength / largest).clamp(0, 1)], dim=1).permute(0, 2, 3, 1)
+
+
+def bcos_strength(inputs: Tensor, weights: Tensor, *, smooth: int = 0) -> Tensor:
+    """Norm of each pixel's weights, zero where the pixel speaks against the class: the opacity before scaling.
+
+    Returns
+    -------
+    Tensor
+        (N, 1, H, W), >= 0.
+    """
+    if smooth < 0 or (smooth and smooth % 2 == 0):
+        raise ValueError(f"B-cos pictures need smooth = 0 or an odd window, got {smooth}.")
+    against = (weights * inputs).sum(dim=1, keepdim=True) < 0
+    strength = torch.linalg.vector_norm(weights, dim=1, keepdim=True).masked_fill(against, 1e-12)
+    return functional.avg_pool2d(strength, smooth, 1, smooth // 2) if smooth else strength
+
+
+def smoothing(size: int) -> int:
+    """The window for pictures of a size in pixels: 15 at 224 as in the B-cos papers, and in proportion."""
+    return 2 * (size // 32) + 1
+
+
+def over_white(rgba: Tensor) -> np.ndarray:
+    """RGBA pictures (N, H, W, 4) on white paper: RGB (N, H, W, 3) in [0, 1]."""
+    opacity = rgba[..., 3:]
+    return (rgba[..., :3] * opacity + 1 - opacity).double().cpu().numpy()
+
+
+def signed_colours(maps: Tensor, *, vmax: float) -> np.ndarray:
+    """Signed maps (N, 1, H, W), for instance contributions, as RGB pictures (N, H, W, 3): blue < 0, white, red > 0.
+
+    Values beyond ``vmax`` on either side are shown as this one.
+    """
+    scaled = (maps[:, 0] / max(vmax, 1e-12)).clamp(-1, 1).double().cpu().numpy()
+    return SIGNED(0.5 + 0.5 * scaled)[..., :3]
+
+
+def as_pil(pictures: np.ndarray | Tensor) -> list[PILImage.Image]:
+    """Pictures (N, H, W, 3 or 4) with values in [0, 1] as PIL images."""
+    array = pictures.cpu().numpy() if isinstance(pictures, Tensor) else pictures
+    return [PILImage.fromarray(picture) for picture in (np.clip(array, 0, 1) * 255).round().astype(np.uint8)]
+
+
+def _quantile(rows: Tensor, q: float) -> Tensor:
+    """Linearly interpolated quantile of each row; unlike `torch.quantile` of any size."""
+    ordered = rows.sort(dim=1).values
+    place = q * (rows.shape[1] - 1)
+    low = int(place)
+    high = min(low + 1, rows.shape[1] - 1)
+    return torch.lerp(ordered[:, low], ordered[:, high], place - low)

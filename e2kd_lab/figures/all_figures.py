@@ -19,7 +19,8 @@ def write_all_figures(results: pd.DataFrame, folder: Path) -> list[Path]:
     results : DataFrame
         Rows of `e2kd_lab.load_runs`.
     folder : Path
-        Receives ``waterbirds_<scale>_<distribution>`` as PDF, SVG, PNG and CSV for each scale with runs.
+        Receives ``waterbirds_<scale>_<family>_<distribution>`` as PDF, SVG, PNG and CSV for each scale and family of
+        networks with runs.
 
     Returns
     -------
@@ -28,10 +29,10 @@ def write_all_figures(results: pd.DataFrame, folder: Path) -> list[Path]:
     """
     files = []
     waterbirds = results.query("experiment == 'waterbirds' and status == 'done'")
-    for scale, part in waterbirds.groupby("scale"):
+    for (scale, family), part in waterbirds.groupby(["scale", "family"]):
         selected = select_by_validation(part)
         for group in DISTRIBUTIONS:
             shown = selected.query("split == 'test' and group == @group")
             figure = waterbirds_bars(selected, group=group)
-            files += export_figure(figure, folder / f"waterbirds_{scale}_{group}", shown)
+            files += export_figure(figure, folder / f"waterbirds_{scale}_{family}_{group}", shown)
     return files

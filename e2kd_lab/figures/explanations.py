@@ -2,80 +2,181 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
 import torch
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
+from torch import Tensor
 
+from e2kd_lab.explain import contribution_maps
 from e2kd_lab.explain.comparison import Comparison
-from e2kd_lab.explain.rendering import HEAT, heat_overlay, unit_norm
-from e2kd_lab.figures.style import CORRECT_COLOUR, METHOD_TITLES, TEXT_WIDTH, WRONG_COLOUR, new_figure, styled
+from e2kd_lab.explain.rendering import (
+    HEAT,
+    SIGNED,
+    bcos_rgba,
+    bcos_strength,
+    heat_overlay,
+    over_white,
+    signed_colours,
+    smoothing,
+    unit_norm,
+)
+from e2kd_lab.figures.style import (
+    CORRECT_COLOUR,
+    FAMILY_TITLES,
+    METHOD_TITLES,
+    TEXT_WIDTH,
+    WRONG_COLOUR,
+    new_figure,
+    styled,
+)
 
 
-def explanation_comparison(comparison: Comparison, *, side_by_side: int = 2) -> Figure:
+def explanation_comparison(
+    comparison: Comparison | Sequence[Comparison], *, side_by_side: int = 2, contributions: bool = False
+) -> Figure:
     """Image, teacher and students in a row, each prediction marked as correct or incorrect.
 
     Every map is divided by its L2 norm, because the explanation loss compares directions only; then one colour scale
-    serves the whole figure.
+    serves all networks of a family.
 
     Parameters
     ----------
-    comparison : Comparison
-        Images and maps (>= 0, one channel); names of networks are method names.
+    comparison : Comparison, or sequence of Comparison
+        Images and maps; names of networks are method names. Several comparisons of the same images, for instance one a
+        family of networks, stand next to each other.
     side_by_side : int
         Images in one row of the figure, each with all its maps.
+    contributions : bool
+        Show what each pixel contributes to the logit in place of W(x), for B-cos networks.
 
     Returns
     -------
     Figure
         As wide as the paper's text.
     """
-    names = list(comparison.maps)
-    maps = {name: unit_norm(comparison.maps[name]) for name in names}
-    vmax = torch.quantile(torch.cat([m.flatten() for m in maps.values()]).double()[:: 1 + len(names)], 0.995).item()
-    count = len(comparison)
+    blocks = [_pictures(part, contributions) for part in _listed(comparison)]
+    first = _listed(comparison)[0]
+    names = ["Image", *(METHOD_TITLES.get(name, name) for block in blocks for name in block.pictures)]
+    count, per_image = len(first), len(names)
     side_by_side = max(1, min(side_by_side, count))
-    rows, columns = -(-count // side_by_side), side_by_side * (1 + len(names))
+    rows, columns = -(-count // side_by_side), side_by_side * per_image
     cell = (TEXT_WIDTH - 0.1) / columns
-    # Inches: a line above each row of images, method names on top, the colour bar below.
-    height = rows * (cell + 0.13) + 0.65
+    # Inches: a line above each row of images, method names on top, the colour bars below.
+    top = 0.27 if len(blocks) == 1 else 0.4
+    height = rows * (cell + 0.13) + 0.38 + top
     with styled():
         figure = new_figure(TEXT_WIDTH, height)
         figure.set_layout_engine("none")
-        spaces = {"left": 0.01, "right": 0.99, "top": 1 - 0.27 / height, "bottom": 0.41 / height}
+        spaces = {"left": 0.01, "right": 0.99, "top": 1 - top / height, "bottom": 0.41 / height}
         axes = figure.subplots(
             rows, columns, squeeze=False, gridspec_kw={**spaces, "wspace": 0.05, "hspace": 0.13 / cell}
         )
-        pictures = {name: heat_overlay(comparison.images, maps[name], vmax=vmax) for name in names}
         for axis in axes.flat:
             axis.set_axis_off()
         for number in range(count):
-            row, left = number // side_by_side, number % side_by_side * (1 + len(names))
-            cells: list[Axes] = list(axes[row, left : left + 1 + len(names)])
-            cells[0].imshow(comparison.images[number].permute(1, 2, 0).clamp(0, 1).cpu().numpy())
-            if comparison.titles:
+            row, left = number // side_by_side, number % side_by_side * per_image
+            cells: list[Axes] = list(axes[row, left : left + per_image])
+            cells[0].imshow(first.images[number].permute(1, 2, 0).clamp(0, 1).cpu().numpy())
+            if first.titles:
                 cells[0].text(
-                    0,
-                    1.03,
-                    comparison.titles[number],
-                    transform=cells[0].transAxes,
-                    fontsize=4.5,
-                    va="bottom",
-                    ha="left",
+                    0, 1.03, first.titles[number], transform=cells[0].transAxes, fontsize=4.5, va="bottom", ha="left"
                 )
-            for name, axis in zip(names, cells[1:], strict=True):
-                axis.imshow(pictures[name][number])
-                _mark(axis, bool(comparison.predictions[name][number] == comparison.labels[number]))
+            shown = [(block, name) for block in blocks for name in block.pictures]
+            for (block, name), axis in zip(shown, cells[1:], strict=True):
+                axis.imshow(block.pictures[name][number])
+                _frame(axis)
+                _mark(axis, bool(block.comparison.predictions[name][number] == first.labels[number]))
             if row == 0:
-                for axis, title in zip(cells, ["Image", *names], strict=True):
-                    axis.set_title(METHOD_TITLES.get(title, title), fontsize=5.5, pad=7.5)
-        bar_axes = figure.add_axes((0.1, 0.3 / height, 0.8, 0.06 / height))
-        bar = figure.colorbar(ScalarMappable(Normalize(0, vmax), HEAT), cax=bar_axes, orientation="horizontal")
-        bar.set_label("explanation of the teacher's prediction, divided by its L2 norm", fontsize=6)
-        bar.ax.tick_params(labelsize=5.5, length=2)
-        bar.outline.set_linewidth(0.4)  # type: ignore[operator]
+                for axis, title in zip(cells, names, strict=True):
+                    axis.set_title(title, fontsize=5.5, pad=7.5)
+        if len(blocks) > 1:
+            _name_families(figure, axes[0], blocks, height)
+        for number, block in enumerate(blocks):
+            _colour_bar(figure, block, number, len(blocks), height)
     return figure
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The pictures of one family of networks, and their colour scale."""
+
+    comparison: Comparison
+    family: str
+    pictures: dict[str, np.ndarray]
+    scale: ScalarMappable
+    label: str
+
+
+def _listed(comparison: Comparison | Sequence[Comparison]) -> list[Comparison]:
+    return [comparison] if isinstance(comparison, Comparison) else list(comparison)
+
+
+def _pictures(comparison: Comparison, contributions: bool) -> _Block:
+    maps = {name: unit_norm(weights) for name, weights in comparison.maps.items()}
+    per_norm = "of the teacher's prediction, divided by its L2 norm"
+    if not comparison.is_bcos:
+        vmax = _largest(maps)
+        pictures = {name: heat_overlay(comparison.images, m, vmax=vmax) for name, m in maps.items()}
+        return _Block(comparison, FAMILY_TITLES["standard"], pictures, _scale(0, vmax, HEAT), f"GradCAM {per_norm}")
+    inputs = comparison.inputs
+    if contributions:
+        maps = {name: unit_norm(contribution_maps(m, inputs)) for name, m in comparison.maps.items()}
+        vmax = _largest({name: m.abs() for name, m in maps.items()})
+        pictures = {name: signed_colours(m, vmax=vmax) for name, m in maps.items()}
+        label = f"contribution to the logit {per_norm}"
+        return _Block(comparison, FAMILY_TITLES["bcos"], pictures, _scale(-vmax, vmax, SIGNED), label)
+    smooth = smoothing(comparison.images.shape[-1])
+    vmax = _largest({name: bcos_strength(inputs, m, smooth=smooth) for name, m in maps.items()})
+    pictures = {name: over_white(bcos_rgba(inputs, m, smooth=smooth, vmax=vmax)) for name, m in maps.items()}
+    label = f"opacity: norm of W(x) at a pixel, {per_norm}"
+    return _Block(comparison, FAMILY_TITLES["bcos"], pictures, _scale(0, vmax, colormaps["Greys"]), label)
+
+
+def _largest(maps: Mapping[str, Tensor]) -> float:
+    return float(np.quantile(torch.cat([m.flatten() for m in maps.values()]).double().cpu().numpy(), 0.995))
+
+
+def _scale(low: float, high: float, colours: Colormap) -> ScalarMappable:
+    return ScalarMappable(Normalize(low, high), colours)
+
+
+def _colour_bar(figure: Figure, block: _Block, number: int, count: int, height: float) -> None:
+    width = 0.8 / count if count == 1 else 0.86 / count
+    left = 0.1 if count == 1 else 0.04 + number * (0.92 - width)
+    axes = figure.add_axes((left, 0.3 / height, width, 0.06 / height))
+    bar = figure.colorbar(block.scale, cax=axes, orientation="horizontal")
+    bar.ax.locator_params(nbins=6)
+    bar.set_label(block.label if count == 1 else block.label.replace(" of the teacher's prediction,", ""), fontsize=5.5)
+    bar.ax.tick_params(labelsize=5.5, length=2)
+    bar.outline.set_linewidth(0.4)  # type: ignore[operator]
+
+
+def _name_families(figure: Figure, row: Sequence[Axes], blocks: Sequence[_Block], height: float) -> None:
+    start = 1
+    for block in blocks:
+        end = start + len(block.pictures)
+        left, right = row[start].get_position().x0, row[end - 1].get_position().x1
+        figure.text((left + right) / 2, 1 - 0.03 / height, block.family, fontsize=6.5, ha="center", va="top")
+        start = end
+
+
+def _frame(axis: Axes) -> None:
+    # A hairline, so that a picture on white paper has an edge.
+    axis.set_axis_on()
+    axis.grid(visible=False)
+    axis.set_xticks([])
+    axis.set_yticks([])
+    for spine in axis.spines.values():
+        spine.set_visible(True)
+        spine.set_linewidth(0.3)
+        spine.set_color("#BBBBBB")
 
 
 def _mark(axis: Axes, correct: bool) -> None:

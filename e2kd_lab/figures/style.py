@@ -23,6 +23,7 @@ METHOD_COLOURS: Mapping[str, str] = {
 }
 CORRECT_COLOUR, WRONG_COLOUR = "#007A5A", "#C63F00"
 
+FAMILY_TITLES: Mapping[str, str] = {"standard": "Standard networks", "bcos": "B-cos networks"}
 SETTING_TITLES: Mapping[str, str] = {"base": "{epochs} epochs", "mixup": "+ mixup", "long": "+ 5× longer"}
 SCALE_TITLES: Mapping[str, str] = {
     "paper": "measured here (paper scale)",

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from e2kd_lab.figures.style import (
+    FAMILY_TITLES,
     METHOD_COLOURS,
     METHOD_TITLES,
     SCALE_TITLES,
@@ -67,7 +68,8 @@ def waterbirds_bars(
             axis.set_title(_setting_title(results, setting))
         teacher = test.query("method == 'teacher' and metric == 'accuracy'")["value"]
         suffix = f" — Teacher Acc.: {teacher.mean():.1f} %" if len(teacher) else ""
-        figure.suptitle(f"{DISTRIBUTIONS.get(group, group)}{suffix}", fontsize=8.5)
+        family = FAMILY_TITLES[results["family"].iloc[0] if len(results) else "standard"]
+        figure.suptitle(f"{DISTRIBUTIONS.get(group, group)} — {family}{suffix}", fontsize=8.5)
         figure.supxlabel(SCALE_TITLES[scale], fontsize=6, color="#555555")
     return figure
 

@@ -27,6 +27,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 class ScaleSwitch:
@@ -62,7 +63,7 @@ def switchable_scales() -> Iterator[ScaleSwitch]:
 
 @contextmanager
 def constant_scales() -> Iterator[None]:
-    """Forward passes inside treat their scales as constants for good: cheaper, where nothing is trained."""
+    """Forward passes inside treat their scales as constants for good: cheaper, for explanations that nothing trains."""
     token = _switch.set(_CONSTANT)
     try:
         yield
@@ -81,11 +82,42 @@ def dynamic(scale: Tensor) -> Tensor:
 
 
 def scaled(x: Tensor, scale: Tensor) -> Tensor:
-    """``x * dynamic(scale)`` for tensors of one shape, without computing gradients that a frozen switch drops."""
+    """``x * dynamic(scale)``, without computing gradients that a frozen switch drops.
+
+    ``scale`` has the shape of ``x`` or is broadcast to it.
+    """
     switch = _switch.get()
     if switch is None or switch is _CONSTANT:
         return x * dynamic(scale)
     return _Scaled.apply(x, scale, switch)
+
+
+def scaled_by_cosine(product: Tensor, norm: Tensor) -> Tensor:
+    r"""``product * dynamic(|product| / norm)``: the B-cos unit with B = 2, in as few passes over memory as possible.
+
+    Parameters
+    ----------
+    product : Tensor
+        :math:`\hat w^\top x`.
+    norm : Tensor
+        :math:`\lVert x\rVert`, positive; broadcast to ``product``.
+    """
+    switch = _switch.get()
+    if switch is _CONSTANT:
+        return product * (product.detach().abs() / norm.detach())
+    return _ScaledByCosine.apply(product, norm, switch)
+
+
+def convolved(x: Tensor, weight: Tensor, *, stride: int, padding: int, groups: int) -> Tensor:
+    """``conv2d(x, weight)`` whose frozen gradient is cheap to differentiate.
+
+    torch writes the second derivative to the weights as a convolution with a kernel of the feature map's size; it is an
+    ordinary weight gradient, for which there are much faster programs.
+    """
+    switch = _switch.get()
+    if switch is None or switch is _CONSTANT:
+        return F.conv2d(x, weight, None, stride, padding, groups=groups)
+    return _Convolved.apply(x, weight, switch, (stride, padding, groups))
 
 
 class _Marked(torch.autograd.Function):
@@ -109,4 +141,91 @@ class _Scaled(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
         x, scale = ctx.saved_tensors
-        return gradient * scale, None if ctx.switch.is_frozen else gradient * x, None
+        to_scale = None if ctx.switch.is_frozen else (gradient * x).sum_to_size(scale.shape)
+        return gradient * scale, to_scale, None
+
+
+class _ScaledByCosine(torch.autograd.Function):
+    """y = o |o| / n, and its derivatives written out: dy/do = 2 |o| / n, dy/dn = -y / n."""
+
+    @staticmethod
+    def forward(ctx: Any, product: Tensor, norm: Tensor, switch: ScaleSwitch | None) -> Tensor:
+        scale = product.abs().div_(norm)
+        ctx.switch = switch
+        ctx.save_for_backward(product, norm, scale)
+        return product * scale
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
+        product, norm, scale = ctx.saved_tensors
+        if ctx.switch is not None and ctx.switch.is_frozen:
+            return _TimesCosine.apply(gradient, product, norm, scale), None, None
+        if torch.is_grad_enabled():  # this gradient will be differentiated: the saved scale has no graph
+            scale = product.abs() / norm
+        to_product = gradient * scale
+        to_norm = (to_product * product).sum_to_size(norm.shape) / -norm
+        return 2 * to_product, to_norm, None
+
+
+class _TimesCosine(torch.autograd.Function):
+    """h = g |o| / n, the frozen gradient, which training an explanation differentiates in g, o and n."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, product: Tensor, norm: Tensor, scale: Tensor) -> Tensor:
+        ctx.save_for_backward(gradient, product, norm, scale)
+        return gradient * scale
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, second: Tensor) -> Any:  # type: ignore[override]
+        gradient, product, norm, scale = ctx.saved_tensors
+        both = second * gradient
+        to_norm = (both * scale).sum_to_size(norm.shape).div_(-norm)
+        to_product = both.mul_(torch.copysign(1 / norm, product, out=torch.empty_like(product)))
+        return second * scale, to_product, to_norm, None
+
+
+class _Convolved(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, switch: ScaleSwitch, form: tuple[int, int, int]) -> Tensor:
+        ctx.switch, ctx.form = switch, form
+        ctx.save_for_backward(x, weight)
+        stride, padding, groups = form
+        return F.conv2d(x, weight, None, stride, padding, groups=groups)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
+        x, weight = ctx.saved_tensors
+        if ctx.switch.is_frozen:
+            return _ConvolvedBack.apply(gradient, x, weight, ctx.form), None, None, None
+        wanted = (ctx.needs_input_grad[0], ctx.needs_input_grad[1])
+        return *_convolution_gradients(gradient, x, weight, ctx.form, wanted), None, None
+
+
+class _ConvolvedBack(torch.autograd.Function):
+    """The gradient of a convolution to its input, which is linear in the gradient and in the weights."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, x: Tensor, weight: Tensor, form: tuple[int, int, int]) -> Tensor:
+        ctx.form = form
+        ctx.save_for_backward(gradient, weight)
+        return _convolution_gradients(gradient, x, weight, form, (True, False))[0]
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, second: Tensor) -> Any:  # type: ignore[override]
+        gradient, weight = ctx.saved_tensors
+        stride, padding, groups = ctx.form
+        to_gradient = F.conv2d(second, weight, None, stride, padding, groups=groups)
+        to_weight = _convolution_gradients(gradient, second, weight, ctx.form, (False, True))[1]
+        return to_gradient, None, to_weight, None
+
+
+def _convolution_gradients(
+    gradient: Tensor, x: Tensor, weight: Tensor, form: tuple[int, int, int], wanted: tuple[bool, bool]
+) -> tuple[Tensor, Tensor]:
+    stride, padding, groups = form
+    to_x, to_weight, _ = torch.ops.aten.convolution_backward(
+        gradient, x, weight, None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], groups, [*wanted, False]
+    )
+    return to_x, to_weight

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from e2kd_lab.metrics.groups import GROUP_TITLES, GROUPS
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
 from e2kd_lab.training import outcomes
-from e2kd_lab.widgets.panel import Panel, shows_errors
+from e2kd_lab.widgets.panel import Panel, by_family, family_switch, shows_errors
 
 
 class ExplanationBrowser(Panel):
@@ -30,10 +31,10 @@ class ExplanationBrowser(Panel):
 
     Parameters
     ----------
-    experiment : Experiment
-        Gives the images and the teacher.
-    runs : mapping
-        Finished runs of students by method name, in the order of the columns.
+    experiments : Experiment, or sequence of Experiment
+        Give the images and the teacher; one experiment for each family of networks.
+    runs : sequence of Run
+        Finished runs of students of these experiments, one a family and method, in the order of the columns.
     split : str
         Whose images to show.
     folder : Path or str, optional
@@ -45,41 +46,50 @@ class ExplanationBrowser(Panel):
 
     Attributes
     ----------
-    group, student, relation, order, page : ipywidgets controls
-        Group of images; the student that ``relation`` and ``order`` are about; its agreement with the teacher or
-        correctness; order of the images; page.
+    family, view, group, student, relation, order, page : ipywidgets controls
+        Standard or B-cos networks; W(x) or contributions of the latter; group of images; the student that ``relation``
+        and ``order`` are about; its agreement with the teacher or correctness; order of the images; page.
     selected : ndarray
         Indices of the images that pass the filters, in order.
     """
 
     def __init__(
         self,
-        experiment: Experiment,
-        runs: Mapping[str, Run],
+        experiments: Experiment | Sequence[Experiment],
+        runs: Sequence[Run],
         *,
         split: Split = "test",
         folder: Path | str | None = None,
         page_size: int = 8,
         export_folder: Path | str = "exports",
     ) -> None:
+        experiment, self.experiments = by_family(experiments)
         super().__init__(f"{experiment.name}_explanations", export_folder)
-        self.page_size = page_size
+        self.page_size, self.folder = page_size, folder
         self.dataset = experiment.dataset(split)
-        teacher = load_teacher(experiment, folder=folder)
-        students = {method: run.load_model() for method, run in runs.items()}
-        self.models: dict[str, ExplainableModel] = {"teacher": teacher, **students}
-        self.outcomes = {method: outcomes(student, teacher, self.dataset) for method, student in students.items()}
-        first = next(iter(self.outcomes.values()))
-        present = [number for number in range(len(GROUPS)) if (first["group"] == number).any()]
+        self.runs = {
+            family: {run.config["method"]: run for run in runs if run.config["family"] == family}
+            for family in self.experiments
+        }
+        self._loaded: dict[str, _Family] = {}
+        self.family = family_switch(list(self.experiments))
+        self.view = widgets.ToggleButtons(
+            description="Maps",
+            options=[("W(x)", False), ("Contributions", True)],
+            tooltips=["the weights that are distilled", "what each pixel adds to the logit"],
+            style={"button_width": "110px"},
+        )
+        present = sorted(set(np.asarray(self.dataset.groups).tolist()))  # type: ignore[attr-defined]
         self.group = widgets.Dropdown(
             description="Group",
             options=[("all", -1), *((GROUP_TITLES[GROUPS[number]], number) for number in present)],
             layout=widgets.Layout(width="260px"),
         )
+        students = list(self.runs[experiment.family])
         self.student = widgets.Dropdown(
             description="Student",
             options=[(METHOD_TITLES.get(name, name), name) for name in students],
-            value=list(students)[-1],
+            value=students[-1],
             layout=widgets.Layout(width="200px"),
         )
         self.relation = widgets.Dropdown(
@@ -91,16 +101,33 @@ class ExplanationBrowser(Panel):
             description="Order", options=["data set", "lowest cosine first", "highest cosine first"]
         )
         self.page = widgets.IntSlider(description="Page", min=1, max=1, value=1, continuous_update=False)
-        for control in (self.group, self.student, self.relation, self.order):
+        for control in (self.family, self.group, self.student, self.relation, self.order):
             control.observe(self._filter, "value")
-        self.page.observe(self._draw, "value")
-        self.arrange([self.group, self.student, self.relation], [self.order, self.page, self.export_button])
-        self.selected = np.arange(len(first))
+        for control in (self.view, self.page):
+            control.observe(self._draw, "value")
+        self.arrange(
+            [self.family, self.view],
+            [self.group, self.student, self.relation],
+            [self.order, self.page, self.export_button],
+        )
+        self.selected = np.arange(len(self.dataset))  # type: ignore[arg-type]
         self._filter(None)
+
+    @property
+    def shown(self) -> _Family:
+        """Networks of the family that is chosen, and what they say about each image; loaded when first needed."""
+        family = self.family.value
+        if family not in self._loaded:
+            teacher = load_teacher(self.experiments[family], folder=self.folder)
+            students = {method: run.load_model() for method, run in self.runs[family].items()}
+            said = {method: outcomes(student, teacher, self.dataset) for method, student in students.items()}
+            self._loaded[family] = _Family({"teacher": teacher, **students}, said)
+        return self._loaded[family]
 
     @shows_errors
     def _filter(self, _: Any) -> None:
-        table = self.outcomes[self.student.value]
+        self.view.layout.visibility = "visible" if self.family.value == "bcos" else "hidden"
+        table = self.shown.outcomes[self.student.value]
         keep = pd.Series(True, index=table.index)
         if self.group.value >= 0:
             keep &= table["group"] == self.group.value
@@ -141,19 +168,30 @@ class ExplanationBrowser(Panel):
         images = as_unit_range(torch.stack([sample["image"] for sample in samples]))
         labels = torch.tensor([sample["label"] for sample in samples])
         titles = tuple(GROUP_TITLES[GROUPS[sample["group"]]] for sample in samples)
-        self.show(explanation_comparison(compare(self.models, images, labels, titles)), self._page_data(indices))
+        comparison = compare(self.shown.models, images, labels, titles)
+        self.export_name = f"explanations_{self.family.value}"
+        self.show(explanation_comparison(comparison, contributions=self.view.value), self._page_data(indices))
         shown = f"Images {first + 1} to {first + len(indices)} of {len(self.selected)}"
         self.say(f"{shown}. Every map explains the teacher's prediction; ✓ and ✗ mark each network's own prediction.")
 
     def _page_data(self, indices: np.ndarray) -> pd.DataFrame:
         parts = [
             table.loc[indices].assign(
+                family=self.family.value,
                 student=method,
                 label=[CLASSES[label] for label in table.loc[indices, "label"]],
                 prediction=[CLASSES[prediction] for prediction in table.loc[indices, "prediction"]],
                 teacher_prediction=[CLASSES[prediction] for prediction in table.loc[indices, "teacher_prediction"]],
                 group=[GROUPS[group] for group in table.loc[indices, "group"]],
             )
-            for method, table in self.outcomes.items()
+            for method, table in self.shown.outcomes.items()
         ]
         return pd.concat(parts, ignore_index=True)
+
+
+@dataclass(frozen=True)
+class _Family:
+    """The networks of one family, the teacher first, and what each student says about each image."""
+
+    models: dict[str, ExplainableModel]
+    outcomes: dict[str, pd.DataFrame]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -12,8 +12,9 @@ import ipywidgets as widgets
 import pandas as pd
 from matplotlib.figure import Figure
 
+from e2kd_lab.experiments import Experiment
 from e2kd_lab.figures import export_figure, figure_bytes
-from e2kd_lab.figures.style import TEXT_WIDTH
+from e2kd_lab.figures.style import FAMILY_TITLES, TEXT_WIDTH
 
 P = ParamSpec("P")
 PanelType = TypeVar("PanelType", bound="Panel")
@@ -34,6 +35,22 @@ def shows_errors(callback: Callable[Concatenate[PanelType, P], None]) -> Callabl
             panel.show_error(error)
 
     return cast(Callable[Concatenate[PanelType, P], None], wrapper)
+
+
+def by_family(experiments: Experiment | Sequence[Experiment]) -> tuple[Experiment, dict[str, Experiment]]:
+    """The first of the experiments, and all of them by their family of networks."""
+    listed = [experiments] if isinstance(experiments, Experiment) else list(experiments)
+    return listed[0], {experiment.family: experiment for experiment in listed}
+
+
+def family_switch(families: Sequence[str]) -> widgets.ToggleButtons:
+    """Buttons that choose between standard and B-cos networks."""
+    return widgets.ToggleButtons(
+        description="Networks",
+        options=[(FAMILY_TITLES[family].removesuffix(" networks"), family) for family in families],
+        tooltips=[FAMILY_TITLES[family] for family in families],
+        style={"button_width": "90px"},
+    )
 
 
 class Panel:

@@ -14,7 +14,7 @@ from e2kd_lab.figures import training_curves
 from e2kd_lab.runs import Run
 from e2kd_lab.session import Session
 from e2kd_lab.training import Hardware
-from e2kd_lab.widgets.panel import Panel, shows_errors
+from e2kd_lab.widgets.panel import Panel, by_family, family_switch, shows_errors
 from e2kd_lab.workspace import runs_folder
 
 LAMBDAS = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0)
@@ -29,8 +29,8 @@ class TrainLab(Panel):
 
     Parameters
     ----------
-    experiment : Experiment
-        Everything but method, lambda and tau.
+    experiments : Experiment, or sequence of Experiment
+        Everything but method, lambda and tau; one experiment for each family of networks.
     lambdas, taus : sequence of float
         Values on the sliders.
     folder : Path or str, optional
@@ -42,7 +42,7 @@ class TrainLab(Panel):
 
     Attributes
     ----------
-    lam, tau, seed : ipywidgets controls
+    family, lam, tau, seed : ipywidgets controls
         What to show or train.
     train_button, stop_button : ipywidgets.Button
         Train or resume the run; save its state and stop.
@@ -54,7 +54,7 @@ class TrainLab(Panel):
 
     def __init__(
         self,
-        experiment: Experiment,
+        experiments: Experiment | Sequence[Experiment],
         *,
         lambdas: Sequence[float] = LAMBDAS,
         taus: Sequence[float] = TAUS,
@@ -62,10 +62,12 @@ class TrainLab(Panel):
         hardware: Hardware | None = None,
         export_folder: Path | str = "exports",
     ) -> None:
+        experiment, self.bases = by_family(experiments)
         super().__init__(f"{experiment.name}_curves", export_folder)
-        self.base, self.hardware = experiment, hardware
+        self.hardware = hardware
         self.folder = runs_folder() if folder is None else Path(folder)
         self.session: Session | None = None
+        self.family = family_switch(list(self.bases))
         self.lam = self._slider("λ", lambdas, experiment.lam)
         self.tau = self._slider("τ", taus, experiment.tau)
         self.seed = widgets.BoundedIntText(
@@ -74,12 +76,13 @@ class TrainLab(Panel):
         self.train_button = widgets.Button(description="Train", icon="play", button_style="primary")
         self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
         self.progress = widgets.IntProgress(description="Steps", value=0, max=1)
-        for control in (self.lam, self.tau, self.seed):
+        for control in (self.family, self.lam, self.tau, self.seed):
             control.observe(self._pick, "value")
         self.train_button.on_click(self._train)
         self.stop_button.on_click(self._stop)
         self.arrange(
-            [self.lam, self.tau, self.seed],
+            [self.family, self.seed],
+            [self.lam, self.tau],
             [self.train_button, self.stop_button, self.progress, self.export_button],
         )
         self._pick(None)
@@ -88,7 +91,8 @@ class TrainLab(Panel):
     def experiment(self) -> Experiment:
         """The experiment that the controls name."""
         method = "e2kd" if self.lam.value > 0 else "kd"
-        return self.base.replace(method=method, lam=self.lam.value, tau=self.tau.value, seed=self.seed.value)
+        base = self.bases[self.family.value]
+        return base.replace(method=method, lam=self.lam.value, tau=self.tau.value, seed=self.seed.value)
 
     def wait(self, timeout: float | None = None) -> Run | None:
         """Wait for the training that was started last; its error is raised here."""
@@ -174,6 +178,10 @@ class TrainLab(Panel):
     def _draw(self, curves: dict[str, tuple[str, pd.DataFrame]], experiment: Experiment) -> None:
         data = [rows.assign(run=label) for label, (_, rows) in curves.items()]
         figure = training_curves(curves, total_epochs=experiment.epochs)
+        weight = f"_lam{experiment.lam:g}" if experiment.method == "e2kd" else ""
+        self.export_name = (
+            f"curves_{experiment.family}_{experiment.method}{weight}_tau{experiment.tau:g}_s{experiment.seed}"
+        )
         self.show(figure, pd.concat(data, ignore_index=True) if data else None)
 
     def _lock_controls(self, training: bool) -> None:

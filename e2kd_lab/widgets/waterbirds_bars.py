@@ -8,11 +8,12 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
+from e2kd_lab.experiments.experiment import FAMILIES
 from e2kd_lab.figures import waterbirds_bars
 from e2kd_lab.figures.waterbirds import DISTRIBUTIONS
 from e2kd_lab.metrics.groups import GROUP_TITLES
 from e2kd_lab.runs import select_by_validation
-from e2kd_lab.widgets.panel import Panel, shows_errors
+from e2kd_lab.widgets.panel import Panel, family_switch, shows_errors
 
 
 class WaterbirdsBars(Panel):
@@ -27,31 +28,34 @@ class WaterbirdsBars(Panel):
 
     Attributes
     ----------
-    group, zoom : ipywidgets controls
-        Images to measure on; whether the axes start below the lowest bar.
+    family, group, zoom : ipywidgets controls
+        Standard or B-cos networks; images to measure on; whether the axes start below the lowest bar.
     """
 
     def __init__(self, results: pd.DataFrame, *, export_folder: Path | str = "exports") -> None:
         super().__init__("waterbirds_bars", export_folder)
         self.results = results
+        present = set(results["family"])
+        self.family = family_switch([family for family in FAMILIES if family in present] or FAMILIES)
         titles = {**DISTRIBUTIONS, "worst": "Worst group", **GROUP_TITLES}
         self.group = widgets.Dropdown(description="Images", options=[(title, name) for name, title in titles.items()])
         self.zoom = widgets.Checkbox(description="Zoom in", value=False, indent=False)
-        self.group.observe(self._draw, "value")
-        self.zoom.observe(self._draw, "value")
-        self.arrange([self.group, self.zoom, self.export_button])
+        for control in (self.family, self.group, self.zoom):
+            control.observe(self._draw, "value")
+        self.arrange([self.family], [self.group, self.zoom, self.export_button])
         self._draw(None)
 
     @shows_errors
     def _draw(self, _: Any) -> None:
-        selected = select_by_validation(self.results)
+        results = self.results.query("family == @self.family.value")
+        selected = select_by_validation(results)
         shown = selected.query("split == 'test' and group == @self.group.value")
         if shown.empty:
             self.say("There are no finished runs yet.")
             return
-        self.export_name = f"waterbirds_bars_{self.group.value}"
+        self.export_name = f"waterbirds_bars_{self.family.value}_{self.group.value}"
         self.show(waterbirds_bars(selected, group=self.group.value, zoom=self.zoom.value), shown)
-        tried = self.results.query("status == 'done'").groupby("method")["run"].nunique()
+        tried = results.query("status == 'done'").groupby("method")["run"].nunique()
         self.say(
             "For each method and setting: the temperature and weight with the highest validation accuracy, out of "
             + ", ".join(f"{count} {method}" for method, count in tried.items())
