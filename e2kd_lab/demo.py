@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-import torch
 
 from e2kd_lab import experiments
 from e2kd_lab.atomic import write_text
-from e2kd_lab.data.transforms import as_unit_range
-from e2kd_lab.execute import load_teacher, run
-from e2kd_lab.experiments import Experiment
-from e2kd_lab.explain import Comparison, compare
+from e2kd_lab.examples import explained_examples
+from e2kd_lab.execute import run
 from e2kd_lab.figures import explanation_comparison, export_figure, waterbirds_bars
-from e2kd_lab.metrics.groups import GROUP_TITLES, GROUPS
+from e2kd_lab.metrics.groups import GROUPS
 from e2kd_lab.runs import Run, load_runs
 from e2kd_lab.training import Hardware
 from e2kd_lab.workspace import runs_folder
@@ -72,22 +68,6 @@ def demo(
     table = table[COLUMNS].reset_index(drop=True)
     write_text(out / "results.csv", table.to_csv(index=False, lineterminator="\n"))
     export_figure(waterbirds_bars(results, settings=("base",)), out / "waterbirds_bars")
-    export_figure(explanation_comparison(_examples(base, done, runs)), out / "waterbirds_explanations")
+    examples = explained_examples(base, [done[method] for method in METHODS], folder=runs)
+    export_figure(explanation_comparison(examples), out / "waterbirds_explanations")
     return table
-
-
-def _examples(base: Experiment, done: dict[str, Run], runs: Path) -> Comparison:
-    """Two images of each group, from all over the test split."""
-    dataset = base.dataset("test")
-    groups = np.asarray(dataset.groups)  # type: ignore[attr-defined]
-    members = [np.flatnonzero(groups == number) for number in range(len(GROUPS))]
-    indices = [int(group[len(group) * part // 3]) for group in members for part in (1, 2)]
-    samples = [dataset[index] for index in indices]
-    models = {"teacher": load_teacher(base, folder=runs)}
-    models |= {method: done[method].load_model() for method in METHODS}
-    return compare(
-        models,
-        as_unit_range(torch.stack([sample["image"] for sample in samples])),
-        torch.tensor([sample["label"] for sample in samples]),
-        tuple(GROUP_TITLES[GROUPS[sample["group"]]] for sample in samples),
-    )

@@ -185,12 +185,12 @@ def load_runs(folder: Path | str | None = None) -> pd.DataFrame:
 
 
 def select_by_validation(results: pd.DataFrame) -> pd.DataFrame:
-    """Keep, for each method and setting, the (lam, tau) with the highest validation accuracy (Sec. C.1.2).
+    """Keep, for each family, setting and method, the (lam, tau) with the highest validation accuracy (Sec. C.1.2).
 
     Parameters
     ----------
     results : DataFrame
-        Rows of `load_runs` of one experiment, scale and family.
+        Rows of `load_runs` of one experiment and scale.
 
     Returns
     -------
@@ -198,7 +198,7 @@ def select_by_validation(results: pd.DataFrame) -> pd.DataFrame:
         The rows of the selected runs, all their seeds. The accuracy over all validation images is averaged over seeds;
         on a tie the smaller tau, then the smaller lam is kept.
     """
-    keys, values = ["setting", "method"], ["tau", "lam"]
+    keys, values = ["family", "setting", "method"], ["tau", "lam"]
     accuracy = results.query("split == 'val' and group == 'all' and metric == 'accuracy' and status == 'done'")
     means = accuracy.groupby([*keys, *values])["value"].mean().reset_index()
     means = means.sort_values(["value", *values], ascending=[False, True, True], kind="stable")

@@ -40,17 +40,23 @@ def minibirds(workspace):
 def tiny(minibirds):
     """An experiment that trains in a second."""
     smoke = experiments.get("waterbirds", "smoke")
-    recipe = smoke.teacher_recipe
-    assert recipe is not None
     return smoke.replace(data_root=str(minibirds), image_size=24, resize=24, batch_size=8, epochs=2)
 
 
 @pytest.fixture(scope="session")
-def runs(workspace, tiny):
-    """A folder with finished runs of teacher, baseline, KD and e2KD."""
+def tiny_bcos(minibirds):
+    """The same with B-cos networks."""
+    smoke = experiments.get("waterbirds", "smoke", family="bcos")
+    return smoke.replace(data_root=str(minibirds), image_size=24, resize=24, batch_size=8, epochs=2)
+
+
+@pytest.fixture(scope="session")
+def runs(workspace, tiny, tiny_bcos):
+    """A folder with finished runs of teacher, baseline, KD and e2KD, of both families of networks."""
     folder = workspace / "runs"
-    for method, values in {"baseline": {}, "kd": {}, "e2kd": {"lam": 5.0}}.items():
-        e2kd_lab.run(tiny.replace(method=method, **values), folder=folder, progress=False)
+    for experiment in (tiny, tiny_bcos):
+        for method, values in {"baseline": {}, "kd": {}, "e2kd": {"lam": 5.0}}.items():
+            e2kd_lab.run(experiment.replace(method=method, **values), folder=folder, progress=False)
     return folder
 
 

@@ -52,12 +52,13 @@ def test_train_evaluate_results_figures(workspace, tmp_path):
     assert call("results", "--runs", tmp_path, "--out", tmp_path / "all.csv").exit_code == 0
     assert len(pd.read_csv(tmp_path / "all.csv")) > 50
     drawn = call("figures", "--runs", tmp_path, "--out", tmp_path / "figures")
-    assert "waterbirds_smoke_out_of_distribution.pdf" in drawn.output
+    assert "waterbirds_smoke_standard_out_of_distribution.pdf" in drawn.output
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (["train", "waterbirds", "--family", "acme"], "no family 'acme'; expected one of standard, bcos"),
         (["data", "check", "/nowhere"], "error: /nowhere is no folder"),
         (["train", "moonbirds"], "error: There is no experiment 'moonbirds'"),
         (["train", "waterbirds", "--scale", "paper"], "give data_root"),

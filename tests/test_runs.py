@@ -46,8 +46,9 @@ def test_selection_takes_the_best_validation_accuracy():
         ("e2kd", 1, 1, 80, 4),
     ]:
         for split, value in (("val", val), ("test", test)):
-            row = {"setting": "base", "method": method, "tau": tau, "lam": lam, "split": split, "status": "done"}
-            rows.append({**row, "group": "all", "metric": "accuracy", "value": value})
+            row = {"method": method, "tau": tau, "lam": lam, "split": split, "status": "done"}
+            group = {"family": "standard", "setting": "base", "group": "all"}
+            rows.append({**row, **group, "metric": "accuracy", "value": value})
     chosen = select_by_validation(pd.DataFrame(rows)).query("split == 'test'")
     assert dict(zip(chosen["method"], chosen["value"], strict=True)) == {"kd": 2, "e2kd": 3}
 
@@ -61,6 +62,14 @@ def test_damaged_runs_are_named(tmp_path):
         lab.load_runs(tmp_path)
     with pytest.raises(RunError, match=r"metrics\.csv"):
         Run(folder).metrics()
+
+
+def test_teacher_and_student_do_not_start_from_the_same_weights(tiny):
+    for scale in ("smoke", "lab", "paper"):
+        for family in ("standard", "bcos"):
+            experiment = lab.experiments.get("waterbirds", scale, family)
+            assert experiment.teacher_recipe.seed not in range(100)
+    assert tiny.teacher_experiment().seed != tiny.seed
 
 
 def test_experiments_refuse_unknown_words(tiny):

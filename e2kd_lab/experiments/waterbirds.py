@@ -21,7 +21,7 @@ from e2kd_lab.data.transforms import eval_transform, train_transform
 from e2kd_lab.data.waterbirds import Split, Waterbirds, read_waterbirds
 from e2kd_lab.errors import DataError, ExperimentError
 from e2kd_lab.experiments.experiment import Experiment, Family, Scale
-from e2kd_lab.training.recipe import BCOS_OPTIMISATION, Recipe
+from e2kd_lab.training.recipe import BCOS_OPTIMISATION, TEACHER_SEED, Recipe
 from e2kd_lab.workspace import data_folder
 
 # Columns of Fig. 3: each setting's changes to the base recipe.
@@ -135,7 +135,9 @@ def build(scale: Scale, family: Family = "standard") -> WaterbirdsExperiment:
             batch_size=64,
             validate_every=10,
             # Where no guided teacher is given, one is trained on unbiased data, from the weights that are given for it.
-            teacher_recipe=Recipe(epochs=100, batch_size=64, validate_every=10, **{**optimisation, "lr": 1e-3}),
+            teacher_recipe=Recipe(
+                epochs=100, batch_size=64, validate_every=10, seed=TEACHER_SEED, **{**optimisation, "lr": 1e-3}
+            ),
             image_size=224,
             resize=256,
             crop_scale=(0.7, 1.0),
@@ -152,7 +154,9 @@ def build(scale: Scale, family: Family = "standard") -> WaterbirdsExperiment:
         batch_size=64,
         warmup_epochs=1,
         validate_every=2,
-        teacher_recipe=Recipe(epochs=24, batch_size=64, warmup_epochs=1, validate_every=4, **optimisation),
+        teacher_recipe=Recipe(
+            epochs=24, batch_size=64, warmup_epochs=1, validate_every=4, seed=TEACHER_SEED, **optimisation
+        ),
         image_size=64,
         resize=64,
         crop_scale=(0.7, 1.0),
@@ -165,7 +169,7 @@ def build(scale: Scale, family: Family = "standard") -> WaterbirdsExperiment:
         epochs=2,
         batch_size=16,
         validate_every=1,
-        teacher_recipe=Recipe(epochs=2, batch_size=16, warmup_epochs=1, **optimisation),
+        teacher_recipe=Recipe(epochs=2, batch_size=16, warmup_epochs=1, seed=TEACHER_SEED, **optimisation),
         image_size=32,
         resize=32,
         minibirds=MiniBirds(size=32, train=(33, 15), val=4, test=4, teacher=12),

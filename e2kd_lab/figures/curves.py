@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from e2kd_lab.figures.style import METHOD_COLOURS, TEXT_WIDTH, new_figure, styled
 
@@ -42,6 +43,7 @@ def training_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], *, total_epo
             axis.set_title(title, fontsize=6.5)
             axis.set_xlabel("epoch")
             axis.set_xlim(0, total_epochs or None)
+            axis.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
             axis.tick_params(labelsize=6)
         axes[1].set_ylim(-3, 103)
         handles, labels = axes[1].get_legend_handles_labels()

@@ -75,25 +75,25 @@ def waterbirds_bars(
 
 
 def waterbirds_table(results: pd.DataFrame) -> pd.DataFrame:
-    """Means over seeds: a row a setting and method, columns for accuracy, agreement and explanation cosine.
+    """Means over seeds: a row a family, setting and method, columns for accuracy, agreement and explanation cosine.
 
     Parameters
     ----------
     results : DataFrame
-        As for `waterbirds_bars`.
+        As for `waterbirds_bars`, of one or both families.
 
     Returns
     -------
     DataFrame
-        Index (setting, method, lam, tau), columns (metric, group), and the number of seeds.
+        Index (family, setting, method, lam, tau), columns (metric, group), and the number of seeds.
     """
     test = results.query("split == 'test'")
     groups = ["in_distribution", "out_of_distribution", "worst"]
     chosen = test[test["group"].isin(groups) & test["metric"].isin(["accuracy", "agreement", "explanation_cosine"])]
-    index = ["setting", "method", "lam", "tau"]
+    index = ["family", "setting", "method", "lam", "tau"]
     table = chosen.pivot_table(index=index, columns=["metric", "group"], values="value", aggfunc="mean")
     table[("seeds", "")] = chosen.groupby(index)["seed"].nunique()
-    order = {name: number for number, name in enumerate(["base", "mixup", "long", "teacher", *_BARS])}
+    order = {name: number for number, name in enumerate([*FAMILY_TITLES, *SETTING_TITLES, "teacher", *_BARS])}
     return table.sort_index(key=lambda level: level.map(lambda value: order.get(value, value)))
 
 

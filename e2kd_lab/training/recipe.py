@@ -76,6 +76,10 @@ class Recipe:
             raise ExperimentError(f"'optimizer' is '{self.optimizer}'; expected adamw, adam or sgd.")
 
 
+# A student that starts from the weights that its teacher started from agrees with it for no merit of the method.
+# So teachers have a seed that no student is likely to get.
+TEACHER_SEED = 1000
+
 # What the paper changes for B-cos networks (Sec. C.1): Adam, learning rate 0.001, no decay, adaptive gradient clipping.
 BCOS_OPTIMISATION: Mapping[str, Any] = {
     "optimizer": "adam",

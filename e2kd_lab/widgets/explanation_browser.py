@@ -78,6 +78,7 @@ class ExplanationBrowser(Panel):
             options=[("W(x)", False), ("Contributions", True)],
             tooltips=["the weights that are distilled", "what each pixel adds to the logit"],
             style={"button_width": "110px"},
+            layout=widgets.Layout(width="max-content"),
         )
         present = sorted(set(np.asarray(self.dataset.groups).tolist()))  # type: ignore[attr-defined]
         self.group = widgets.Dropdown(

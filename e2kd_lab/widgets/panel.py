@@ -44,12 +44,13 @@ def by_family(experiments: Experiment | Sequence[Experiment]) -> tuple[Experimen
 
 
 def family_switch(families: Sequence[str]) -> widgets.ToggleButtons:
-    """Buttons that choose between standard and B-cos networks."""
+    """Buttons that choose between standard and B-cos networks; not shown where there is no choice."""
     return widgets.ToggleButtons(
         description="Networks",
         options=[(FAMILY_TITLES[family].removesuffix(" networks"), family) for family in families],
         tooltips=[FAMILY_TITLES[family] for family in families],
         style={"button_width": "90px"},
+        layout=widgets.Layout(width="max-content", display=None if len(families) > 1 else "none"),
     )
 
 

@@ -21,7 +21,7 @@ from e2kd_lab.runs import find_runs, load_runs, select_by_validation
 
 @pytest.fixture(scope="module")
 def selected(runs):
-    return select_by_validation(load_runs(runs))
+    return select_by_validation(load_runs(runs).query("family == 'standard'"))
 
 
 def test_bars_are_as_high_as_the_means(selected):
@@ -57,6 +57,21 @@ def test_comparison_draws_every_map_on_one_scale():
     assert marks.count("✗") == 2
 
 
+@pytest.mark.parametrize("contributions", [False, True])
+def test_comparison_of_both_families_shows_all_networks_once(contributions):
+    torch.manual_seed(0)
+    images, labels = torch.rand(3, 3, 32, 32), torch.tensor([0, 1, 1])
+    parts = []
+    for channels in (1, 6):
+        maps = {name: torch.randn(3, channels, 32, 32) for name in ("teacher", "e2kd")}
+        parts.append(Comparison(images, labels, maps, dict.fromkeys(maps, labels)))
+    figure = explanation_comparison(parts, side_by_side=1, contributions=contributions)
+    titles = [axis.get_title() for axis in figure.axes if axis.get_title()]
+    assert titles == ["Image", "Teacher", "e²KD", "Teacher", "e²KD"]
+    assert [text.get_text() for text in figure.texts] == ["Standard networks", "B-cos networks"]
+    assert figure_bytes(figure).startswith(b"\x89PNG")
+
+
 def test_unit_norm_and_heat():
     maps = torch.rand(2, 1, 8, 8)
     maps[1] = 0
@@ -79,7 +94,9 @@ def test_curves_and_table(selected, runs):
 
 def test_all_figures_come_from_runs(runs, tmp_path):
     names = {file.name for file in write_all_figures(load_runs(runs), tmp_path)}
-    assert {"waterbirds_smoke_out_of_distribution.pdf", "waterbirds_smoke_in_distribution.csv"} <= names
+    for family in ("standard", "bcos"):
+        assert f"waterbirds_smoke_{family}_out_of_distribution.pdf" in names
+        assert f"waterbirds_smoke_{family}_in_distribution.csv" in names
 
 
 def test_paper_numbers():

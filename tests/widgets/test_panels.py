@@ -18,7 +18,7 @@ def runs(runs, tmp_path):
 
 
 def test_explanation_browser_filters_pages_and_exports(tiny, runs, tmp_path):
-    students = {m: Run(runs / tiny.replace(method=m, lam=5.0).run_name()) for m in ("baseline", "kd", "e2kd")}
+    students = [Run(runs / tiny.replace(method=m, lam=5.0).run_name()) for m in ("baseline", "kd", "e2kd")]
     panel = ExplanationBrowser(tiny, students, folder=runs, page_size=4, export_folder=tmp_path / "exports")
     first = bytes(panel.image.value)
     assert first.startswith(PNG)
@@ -27,14 +27,30 @@ def test_explanation_browser_filters_pages_and_exports(tiny, runs, tmp_path):
     assert bytes(panel.image.value) != first
     panel.group.value = 1
     assert panel.page.value == 1
-    assert (panel.outcomes["kd"].loc[panel.selected, "group"] == 1).all()
+    assert (panel.shown.outcomes["kd"].loc[panel.selected, "group"] == 1).all()
     panel.group.value, panel.relation.value = -1, "disagrees with teacher"
-    table = panel.outcomes["e2kd"].loc[panel.selected]
+    table = panel.shown.outcomes["e2kd"].loc[panel.selected]
     assert (table["prediction"] != table["teacher_prediction"]).all()
     panel.relation.value, panel.order.value = "all", "lowest cosine first"
-    assert panel.outcomes["e2kd"].loc[panel.selected, "explanation_cosine"].is_monotonic_increasing
+    assert panel.shown.outcomes["e2kd"].loc[panel.selected, "explanation_cosine"].is_monotonic_increasing
     panel.export_button.click()
     assert {p.suffix for p in (tmp_path / "exports").iterdir()} == {".pdf", ".svg", ".png", ".csv"}
+    assert panel.last_error is None
+
+
+def test_explanation_browser_switches_between_families_and_views(tiny, tiny_bcos, runs):
+    students = [Run(runs / e.replace(method=m, lam=5.0).run_name()) for e in (tiny, tiny_bcos) for m in ("kd", "e2kd")]
+    panel = ExplanationBrowser([tiny, tiny_bcos], students, folder=runs, page_size=4)
+    pictures = [bytes(panel.image.value)]
+    assert panel.view.layout.visibility == "hidden"  # GradCAM has one view
+    panel.family.value = "bcos"
+    assert panel.shown.models["e2kd"].explanation == "bcos"
+    pictures.append(bytes(panel.image.value))
+    assert panel.view.layout.visibility == "visible"
+    panel.view.value = True
+    pictures.append(bytes(panel.image.value))
+    assert len(set(pictures)) == 3
+    assert set(panel.data["family"]) == {"bcos"}
     assert panel.last_error is None
 
 
@@ -44,7 +60,10 @@ def test_bars_follow_their_controls(runs):
     panel.group.value = "in_distribution"
     second = bytes(panel.image.value)
     panel.zoom.value = True
-    assert len({first, second, bytes(panel.image.value)}) == 3
+    third = bytes(panel.image.value)
+    panel.family.value = "bcos"
+    assert set(panel.data["family"]) == {"bcos"}
+    assert len({first, second, third, bytes(panel.image.value)}) == 4
     assert panel.last_error is None
     bundle, _ = panel._repr_mimebundle_()
     assert bundle["image/png"].startswith(PNG)
@@ -66,6 +85,16 @@ def test_sliders_pick_a_run_or_train_the_missing_one(tiny, runs):
     assert bytes(panel.image.value) != before
     assert "test accuracy" in panel.message.value
     assert panel.last_error is None
+
+
+def test_sliders_serve_both_families(tiny, tiny_bcos, runs):
+    panel = TrainLab([tiny.replace(lam=5.0), tiny_bcos.replace(lam=5.0)], folder=runs)
+    first = bytes(panel.image.value)
+    panel.family.value = "bcos"
+    assert panel.experiment.student == "bcos_resnet_mini"
+    assert panel.train_button.disabled  # this run is done, too
+    assert bytes(panel.image.value) != first
+    assert panel.export_name == "curves_bcos_e2kd_lam5_tau1_s0"
 
 
 def test_stop_leaves_a_run_to_resume(tiny, runs):

@@ -1,0 +1,118 @@
+"""The lab in a real browser: run a notebook in JupyterLab, move a slider by keyboard, export.
+
+Skipped where there is no Chromium.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+
+
+@pytest.fixture
+def jupyterlab(tmp_path, workspace):
+    """Address of a JupyterLab of its own, with the quickstart notebook at smoke scale."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    shutil.copy(NOTEBOOKS / "00_quickstart.ipynb", folder)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token = secrets.token_hex(16)
+    settings = tmp_path / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps({"fetchNews": "false"}))
+    environment = {
+        **os.environ,
+        "E2KD_LAB_SCALE": "smoke",
+        "E2KD_LAB_HOME": str(workspace),
+        "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"),
+        **{f"JUPYTER_{name}_DIR": str(tmp_path / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")},
+        "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces"),
+        "IPYTHONDIR": str(tmp_path / "ipython"),
+    }
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.port={port}", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}",
+        "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None",
+    ]  # fmt: skip
+    with (tmp_path / "server.log").open("w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(120):
+            try:
+                urllib.request.urlopen(f"{address}/api?token={token}", timeout=5)
+                break
+            except OSError:
+                assert server.poll() is None, (tmp_path / "server.log").read_text()
+                time.sleep(0.5)
+        yield f"{address}/lab/tree/00_quickstart.ipynb?token={token}", folder
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def test_run_all_move_lambda_by_keyboard_and_export(jupyterlab, tmp_path):
+    address, folder = jupyterlab
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.goto(address)
+        page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=60_000)
+        page.wait_for_function("window.jupyterapp !== undefined")
+        page.wait_for_selector("text=Python 3 (ipykernel) | Idle", timeout=60_000)
+        page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        panel = page.locator(".jp-OutputArea-output", has=page.locator("button", has_text="Train"))
+        panel.first.wait_for(timeout=180_000)
+        picture = panel.locator("img").last
+        picture.wait_for(timeout=60_000)
+        before = picture.get_attribute("src")
+        # The last cell's assertions ran without complaint.
+        page.wait_for_function(
+            "[...document.querySelectorAll('.jp-Notebook .jp-CodeCell')].at(-1)"
+            ".querySelector('.jp-InputPrompt').innerText.match(/\\[\\d+\\]/)",
+            timeout=120_000,
+        )
+        assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+        slider = panel.locator(".noUi-handle").first
+        slider.scroll_into_view_if_needed()
+        slider.focus()
+        page.keyboard.press("ArrowRight")
+        expected = "document.evaluate(\"//*[contains(text(), 'no result yet: press Train')]\", document).iterateNext()"
+        page.wait_for_function(expected, timeout=30_000)
+        page.wait_for_function(
+            "before => [...document.querySelectorAll('.jp-OutputArea-output img')].every(i => i.src !== before)",
+            arg=before,
+            timeout=30_000,
+        )
+        panel.locator("button", has_text="Train").click()
+        page.wait_for_selector("text=/λ = 10.*test accuracy/", timeout=120_000)
+        panel.locator("button", has_text="Export").click()
+        page.wait_for_selector("text=/Wrote curves_standard_e2kd_lam10/", timeout=60_000)
+        browser.close()
+    written = {file.suffix for file in (folder / "exports").glob("curves_standard_e2kd_lam10*")}
+    assert written == {".pdf", ".svg", ".png", ".csv"}
