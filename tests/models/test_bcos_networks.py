@@ -1,6 +1,9 @@
 """B-cos networks: keys of the published checkpoints, and the PyPI package bcos as an oracle for each of them."""
 
+import collections
+import functools
 import json
+import math
 import warnings
 
 import pytest
@@ -28,15 +31,56 @@ def test_keys_and_shapes_are_those_of_the_published_checkpoints(name):
     assert [[key, list(value.shape)] for key, value in state.items()] == KEYS[name]
 
 
-@pytest.mark.parametrize("name", BASES)
-def test_equals_the_bcos_package(name):
+def published(name):
     from bcos.models import pretrained
 
-    size = 224 if "vit" in name else 64
-    ours = fill(build_model("bcos_" + name, 1000), BASES[name], bcos=True)
+    return getattr(pretrained, name)()
+
+
+def small(name):
+    """The lab's small networks, built of the package's own parts."""
+    from bcos.models import densenet, resnet, vit
+    from bcos.modules import BcosConv2d, BcosLinear, LogitLayer, norms
+    from bcos.modules.common import BcosSequential
+
+    conv = functools.partial(BcosConv2d, b=2, max_out=1)
+    parts = {"norm_layer": norms.NoBias(norms.BatchNormUncentered2d), "conv_layer": conv, "num_classes": 1000}
+    stem = {"kernel_size": 3, "stride": 2, "padding": 1}
+    if name == "resnet_mini":
+        model = resnet.BcosResNet(resnet.BasicBlock, [1, 1, 1], inplanes=16, small_inputs=True, **parts)
+        # Its stages are as wide as those of ImageNet networks.
+        model.inplanes = 16
+        for number in range(3):
+            stage = model._make_layer(resnet.BasicBlock, 16 * 2**number, 1, stride=1 + (number > 0))
+            setattr(model, f"layer{number + 1}", stage)
+        model.conv1 = conv(6, 16, **stem)
+        model.bn1 = parts["norm_layer"](16)
+        model.fc = conv(64, 1000, kernel_size=1)
+        return model
+    if name == "densenet_mini":
+        sizes = {"growth_rate": 12, "block_config": (3, 4), "num_init_features": 16, "bn_size": 2}
+        model = densenet.BcosDenseNet(small_inputs=True, **sizes, **parts)
+        layers = dict(model.features.named_children())
+        layers = {"conv0": conv(6, 16, **stem), "norm0": parts["norm_layer"](16)} | {
+            key: layer for key, layer in layers.items() if key not in ("conv0", "norm0")
+        }
+        model.features = torch.nn.Sequential(collections.OrderedDict(layers))
+        return model
+    transformer = vit.SimpleViT(
+        image_size=64, patch_size=8, num_classes=1000, dim=64, depth=4, heads=4, mlp_dim=128,
+        linear_layer=functools.partial(BcosLinear, b=2, max_out=1), act_layer=torch.nn.Identity,
+        norm_layer=norms.NoBias(norms.DetachableLayerNorm),
+    )  # fmt: skip
+    return BcosSequential(transformer, LogitLayer(logit_bias=-math.log(999)))
+
+
+@pytest.mark.parametrize("name", [*BASES, "resnet_mini", "densenet_mini", "vit_mini"])
+def test_equals_the_bcos_package(name):
+    size = 224 if "vit_ti" in name or "vitc" in name else 64
+    ours = fill(build_model("bcos_" + name, 1000), BASES.get(name, 8000), bcos=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        theirs = getattr(pretrained, name)().double().eval()
+        theirs = (small if "mini" in name else published)(name).double().eval()
     theirs.load_state_dict(ours.state_dict())
     rgb = images(size)
     explanation = explain(ours, rgb)
