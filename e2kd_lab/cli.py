@@ -27,7 +27,7 @@ from e2kd_lab.experiments import Experiment
 from e2kd_lab.figures.all_figures import write_all_figures
 from e2kd_lab.models import build_model
 from e2kd_lab.runs import load_runs
-from e2kd_lab.training import Hardware, ProgressBar, measures
+from e2kd_lab.training import METHODS, Hardware, ProgressBar, measures, uses_lam, uses_tau
 from e2kd_lab.workspace import data_folder, runs_folder, workspace
 
 app = typer.Typer(
@@ -109,8 +109,8 @@ def train(
     experiment: Annotated[str, typer.Argument(help="waterbirds")],
     scale: ScaleOption = "lab",
     family: FamilyOption = "standard",
-    method: Annotated[str, typer.Option(help="teacher, baseline, kd or e2kd")] = "e2kd",
-    lam: Annotated[float, typer.Option(help="Weight of the explanation loss")] = 5.0,
+    method: Annotated[str, typer.Option(help=", ".join(METHODS))] = "e2kd",
+    lam: Annotated[float, typer.Option(help="Weight of the explanation or feature loss")] = 5.0,
     tau: Annotated[float, typer.Option(help="Temperature")] = 1.0,
     seed: int = 0,
     setting: Annotated[str, typer.Option(help="base, mixup or long")] = "base",
@@ -273,7 +273,7 @@ def _print_results(rows: pd.DataFrame, title: str) -> None:
         table.add_column(f"{_SHORT.get(metric, metric)}\n{short}", justify="right")
     for (method, lam, tau), values in wide.iterrows():
         cells = [_number(metric, value) for (metric, _), value in values.items()]
-        table.add_row(method, f"{lam:g}" if method == "e2kd" else "", f"{tau:g}" if "kd" in method else "", *cells)
+        table.add_row(method, f"{lam:g}" if uses_lam(method) else "", f"{tau:g}" if uses_tau(method) else "", *cells)
     console.print(table)
 
 

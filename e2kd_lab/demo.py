@@ -12,6 +12,7 @@ from e2kd_lab.atomic import write_text
 from e2kd_lab.examples import explained_examples
 from e2kd_lab.execute import run
 from e2kd_lab.figures import explanation_comparison, export_figure, waterbirds_bars
+from e2kd_lab.figures.style import METHOD_ORDER
 from e2kd_lab.metrics.groups import GROUPS
 from e2kd_lab.runs import Run, load_runs
 from e2kd_lab.training import Hardware
@@ -62,9 +63,7 @@ def demo(
     results = load_runs(runs)
     results = results[results["run"].isin([finished.folder.name for finished in done.values()])]
     chosen = results.query("split == 'test' and group in @_GROUPS and metric in @_METRICS")
-    table = chosen.sort_values(
-        "method", key=lambda m: m.map({"teacher": 0, "baseline": 1, "kd": 2, "e2kd": 3}), kind="stable"
-    )
+    table = chosen.sort_values("method", key=lambda m: m.map(METHOD_ORDER.index), kind="stable")
     table = table[COLUMNS].reset_index(drop=True)
     write_text(out / "results.csv", table.to_csv(index=False, lineterminator="\n"))
     export_figure(waterbirds_bars(results, settings=("base",)), out / "waterbirds_bars")

@@ -14,7 +14,7 @@ from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.errors import ExperimentError
 from e2kd_lab.models import model_names
 from e2kd_lab.models.checkpoints import weights_fingerprint
-from e2kd_lab.training.method import METHODS, MethodName, needs_teacher
+from e2kd_lab.training.method import METHODS, MethodName, uses_lam, uses_tau
 from e2kd_lab.training.recipe import Recipe
 
 Scale = Literal["smoke", "lab", "paper"]
@@ -44,9 +44,9 @@ class Experiment(Recipe):
     setting : str
         The experiment's variant, for instance a column of Fig. 3.
     method : str
-        ``teacher``, ``baseline``, ``kd`` or ``e2kd``.
+        ``teacher``, ``baseline``, ``kd``, ``e2kd``, or a prior one (see `e2kd_lab.training.Method`).
     lam, tau : float
-        Weight of the explanation loss (Eq. 2), and temperature (Eq. 1).
+        Weight of the explanation (Eq. 2) or feature loss, and temperature (Eq. 1).
     teacher, student : str
         Registry names of the networks.
     num_classes : int
@@ -132,8 +132,8 @@ class Experiment(Recipe):
     def title(self) -> str:
         """A short line for progress bars and panels."""
         parts: list[str] = [self.method]
-        parts += [f"λ = {self.lam:g}"] if self.method == "e2kd" else []
-        parts += [f"τ = {self.tau:g}"] if needs_teacher(self.method) else []
+        parts += [f"λ = {self.lam:g}"] if uses_lam(self.method) else []
+        parts += [f"τ = {self.tau:g}"] if uses_tau(self.method) else []
         parts += [self.setting] if self.setting != "base" else []
         networks = "" if self.family == "standard" else ", B-cos"
         return f"{self.name} ({self.scale}{networks}): {', '.join(parts)}, seed {self.seed}"
@@ -169,9 +169,9 @@ class Experiment(Recipe):
         """Everything that changes the result, and nothing else, as plain values; the seed included."""
         skip = {*_LOCATIONS, "teacher_recipe", "student", "teacher"}
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in skip}
-        if self.method != "e2kd":
+        if not uses_lam(self.method):
             values["lam"] = 0.0
-        if not needs_teacher(self.method):
+        if not uses_tau(self.method):
             values["tau"] = 1.0
         values |= {
             "network": self.network,

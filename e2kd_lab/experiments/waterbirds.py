@@ -35,11 +35,17 @@ GRID: Mapping[Family, Mapping[str, list[dict[str, float]]]] = {
         "baseline": [{}],
         "kd": [{"tau": tau} for tau in (1.0, 5.0)],
         "e2kd": [{"tau": tau, "lam": lam} for tau in (1.0, 5.0) for lam in (1.0, 5.0, 10.0, 15.0)],
+        "at": [{"lam": lam} for lam in (10.0, 100.0, 1000.0)],
+        "reviewkd": [{"lam": lam} for lam in (1.0, 5.0, 10.0, 15.0)],
+        "catkd": [{"lam": lam} for lam in (1.0, 5.0, 10.0, 15.0)],
     },
     "bcos": {
         "baseline": [{}],
         "kd": [{"tau": tau} for tau in (1.0, 5.0)],
         "e2kd": [{"tau": 1.0, "lam": lam} for lam in (1.0, 5.0, 10.0)],
+        "at": [{"lam": lam} for lam in (10.0, 100.0, 1000.0)],
+        "reviewkd": [{"lam": lam} for lam in (1.0, 5.0, 10.0)],
+        "catkd": [{"lam": lam} for lam in (1.0, 5.0, 10.0)],
     },
 }
 

@@ -11,13 +11,26 @@ from matplotlib.figure import Figure
 # Width of the paper's text block in inches.
 TEXT_WIDTH = 4.8
 
-METHOD_ORDER = ("teacher", "baseline", "kd", "e2kd")
-METHOD_TITLES: Mapping[str, str] = {"teacher": "Teacher", "baseline": "Baseline", "kd": "KD", "e2kd": "e²KD"}
+METHOD_TITLES: Mapping[str, str] = {
+    "teacher": "Teacher",
+    "at": "AT",
+    "reviewkd": "ReviewKD",
+    "catkd": "CAT-KD",
+    "baseline": "Baseline",
+    "kd_labels": "KD + labels",
+    "kd": "KD",
+    "e2kd": "e²KD",
+}
+METHOD_ORDER = tuple(METHOD_TITLES)
 
 # Colours that colour-blind readers tell apart; KD yellow, e2KD blue and the teacher purple as in Fig. 4.
 METHOD_COLOURS: Mapping[str, str] = {
     "teacher": "#AA4499",
+    "at": "#009E73",
+    "reviewkd": "#56B4E9",
+    "catkd": "#D55E00",
     "baseline": "#7F7F7F",
+    "kd_labels": "#8C6D1F",
     "kd": "#E69F00",
     "e2kd": "#0072B2",
 }

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from e2kd_lab.figures.style import (
     FAMILY_TITLES,
     METHOD_COLOURS,
-    METHOD_TITLES,
     SCALE_TITLES,
     SETTING_TITLES,
     TEXT_WIDTH,
@@ -20,7 +19,7 @@ from e2kd_lab.figures.style import (
 )
 
 DISTRIBUTIONS = {"out_of_distribution": "Out-of-distribution", "in_distribution": "In-distribution"}
-# The paper's figure has AT, ReviewKD and CAT-KD first; their places stay empty until there are such runs.
+# As in the paper's figure, prior methods come first; places without runs stay empty.
 _BARS = ("at", "reviewkd", "catkd", "baseline", "kd", "e2kd")
 _BAR_TITLES = {"at": "AT", "reviewkd": "Rev", "catkd": "CAT", "baseline": "Base", "kd": "KD", "e2kd": "e²KD"}
 
@@ -121,8 +120,9 @@ def _bars(axis: Axes, measured: pd.DataFrame, low: float) -> None:
     axis.set_yticks([tick for tick in axis.get_yticks() if low <= tick <= 100])
     axis.set_xlim(-0.6, len(_BARS) - 0.4)
     axis.set_xticks(range(len(_BARS)), [_BAR_TITLES[method] for method in _BARS], fontsize=5)
+    present = set(measured["method"])
     for label, method in zip(axis.get_xticklabels(), _BARS, strict=True):
-        label.set_color("black" if method in METHOD_TITLES else "#AAAAAA")
+        label.set_color("black" if method in present else "#AAAAAA")
     axis.tick_params(axis="x", length=0)
 
 

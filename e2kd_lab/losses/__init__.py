@@ -1,7 +1,15 @@
-"""The losses, as pure functions of logits and explanation maps."""
+"""The losses, as pure functions of logits, features and explanation maps."""
 
 from e2kd_lab.losses.classification import uniform_off_label_bce
 from e2kd_lab.losses.distillation import kd_loss
 from e2kd_lab.losses.explanation import explanation_loss
+from e2kd_lab.losses.features import attention_transfer_loss, class_attention_loss, review_kd_loss
 
-__all__ = ["explanation_loss", "kd_loss", "uniform_off_label_bce"]
+__all__ = [
+    "attention_transfer_loss",
+    "class_attention_loss",
+    "explanation_loss",
+    "kd_loss",
+    "review_kd_loss",
+    "uniform_off_label_bce",
+]

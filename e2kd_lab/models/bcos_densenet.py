@@ -110,6 +110,17 @@ class BcosDenseNet(BcosModel):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight)
 
+    def forward_stages(self, x: Tensor) -> list[Tensor]:
+        """See `ExplainableModel.forward_stages`: the dense blocks, each after the norm that follows it."""
+        outputs = []
+        for layer in self.features:
+            if isinstance(layer, Transition):
+                outputs.append(layer.norm(x))
+                x = layer.pool(layer.conv(outputs[-1]))
+            else:
+                x = layer(x)
+        return [*outputs, x]
+
     def forward_features(self, x: Tensor) -> Tensor:
         """The output of ``features``, (N, C, H', W')."""
         return self.features(x)

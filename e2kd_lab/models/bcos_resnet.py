@@ -99,12 +99,18 @@ class BcosResNet(BcosModel):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """The output of the last stage, (N, C, H', W')."""
+    def forward_stages(self, x: Tensor) -> list[Tensor]:
+        """See `ExplainableModel.forward_stages`."""
         x = self.pool(self.bn1(self.conv1(x)))
+        outputs = []
         for name in self.stages:
             x = self.get_submodule(name)(x)
-        return x
+            outputs.append(x)
+        return outputs
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """The output of the last stage, (N, C, H', W')."""
+        return self.forward_stages(x)[-1]
 
     def classify_map(self, features: Tensor) -> Tensor:
         """The classifier at every place, (N, K, H', W')."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from e2kd_lab.errors import ExperimentError
 from e2kd_lab.models.preprocess import AddInverse
@@ -43,6 +45,43 @@ class ExplainableModel(nn.Module):
         """
         return None
 
+    def forward_stages(self, x: Tensor) -> list[Tensor]:
+        """Outputs of the network's stages before their activation, (N, C_l, H_l, W_l), the shallowest first.
+
+        The last one, activated, is the last feature map.
+
+        Raises
+        ------
+        ExperimentError
+            If the network has no stages of feature maps, for instance a vision transformer.
+        """
+        raise ExperimentError(
+            f"{type(self).__name__} has no stages of feature maps that AT or ReviewKD could match; "
+            "expected a ResNet or DenseNet."
+        )
+
+    def activate(self, stage: Tensor) -> Tensor:
+        """What the network does to a stage's output before it goes on: ReLU; nothing in B-cos networks."""
+        return torch.relu(stage)
+
+    def class_maps(self, features: Tensor) -> Tensor:
+        """The classifier at every place of the last feature map, bias included, (N, K, H', W').
+
+        Their mean over space is the logits.
+
+        Raises
+        ------
+        ExperimentError
+            If the head is not global average pooling and one linear layer.
+        """
+        head = self.pooled_linear_head()
+        if head is None:
+            raise ExperimentError(
+                f"{type(self).__name__} has no class activation maps that CAT-KD could match; expected a network that "
+                "ends in global average pooling and a linear layer."
+            )
+        return F.conv2d(features, head.weight[:, :, None, None], head.bias)
+
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, K) of a preprocessed input (N, input_channels, H, W)."""
         return self.forward_head(self.forward_features(x))
@@ -71,9 +110,20 @@ class BcosModel(ExplainableModel):
         self.preprocess = AddInverse()
 
     def classify_map(self, features: Tensor) -> Tensor:
-        """The classifier applied at every place of the last feature map, (N, K, H', W')."""
-        raise NotImplementedError
+        """The classifier applied at every place of the last feature map, without the logit bias, (N, K, H', W')."""
+        raise ExperimentError(
+            f"{type(self).__name__} has no class activation maps that CAT-KD could match; "
+            "expected a ResNet or DenseNet."
+        )
+
+    def activate(self, stage: Tensor) -> Tensor:
+        """See `ExplainableModel.activate`: B-cos networks have no activation."""
+        return stage
+
+    def class_maps(self, features: Tensor) -> Tensor:
+        """See `ExplainableModel.class_maps`."""
+        return self.classify_map(features) + self.logit_bias
 
     def forward_head(self, features: Tensor) -> Tensor:
-        """Logits (N, K): the average of `classify_map` over space, plus the logit bias."""
+        """Logits (N, K): the average of `class_maps` over space."""
         return self.classify_map(features).mean((2, 3)) + self.logit_bias

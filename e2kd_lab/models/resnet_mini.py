@@ -8,6 +8,7 @@ from torchvision.models.resnet import BasicBlock
 
 from e2kd_lab.models.interface import ExplainableModel
 from e2kd_lab.models.preprocess import Normalize
+from e2kd_lab.models.standard import stages_before_relu
 
 
 class ResNetMini(ExplainableModel):
@@ -36,6 +37,10 @@ class ResNetMini(ExplainableModel):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward_stages(self, x: Tensor) -> list[Tensor]:
+        """See `ExplainableModel.forward_stages`: ``layer1`` to ``layer3`` before their last ReLU."""
+        return stages_before_relu((self.layer1, self.layer2, self.layer3), self.relu(self.bn1(self.conv1(x))))
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The output of ``layer3``, (N, 4 width, H/8, W/8)."""

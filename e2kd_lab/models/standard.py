@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,6 +13,26 @@ from torch.nn import functional as F
 
 from e2kd_lab.models.interface import ExplainableModel
 from e2kd_lab.models.preprocess import Normalize
+
+
+def stages_before_relu(stages: Sequence[nn.Module], x: Tensor) -> list[Tensor]:
+    """Outputs of stages of torchvision's residual blocks, each before the ReLU of its last block."""
+    outputs = []
+    for stage in stages:
+        *blocks, last = stage.children()
+        for block in blocks:
+            x = block(x)
+        outputs.append(_before_relu(last, x))
+        x = torch.relu(outputs[-1])
+    return outputs
+
+
+def _before_relu(block: Any, x: Tensor) -> Tensor:
+    branch = block.bn1(block.conv1(x))
+    branch = block.bn2(block.conv2(torch.relu(branch)))
+    if isinstance(block, tv_resnet.Bottleneck):
+        branch = block.bn3(block.conv3(torch.relu(branch)))
+    return branch + (x if block.downsample is None else block.downsample(x))
 
 
 class ResNet(tv_resnet.ResNet, ExplainableModel):
@@ -31,6 +52,11 @@ class ResNet(tv_resnet.ResNet, ExplainableModel):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.preprocess = Normalize()
+
+    def forward_stages(self, x: Tensor) -> list[Tensor]:
+        """See `ExplainableModel.forward_stages`: ``layer1`` to ``layer4`` before their last ReLU."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        return stages_before_relu((self.layer1, self.layer2, self.layer3, self.layer4), x)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The output of ``layer4``, (N, C, H/32, W/32)."""
@@ -61,6 +87,18 @@ class DenseNet(tv_densenet.DenseNet, ExplainableModel):
         self.preprocess = Normalize()
         # A module of its own (torchvision calls a function here), so that hooks can reach the explained map.
         self.final_relu = nn.ReLU()
+
+    def forward_stages(self, x: Tensor) -> list[Tensor]:
+        """See `ExplainableModel.forward_stages`: the dense blocks, each after the norm that follows it."""
+        stages: list[Tensor] = []
+        for name, layer in self.features.named_children():
+            if name.startswith("transition"):
+                norm, _, conv, pool = layer.children()
+                stages.append(norm(x))
+                x = pool(conv(torch.relu(stages[-1])))
+            else:
+                x = layer(x)
+        return [*stages, x]
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The activated output of ``features``, (N, C, H/32, W/32)."""

@@ -2,7 +2,7 @@
 
 from e2kd_lab.training.evaluation import measures, outcomes
 from e2kd_lab.training.hardware import Hardware
-from e2kd_lab.training.method import METHODS, Method, needs_teacher
+from e2kd_lab.training.method import METHODS, Method, needs_teacher, uses_lam, uses_tau
 from e2kd_lab.training.recipe import Recipe
 from e2kd_lab.training.trainer import Trainer
 from e2kd_lab.training.watcher import ProgressBar, Watcher
@@ -18,4 +18,6 @@ __all__ = [
     "measures",
     "needs_teacher",
     "outcomes",
+    "uses_lam",
+    "uses_tau",
 ]

@@ -1,8 +1,9 @@
-"""What one training step computes: supervised training, KD and e2KD."""
+"""What one training step computes: supervised training, KD, e2KD, and the prior methods of the paper's comparison."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,18 +11,36 @@ from torch.nn import functional as F
 
 from e2kd_lab.errors import ExperimentError
 from e2kd_lab.explain import explain
-from e2kd_lab.losses import explanation_loss, kd_loss, uniform_off_label_bce
+from e2kd_lab.losses import (
+    attention_transfer_loss,
+    class_attention_loss,
+    explanation_loss,
+    kd_loss,
+    review_kd_loss,
+    uniform_off_label_bce,
+)
 from e2kd_lab.losses.precision import at_least_float32
 from e2kd_lab.metrics import dead_maps
 from e2kd_lab.models import ExplainableModel
+from e2kd_lab.models.review import ReviewFusion
 
-MethodName = Literal["teacher", "baseline", "kd", "e2kd"]
-METHODS: tuple[MethodName, ...] = ("teacher", "baseline", "kd", "e2kd")
+MethodName = Literal["teacher", "baseline", "kd", "e2kd", "kd_labels", "at", "reviewkd", "catkd"]
+METHODS: tuple[MethodName, ...] = ("teacher", "baseline", "kd", "e2kd", "kd_labels", "at", "reviewkd", "catkd")
 
 
 def needs_teacher(name: str) -> bool:
-    """Whether a method distils from a teacher; the others learn from labels."""
+    """Whether a method distils from a teacher; the others learn from labels only."""
     return name not in ("teacher", "baseline")
+
+
+def uses_lam(name: str) -> bool:
+    """Whether a method has a weight lambda, of the explanation or of the feature loss."""
+    return name in ("e2kd", "at", "reviewkd", "catkd")
+
+
+def uses_tau(name: str) -> bool:
+    """Whether a method has a temperature."""
+    return name in ("kd", "e2kd", "kd_labels")
 
 
 class Method(nn.Module):
@@ -35,18 +54,19 @@ class Method(nn.Module):
     ----------
     name : str
         ``teacher`` and ``baseline`` (labels only: cross-entropy, for B-cos networks binary cross-entropy with uniform
-        off labels), ``kd`` (Eq. 1), ``e2kd`` (Eq. 2).
+        off labels), ``kd`` (Eq. 1), ``e2kd`` (Eq. 2), ``kd_labels`` (label loss + Eq. 1, Table B1), and ``at``,
+        ``reviewkd``, ``catkd`` (label loss + lam times the feature loss, Sec. C.2).
     student : ExplainableModel
         The network to train.
     teacher : ExplainableModel, optional
-        For ``kd`` and ``e2kd``; its parameters are frozen.
+        For all methods but the first two; its parameters are frozen.
     lam, tau : float
-        Weight of the explanation loss, and temperature.
+        Weight of the explanation or feature loss, and temperature.
 
     Raises
     ------
     ExperimentError
-        If the method is not known, a value is out of range, or a teacher is missing.
+        If the method is not known or does not apply to the networks, a value is out of range, or a teacher is missing.
     """
 
     def __init__(
@@ -68,11 +88,27 @@ class Method(nn.Module):
         self.name, self.lam, self.tau = name, lam, tau
         self.student = student
         self._outside_the_module_tree = (teacher.eval().requires_grad_(False) if teacher else None,)
+        if name == "catkd":
+            for model in (student, self.frozen_teacher):
+                model.class_maps(_probe(model, model.forward_features))  # refuses networks that have none
+        if name in ("at", "reviewkd"):
+            own, other = _levels_of(student), _levels_of(self.frozen_teacher)
+            if name == "reviewkd":
+                count = min(len(own), len(other))
+                self.fusion = ReviewFusion(
+                    [level.shape[1] for level in own[-count:]], [level.shape[1] for level in other[-count:]]
+                )
 
     @property
     def teacher(self) -> ExplainableModel | None:
         """The frozen teacher, if the method has one."""
         return self._outside_the_module_tree[0]
+
+    @property
+    def frozen_teacher(self) -> ExplainableModel:
+        """The teacher of a method that has one."""
+        assert self.teacher is not None
+        return self.teacher
 
     def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The losses of one batch.
@@ -82,32 +118,36 @@ class Method(nn.Module):
         images : Tensor
             RGB images in [0, 1], (N, 3, H, W).
         labels : Tensor
-            Class indices (N,), or class probabilities (N, K) after mixup; used by ``teacher`` and ``baseline`` only.
+            Class indices (N,), or class probabilities (N, K) after mixup; not used by ``kd`` and ``e2kd``.
 
         Returns
         -------
         dict
-            ``loss`` (to be minimised) and, as scalars, its parts ``kd_loss`` and ``explanation_loss`` and the
-            ``dead_map_rate`` (percentage of the student's maps that are zero everywhere).
+            ``loss`` (to be minimised) and, as scalars, its parts, of those that the method has: ``label_loss``,
+            ``kd_loss``, ``explanation_loss``, ``feature_loss``, and the ``dead_map_rate`` (percentage of the student's
+            maps that are zero everywhere).
         """
-        if self.name == "kd":
-            kd = self._kd(self.student(self.student.preprocess(images)), self._teacher_logits(images))
-            return {"loss": kd, "kd_loss": kd.detach()}
-        if self.name == "e2kd":
-            return self._e2kd(images)
-        logits = self.student(self.student.preprocess(images))
-        return {"loss": self._label_loss(logits, labels)}
+        steps: dict[str, Callable[[Tensor, Tensor], dict[str, Tensor]]] = {
+            "kd": self._kd,
+            "e2kd": self._e2kd,
+            "kd_labels": self._kd_labels,
+            "at": self._attention_transfer,
+            "reviewkd": self._review,
+            "catkd": self._class_attention,
+        }
+        return steps.get(self.name, self._supervised)(images, labels)
 
-    def _label_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        if self.student.explanation == "bcos":
-            return uniform_off_label_bce(logits, labels)
-        return F.cross_entropy(at_least_float32(logits), labels)
+    def _supervised(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        return {"loss": self._label_loss(self.student(self.student.preprocess(images)), labels)}
 
-    def _e2kd(self, images: Tensor) -> dict[str, Tensor]:
-        assert self.teacher is not None
-        target = explain(self.teacher, images)
+    def _kd(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        kd = kd_loss(self.student(self.student.preprocess(images)), self._teacher_logits(images), self.tau)
+        return {"loss": kd, "kd_loss": kd.detach()}
+
+    def _e2kd(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        target = explain(self.frozen_teacher, images)
         student = explain(self.student, images, target.classes, create_graph=True)
-        kd = self._kd(student.logits, target.logits)
+        kd = kd_loss(student.logits, target.logits, self.tau)
         explanation = explanation_loss(student.maps, target.maps)
         return {
             "loss": kd + self.lam * explanation,
@@ -116,10 +156,74 @@ class Method(nn.Module):
             "dead_map_rate": 100 * dead_maps(student.maps.detach()).double().mean(),
         }
 
-    def _kd(self, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
-        return kd_loss(student_logits, teacher_logits, self.tau)
+    def _kd_labels(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        logits = self.student(self.student.preprocess(images))
+        kd, label_loss = kd_loss(logits, self._teacher_logits(images), self.tau), self._label_loss(logits, labels)
+        return {"loss": label_loss + kd, "label_loss": label_loss.detach(), "kd_loss": kd.detach()}
+
+    def _attention_transfer(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        own, other = self._stages(images)
+        count = min(len(own), len(other))
+        features = attention_transfer_loss(
+            [self.student.activate(stage) for stage in own[-count:]],
+            [self.frozen_teacher.activate(stage) for stage in other[-count:]],
+        )
+        return self._with_labels(own, features, labels)
+
+    def _review(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        own, other = self._stages(images)
+        levels = [_with_pooled(self.student, own), _with_pooled(self.frozen_teacher, other)]
+        count = min(map(len, levels))
+        student, teacher = (part[-count:] for part in levels)
+        fused = self.fusion(student, [(level.shape[2], level.shape[3]) for level in teacher])
+        return self._with_labels(own, review_kd_loss(fused, teacher), labels)
+
+    def _class_attention(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        features = self.student.forward_features(self.student.preprocess(images))
+        with torch.no_grad():
+            target = self.frozen_teacher.forward_features(self.frozen_teacher.preprocess(images))
+            target_maps = self.frozen_teacher.class_maps(target)
+        attention = class_attention_loss(self.student.class_maps(features), target_maps)
+        return self._sum(self._label_loss(self.student.forward_head(features), labels), attention)
+
+    def _with_labels(self, own: list[Tensor], features: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        logits = self.student.forward_head(self.student.activate(own[-1]))
+        return self._sum(self._label_loss(logits, labels), features)
+
+    def _sum(self, label_loss: Tensor, features: Tensor) -> dict[str, Tensor]:
+        loss = label_loss + self.lam * features
+        return {"loss": loss, "label_loss": label_loss.detach(), "feature_loss": features.detach()}
+
+    def _label_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        if self.student.explanation == "bcos":
+            return uniform_off_label_bce(logits, labels)
+        return F.cross_entropy(at_least_float32(logits), labels)
+
+    def _stages(self, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        own = self.student.forward_stages(self.student.preprocess(images))
+        with torch.no_grad():
+            other = self.frozen_teacher.forward_stages(self.frozen_teacher.preprocess(images))
+        return own, other
 
     @torch.no_grad()
     def _teacher_logits(self, images: Tensor) -> Tensor:
-        assert self.teacher is not None
-        return self.teacher(self.teacher.preprocess(images))
+        return self.frozen_teacher(self.frozen_teacher.preprocess(images))
+
+
+def _with_pooled(model: ExplainableModel, stages: list[Tensor]) -> list[Tensor]:
+    """ReviewKD's levels: the stages before their activation, and the pooled last feature map."""
+    return [*stages, model.activate(stages[-1]).mean((2, 3), keepdim=True)]
+
+
+def _levels_of(model: ExplainableModel) -> list[Tensor]:
+    """ReviewKD's levels of an empty image, for their numbers of channels."""
+    return _with_pooled(model, _probe(model, model.forward_stages))
+
+
+@torch.no_grad()
+def _probe(model: ExplainableModel, forward: Callable[[Tensor], Any]) -> Any:
+    """What a network makes of an empty image, without leaving traces in its statistics."""
+    training = model.training
+    result = forward(model.eval().preprocess(next(model.parameters()).new_zeros(1, 3, 64, 64)))
+    model.train(training)
+    return result

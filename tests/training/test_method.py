@@ -4,7 +4,7 @@ from torch.nn import functional as F
 
 from e2kd_lab import build_model, explain
 from e2kd_lab.errors import ExperimentError
-from e2kd_lab.losses import explanation_loss, kd_loss
+from e2kd_lab.losses import attention_transfer_loss, class_attention_loss, explanation_loss, kd_loss
 from e2kd_lab.training import Method
 
 
@@ -28,6 +28,59 @@ def test_each_method_is_its_formula(pair):
     for name, value in expected.items():
         loss = Method(name, student, teacher, lam=3.0, tau=5.0).eval()(images, labels)["loss"]
         torch.testing.assert_close(loss, value)
+
+
+def test_prior_methods_are_label_loss_plus_feature_loss(pair):
+    student, teacher = pair
+    images, labels = torch.rand(4, 3, 32, 32), torch.tensor([0, 1, 2, 0])
+    x = student.preprocess(images)
+    label_loss = F.cross_entropy(student(x), labels)
+    own, other = ([torch.relu(stage) for stage in model.forward_stages(x)] for model in pair)
+    cams = [model.class_maps(model.forward_features(x)) for model in pair]
+    expected = {
+        "at": label_loss + 3 * attention_transfer_loss(own, other),
+        "catkd": label_loss + 3 * class_attention_loss(*cams),
+        "kd_labels": label_loss + kd_loss(student(x), teacher(x), 5.0),
+    }
+    for name, value in expected.items():
+        losses = Method(name, student, teacher, lam=3.0, tau=5.0).eval()(images, labels)
+        torch.testing.assert_close(losses["loss"], value)
+        torch.testing.assert_close(losses["label_loss"], label_loss)
+    # A student that is its own teacher has nothing to match.
+    assert Method("at", student, student).eval()(images, labels)["feature_loss"].item() == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("student", "teacher"),
+    [
+        ("resnet_mini", "resnet_mini"),
+        ("resnet18", "resnet34"),
+        ("resnet18", "resnet50"),
+        ("resnet18", "densenet169"),
+        ("bcos_resnet_mini", "bcos_densenet_mini"),
+        ("bcos_densenet_mini", "bcos_resnet_mini"),
+        ("bcos_resnet18", "bcos_densenet169"),
+        ("bcos_resnet18", "bcos_resnet34"),
+    ],
+)
+@pytest.mark.parametrize("name", ["at", "reviewkd", "catkd"])
+def test_prior_methods_fit_any_pair_of_cnns(name, student, teacher):
+    torch.manual_seed(0)
+    method = Method(name, build_model(student, 3), build_model(teacher, 3), lam=1.0).train()
+    losses = method(torch.rand(2, 3, 64, 64), torch.tensor([0, 2]))
+    losses["loss"].backward()
+    assert all(torch.isfinite(value) for value in losses.values())
+    assert losses["feature_loss"] > 0
+    # All that is trained gets a gradient; the fusion of ReviewKD is trained, but no part of the student.
+    assert all(parameter.grad is not None for parameter in method.parameters())
+    assert any(key.startswith("fusion.") for key in method.state_dict()) == (name == "reviewkd")
+
+
+@pytest.mark.parametrize("name", ["at", "reviewkd", "catkd"])
+def test_prior_methods_refuse_transformers_with_a_sentence(name):
+    student, teacher = build_model("bcos_vit_mini", 3), build_model("bcos_densenet_mini", 3)
+    with pytest.raises(ExperimentError, match=r"BcosViT has no (stages|class activation maps)"):
+        Method(name, student, teacher)
 
 
 def test_distillation_does_not_look_at_labels_and_leaves_the_teacher_alone(pair):
