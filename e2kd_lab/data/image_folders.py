@@ -1,0 +1,240 @@
+"""Labelled images in class folders: ImageNet's layout, SUN397's layout, and what experiments take from them.
+
+ImageNet keeps ``train/<class>/*`` and ``val/<class>/*``; ``val`` plays the part of the test set, and validation images
+are held out of ``train`` (Sec. C.1.1). SUN397 keeps images in nested class folders and lists its ten official
+partitions in ``Training_NN.txt`` and ``Testing_NN.txt``. The embedded sets have ImageNet's layout and the same reader.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from e2kd_lab.data.images import read_image
+from e2kd_lab.errors import DataError
+
+_SUFFIXES = {".jpg", ".jpeg", ".png"}
+# Held-out images and shots are drawn with the paper's seed, the same for all methods (Sec. C.1.1).
+SHOT_SEED = 42
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """An image file and the number of its class."""
+
+    path: Path
+    label: int
+
+
+@dataclass(frozen=True)
+class ImageFolders:
+    """A data set in class folders that was found to be complete.
+
+    Attributes
+    ----------
+    root : Path
+        Its folder.
+    classes : tuple of str
+        Names of the classes in the order of their numbers.
+    train, test : tuple of LabelledImage
+        Official training and test images, sorted by path.
+    """
+
+    root: Path
+    classes: tuple[str, ...]
+    train: tuple[LabelledImage, ...]
+    test: tuple[LabelledImage, ...]
+
+    def fingerprint(self) -> str:
+        """A digest that changes when the set of images or the size of one of them in bytes changes."""
+        digest = hashlib.sha256()
+        for part in (self.train, self.test):
+            for image in part:
+                name = image.path.relative_to(self.root).as_posix()
+                digest.update(f"{name}\0{image.label}\0{image.path.stat().st_size}\n".encode())
+        return "sha256:" + digest.hexdigest()
+
+
+def read_imagenet(root: Path | str) -> ImageFolders:
+    """Read a folder in ImageNet's layout: ``train/<class>/*`` and ``val/<class>/*``.
+
+    Raises
+    ------
+    DataError
+        If a folder is missing, a class has no images, or the two parts have different classes.
+    """
+    root = Path(root).expanduser()
+    if not root.is_dir():
+        raise DataError(f"{root} is no folder; expected one that holds train/<class>/* and val/<class>/*.")
+    parts = {name: _class_folders(root / name) for name in ("train", "val")}
+    classes = tuple(sorted(parts["train"]))
+    if unknown := sorted(set(parts["train"]) ^ set(parts["val"])):
+        where = "val" if unknown[0] in parts["train"] else "train"
+        raise DataError(f"{root / where} has no class folder '{unknown[0]}'; expected the classes of train in val.")
+    listed = {
+        name: tuple(LabelledImage(path, number) for number, label in enumerate(classes) for path in folders[label])
+        for name, folders in parts.items()
+    }
+    return ImageFolders(root, classes, listed["train"], listed["val"])
+
+
+def read_sun397(root: Path | str, partition: int = 1) -> ImageFolders:
+    """Read SUN397 with one of its ten official partitions (50 training and 50 test images a class).
+
+    Parameters
+    ----------
+    root : Path or str
+        Holds the images, such as ``a/abbey/sun_....jpg``, directly or in ``SUN397``, and ``Training_01.txt`` to
+        ``Testing_10.txt``, directly or in ``Partitions``.
+    partition : int
+        1 to 10.
+
+    Raises
+    ------
+    DataError
+        If a list or an image that it names is missing, or a path leaves the folder.
+    """
+    root = Path(root).expanduser()
+    lists = {name: _partition_file(root, f"{name}_{partition:02d}.txt") for name in ("Training", "Testing")}
+    images = root / "SUN397" if (root / "SUN397").is_dir() else root
+    found = {name: list(_listed_images(images, path)) for name, path in lists.items()}
+    classes = tuple(sorted({label for rows in found.values() for _, label in rows}))
+    numbers = {label: number for number, label in enumerate(classes)}
+    train, test = (
+        tuple(LabelledImage(path, numbers[label]) for path, label in sorted(found[name]))
+        for name in ("Training", "Testing")
+    )
+    return ImageFolders(root, classes, train, test)
+
+
+def hold_out(
+    images: Sequence[LabelledImage], per_class: int, *, seed: int = SHOT_SEED
+) -> tuple[list[LabelledImage], list[LabelledImage]]:
+    """Split images into those to train on and ``per_class`` images of each class held out for validation.
+
+    Raises
+    ------
+    DataError
+        If a class has no image left to train on.
+    """
+    kept, held = [], []
+    for label, members in _by_class(images).items():
+        if len(members) <= per_class:
+            raise DataError(
+                f"Class {label} has {len(members)} training images, of which {per_class} were to be held out; "
+                f"expected at least {per_class + 1}."
+            )
+        order = np.random.default_rng([seed, label, 0]).permutation(len(members))
+        held += [members[index] for index in sorted(order[:per_class])]
+        kept += [members[index] for index in sorted(order[per_class:])]
+    return kept, held
+
+
+def draw_shots(images: Sequence[LabelledImage], shots: int, *, seed: int = SHOT_SEED) -> list[LabelledImage]:
+    """The same ``shots`` images of each class for everybody who asks with this seed; fewer shots are a part of more.
+
+    Raises
+    ------
+    DataError
+        If a class has too few images.
+    """
+    drawn = []
+    for label, members in _by_class(images).items():
+        if len(members) < shots:
+            raise DataError(f"Class {label} has {len(members)} images to draw from; expected at least {shots}.")
+        order = np.random.default_rng([seed, label, 1]).permutation(len(members))
+        drawn += [members[index] for index in sorted(order[:shots])]
+    return drawn
+
+
+class LabelledImages(Dataset):
+    """Images as a data set of dictionaries with ``image`` (uint8 (3, H, W) before the transform), ``label``, ``index``.
+
+    Parameters
+    ----------
+    images : sequence of LabelledImage
+        What the set holds, in order.
+    transform : callable, optional
+        A torchvision v2 transform.
+    cache : bool
+        Keep decoded images in memory; for sets that fit there.
+    """
+
+    def __init__(
+        self, images: Sequence[LabelledImage], *, transform: Callable | None = None, cache: bool = False
+    ) -> None:
+        self.images, self.transform = list(images), transform
+        self.labels = torch.tensor([image.label for image in self.images])
+        self._decoded: dict[int, Tensor] | None = {} if cache else None
+        if not self.images:
+            raise DataError("A data set of labelled images is empty; expected at least one image.")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        picture: Any = self._read(index)
+        if self.transform is not None:
+            picture = self.transform(picture)
+        return {"image": picture, "label": self.images[index].label, "index": index}
+
+    def _read(self, index: int) -> Tensor:
+        if self._decoded is None:
+            return read_image(self.images[index].path)
+        if index not in self._decoded:
+            self._decoded[index] = read_image(self.images[index].path)
+        return self._decoded[index]
+
+
+def _by_class(images: Iterable[LabelledImage]) -> Mapping[int, list[LabelledImage]]:
+    members: dict[int, list[LabelledImage]] = {}
+    for image in images:
+        members.setdefault(image.label, []).append(image)
+    return dict(sorted(members.items()))
+
+
+def _class_folders(folder: Path) -> dict[str, list[Path]]:
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not there; expected it to hold one folder a class.")
+    found = {}
+    # Sorted, because file systems list files in an order of their own.
+    for label in sorted(path for path in folder.iterdir() if path.is_dir()):
+        found[label.name] = sorted(path for path in label.iterdir() if path.suffix.lower() in _SUFFIXES)
+        if not found[label.name]:
+            raise DataError(f"{label} holds no images; expected JPEG or PNG files.")
+    if not found:
+        raise DataError(f"{folder} holds no class folders; expected one a class.")
+    return found
+
+
+def _partition_file(root: Path, name: str) -> Path:
+    for path in (root / name, root / "Partitions" / name):
+        if path.is_file():
+            return path
+    raise DataError(f"{root} has no {name}, nor has {root / 'Partitions'}; expected SUN397's official partitions.")
+
+
+def _listed_images(images: Path, listing: Path) -> Iterable[tuple[Path, str]]:
+    try:
+        lines = listing.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{listing} is no UTF-8 text at byte {error.start}; expected one image path a line.") from None
+    for number, line in enumerate(lines, start=1):
+        name = line.strip().lstrip("/")
+        if not name:
+            continue
+        parts = PurePosixPath(name)
+        if ".." in parts.parts or "\\" in name or "\0" in name or len(parts.parts) < 2:
+            raise DataError(f"{listing}, line {number}: '{line}' is no path to an image in a class folder of {images}.")
+        path = images / parts
+        if not path.is_file():
+            raise DataError(f"{listing}, line {number}: the image {path} is not there.")
+        yield path, parts.parent.as_posix()

@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from e2kd_lab.data.image_folders import (
+    LabelledImages,
+    draw_shots,
+    hold_out,
+    read_imagenet,
+    read_sun397,
+)
+from e2kd_lab.errors import DataError
+
+
+def write(path, seed=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 255, (20, 30, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path, format="JPEG")
+
+
+@pytest.fixture
+def imagenet(tmp_path):
+    for label in ("n02", "n01", "n03"):
+        for number in range(9, -1, -1):
+            write(tmp_path / "train" / label / f"{label}_{number}.JPEG", number)
+        write(tmp_path / "val" / label / "a.JPEG")
+    (tmp_path / "train" / "n01" / "notes.txt").write_text("not an image")
+    return tmp_path
+
+
+@pytest.fixture
+def sun(tmp_path):
+    for name in ("a/abbey", "b/bar/indoor", "b/bar/outdoor"):
+        for number in range(4):
+            write(tmp_path / "SUN397" / name / f"sun_{number}.jpg", number)
+    for part, numbers in (("Training", (0, 1)), ("Testing", (2, 3))):
+        lines = [f"/{name}/sun_{n}.jpg" for name in ("b/bar/outdoor", "a/abbey", "b/bar/indoor") for n in numbers]
+        (tmp_path / f"{part}_02.txt").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def test_imagenet_layout(imagenet):
+    found = read_imagenet(imagenet)
+    assert found.classes == ("n01", "n02", "n03")
+    assert len(found.train) == 30
+    assert [image.path.name for image in found.test] == ["a.JPEG"] * 3
+    assert [image.label for image in found.test] == [0, 1, 2]
+    assert list(found.train) == sorted(found.train, key=lambda image: image.path)
+    sample = LabelledImages(found.train, cache=True)[0]
+    assert sample["image"].shape == (3, 20, 30)
+    assert (sample["label"], sample["index"]) == (0, 0)
+    before = found.fingerprint()
+    write(imagenet / "train" / "n01" / "new.JPEG")
+    assert read_imagenet(imagenet).fingerprint() != before
+
+
+def test_sun397_layout_with_its_partitions(sun):
+    found = read_sun397(sun, partition=2)
+    assert found.classes == ("a/abbey", "b/bar/indoor", "b/bar/outdoor")
+    assert [image.path.name for image in found.train] == ["sun_0.jpg", "sun_1.jpg"] * 3
+    assert {image.path.name for image in found.test} == {"sun_2.jpg", "sun_3.jpg"}
+    with pytest.raises(DataError, match=r"has no Training_01\.txt"):
+        read_sun397(sun)
+
+
+def test_held_out_images_and_shots_are_disjoint_stable_and_nested(imagenet):
+    train = read_imagenet(imagenet).train
+    kept, held = hold_out(train, 3)
+    assert len(kept) == 21
+    assert len(held) == 9
+    assert not set(kept) & set(held)
+    assert hold_out(train, 3) == (kept, held)
+    few, more = draw_shots(kept, 2), draw_shots(kept, 5)
+    assert [image.label for image in few] == [0, 0, 1, 1, 2, 2]
+    assert set(few) < set(more)
+    assert set(draw_shots(kept, 2, seed=7)) != set(few)
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda root: (root / "val" / "n02" / "a.JPEG").unlink(), "n02 holds no images"),
+        (lambda root: write(root / "val" / "n09" / "a.JPEG"), "train has no class folder 'n09'"),
+        (lambda root: (root / "val").rename(root / "valid"), "val is not there"),
+    ],
+)
+def test_damaged_imagenet_folders(imagenet, damage, says):
+    damage(imagenet)
+    with pytest.raises(DataError, match=says):
+        read_imagenet(imagenet)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("/a/abbey/sun_9.jpg", r"Training_02\.txt, line 2: the image .*sun_9\.jpg is not there"),
+        ("/a/../../secret.jpg", "line 2: '/a/../../secret.jpg' is no path to an image"),
+        ("/lonely.jpg", "is no path to an image in a class folder"),
+    ],
+)
+def test_damaged_sun397_lists(sun, line, says):
+    (sun / "Training_02.txt").write_text(f"/a/abbey/sun_0.jpg\n{line}\n")
+    with pytest.raises(DataError, match=says):
+        read_sun397(sun, partition=2)
+
+
+def test_too_few_images_are_named(imagenet):
+    train = read_imagenet(imagenet).train
+    with pytest.raises(DataError, match="Class 0 has 10 training images, of which 10"):
+        hold_out(train, 10)
+    with pytest.raises(DataError, match="Class 0 has 10 images to draw from; expected at least 11"):
+        draw_shots(train, 11)
+    with pytest.raises(DataError, match="is empty"):
+        LabelledImages([])
+    with pytest.raises(DataError, match="is no folder"):
+        read_imagenet("/nowhere")
