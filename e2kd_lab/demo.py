@@ -66,7 +66,7 @@ def demo(
     table = chosen.sort_values("method", key=lambda m: m.map(METHOD_ORDER.index), kind="stable")
     table = table[COLUMNS].reset_index(drop=True)
     write_text(out / "results.csv", table.to_csv(index=False, lineterminator="\n"))
-    export_figure(waterbirds_bars(results, settings=("base",)), out / "waterbirds_bars")
+    export_figure(waterbirds_bars(results, settings=("base",), methods=tuple(METHODS)), out / "waterbirds_bars")
     examples = explained_examples(base, [done[method] for method in METHODS], folder=runs)
     export_figure(explanation_comparison(examples), out / "waterbirds_explanations")
     return table

@@ -20,7 +20,7 @@ from e2kd_lab.figures.style import (
 
 DISTRIBUTIONS = {"out_of_distribution": "Out-of-distribution", "in_distribution": "In-distribution"}
 # As in the paper's figure, prior methods come first; places without runs stay empty.
-_BARS = ("at", "reviewkd", "catkd", "baseline", "kd", "e2kd")
+BARS = ("at", "reviewkd", "catkd", "baseline", "kd", "e2kd")
 _BAR_TITLES = {"at": "AT", "reviewkd": "Rev", "catkd": "CAT", "baseline": "Base", "kd": "KD", "e2kd": "e²KD"}
 
 
@@ -29,6 +29,7 @@ def waterbirds_bars(
     *,
     group: str = "out_of_distribution",
     settings: Sequence[str] = ("base", "mixup", "long"),
+    methods: Sequence[str] = BARS,
     zoom: bool = False,
 ) -> Figure:
     """Accuracy (above) and agreement (below) of each method, a column for each setting.
@@ -42,6 +43,8 @@ def waterbirds_bars(
         A group of images, for instance ``out_of_distribution``.
     settings : sequence of str
         Columns.
+    methods : sequence of str
+        Bars of each column; the place of a method without runs stays empty.
     zoom : bool
         Start the vertical axes below the lowest value, where 0 to 100 would hide the differences.
 
@@ -61,7 +64,7 @@ def waterbirds_bars(
             if zoom and len(measured):
                 low = max(0.0, measured["value"].min() - 0.25 * (100 - measured["value"].min()) - 1)
             for axis, setting in zip(row, settings, strict=True):
-                _bars(axis, measured[measured["setting"] == setting], low)
+                _bars(axis, measured[measured["setting"] == setting], methods, low)
             row[0].set_ylabel(f"{metric.capitalize()} (%)")
         for axis, setting in zip(axes[0], settings, strict=True):
             axis.set_title(_setting_title(results, setting))
@@ -92,12 +95,12 @@ def waterbirds_table(results: pd.DataFrame) -> pd.DataFrame:
     index = ["family", "setting", "method", "lam", "tau"]
     table = chosen.pivot_table(index=index, columns=["metric", "group"], values="value", aggfunc="mean")
     table[("seeds", "")] = chosen.groupby(index)["seed"].nunique()
-    order = {name: number for number, name in enumerate([*FAMILY_TITLES, *SETTING_TITLES, "teacher", *_BARS])}
+    order = {name: number for number, name in enumerate([*FAMILY_TITLES, *SETTING_TITLES, "teacher", *BARS])}
     return table.sort_index(key=lambda level: level.map(lambda value: order.get(value, value)))
 
 
-def _bars(axis: Axes, measured: pd.DataFrame, low: float) -> None:
-    for place, method in enumerate(_BARS):
+def _bars(axis: Axes, measured: pd.DataFrame, methods: Sequence[str], low: float) -> None:
+    for place, method in enumerate(methods):
         values = measured.loc[measured["method"] == method, "value"]
         if values.empty:
             axis.text(place, 0.02, "–", ha="center", va="bottom", color="#BBBBBB", transform=axis.get_xaxis_transform())
@@ -118,10 +121,10 @@ def _bars(axis: Axes, measured: pd.DataFrame, low: float) -> None:
         )
     axis.set_ylim(low, 100 + 0.12 * (100 - low))
     axis.set_yticks([tick for tick in axis.get_yticks() if low <= tick <= 100])
-    axis.set_xlim(-0.6, len(_BARS) - 0.4)
-    axis.set_xticks(range(len(_BARS)), [_BAR_TITLES[method] for method in _BARS], fontsize=5)
+    axis.set_xlim(-0.6, len(methods) - 0.4)
+    axis.set_xticks(range(len(methods)), [_BAR_TITLES[method] for method in methods], fontsize=5)
     present = set(measured["method"])
-    for label, method in zip(axis.get_xticklabels(), _BARS, strict=True):
+    for label, method in zip(axis.get_xticklabels(), methods, strict=True):
         label.set_color("black" if method in present else "#AAAAAA")
     axis.tick_params(axis="x", length=0)
 
