@@ -23,6 +23,7 @@ from e2kd_lab.demo import demo as run_demo
 from e2kd_lab.errors import ExperimentError, LabError
 from e2kd_lab.execute import evaluate as evaluate_student
 from e2kd_lab.execute import run
+from e2kd_lab.execute import sweep as run_sweep
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.figures.all_figures import write_all_figures
 from e2kd_lab.models import build_model
@@ -141,6 +142,48 @@ def train(
 
 
 @app.command()
+def sweep(
+    experiment: Annotated[str, typer.Argument(help="waterbirds")],
+    method: Annotated[list[str], typer.Option(help="A method whose grid of the paper to run; again for more")],
+    seeds: Annotated[str, typer.Option(help="Seeds, such as 0,1,2")] = "0",
+    scale: ScaleOption = "lab",
+    family: FamilyOption = "standard",
+    setting: Annotated[str, typer.Option(help="The experiment's variant, or 'all'")] = "base",
+    epochs: Annotated[int | None, typer.Option(help="In place of the recipe's")] = None,
+    data_root: RootOption = None,
+    teacher_data: TeacherDataOption = None,
+    teacher: TeacherOption = None,
+    set_: SetOption = None,
+    runs: RunsOption = None,
+    device: DeviceOption = "auto",
+    devices: Annotated[int, typer.Option(help="Processes, one a device; torchrun works too")] = 1,
+    workers: Annotated[int, typer.Option(help="Data-loading processes per device")] = 0,
+) -> None:
+    """Train the paper's grid of a method; finished runs are not repeated, failed ones are listed at the end."""
+    base = _experiment(experiment, scale, family, "base", epochs, data_root, teacher_data, teacher, set_)
+    settings = base.settings() if setting == "all" else (setting,)
+    wanted = [
+        chosen.replace(seed=seed)
+        for name in settings
+        for one in method
+        for chosen in base.with_setting(name).grid(one)
+        for seed in _seeds(seeds)
+    ]
+    with _InterruptibleBar() as watcher:
+        result = run_sweep(
+            wanted,
+            folder=runs,
+            hardware=Hardware(device=device, devices=devices, workers=workers),
+            watcher=watcher,
+            say=lambda line: console.print(line, markup=False, highlight=False),
+        )
+    done = sum(finished.status == "done" for finished in result.runs)
+    console.print(f"{done} of {len(wanted)} runs are done, {len(result.failures)} failed.")
+    if result.failures:
+        raise typer.Exit(1)
+
+
+@app.command()
 def evaluate(
     checkpoint: Annotated[Path, typer.Argument(help="A student's checkpoint, such as runs/.../best.ckpt")],
     experiment: Annotated[str, typer.Option(help="The experiment that gives data and teacher")] = "waterbirds",
@@ -252,6 +295,13 @@ def _experiment(
             raise ExperimentError(f"--set {assignment} has no '='; expected field=value.")
         changes[field] = _literal(value)
     return experiments.get(name, scale, family).replace(**changes).with_setting(setting)
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        return [int(seed) for seed in text.split(",")]
+    except ValueError:
+        raise ExperimentError(f"--seeds {text} is no list of whole numbers; expected for instance 0,1,2.") from None
 
 
 def _literal(text: str) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,61 @@ def run_all(
 ) -> list[Run]:
     """Train or load several experiments, one after the other (see `run`)."""
     return [run(experiment, folder=folder, progress=progress, hardware=hardware) for experiment in experiments]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What became of several experiments.
+
+    Attributes
+    ----------
+    runs : list of Run
+        Those that are done, and at most one that was stopped.
+    failures : list of (Experiment, str)
+        Those that failed, and why.
+    """
+
+    runs: list[Run]
+    failures: list[tuple[Experiment, str]]
+
+
+def sweep(
+    experiments: Sequence[Experiment],
+    *,
+    folder: Path | str | None = None,
+    hardware: Hardware | None = None,
+    watcher: Watcher | None = None,
+    say: Callable[[str], None] = print,
+) -> Sweep:
+    """Train or load several experiments; one that fails does not keep the others from running.
+
+    A sweep that was interrupted goes on where it was: finished runs are loaded, the stopped one is resumed.
+
+    Parameters
+    ----------
+    experiments : sequence of Experiment
+        What to run, in this order.
+    folder, hardware, watcher
+        See `run`; a watcher that asks to stop ends the sweep.
+    say : callable
+        Receives a line for each experiment.
+    """
+    folder = runs_folder() if folder is None else Path(folder)
+    result = Sweep([], [])
+    for number, experiment in enumerate(experiments, start=1):
+        place = f"{number}/{len(experiments)}  {experiment.title}"
+        try:
+            known = Run(folder / experiment.run_name()).status == "done"
+            finished = run(experiment, folder=folder, hardware=hardware, watcher=watcher)
+        except LabError as error:
+            result.failures.append((experiment, str(error)))
+            say(f"{place}: failed: {error}")
+            continue
+        result.runs.append(finished)
+        say(f"{place}: {'done before' if known else finished.status}")
+        if finished.status == "stopped":
+            break
+    return result
 
 
 def load_teacher(experiment: Experiment, *, folder: Path | str | None = None) -> ExplainableModel:

@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 from filelock import FileLock, Timeout
 
-from e2kd_lab.atomic import write_json
+from e2kd_lab.atomic import write_json, write_text
 from e2kd_lab.errors import RunError
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.models import ExplainableModel, build_model
@@ -28,6 +28,7 @@ from e2kd_lab.training.trainer import BEST, LAST, METRICS
 from e2kd_lab.workspace import runs_folder
 
 CONFIG, ENVIRONMENT, STATUS, LOCK = "config.json", "environment.json", "status.json", ".lock"
+TRAINING_FILES = "training_files.csv"
 Status = Literal["new", "running", "stopped", "failed", "done"]
 
 # Columns of `load_runs` that come from the configuration.
@@ -43,7 +44,7 @@ class Run:
     ----------
     folder : Path
         ``<experiment>-<scale>-<method>-<hash>-s<seed>``, with ``config.json``, ``environment.json``, ``metrics.csv``,
-        ``last.ckpt``, ``best.ckpt`` and ``status.json``.
+        ``last.ckpt``, ``best.ckpt`` and ``status.json``; where training images were chosen, ``training_files.csv``.
     """
 
     folder: Path
@@ -94,6 +95,9 @@ class Run:
         for unfinished in self.folder.glob(".*.part"):  # of a process that was killed while it wrote
             unfinished.unlink()
         write_json(self.folder / CONFIG, experiment.config())
+        if (files := experiment.training_files()) is not None:
+            rows = pd.DataFrame({"file": files}).to_csv(index=False, lineterminator="\n")
+            write_text(self.folder / TRAINING_FILES, rows)
         write_json(self.folder / ENVIRONMENT, _environment(device))
         self.set_status("running")
 

@@ -55,9 +55,26 @@ def test_train_evaluate_results_figures(workspace, tmp_path):
     assert "waterbirds_smoke_standard_out_of_distribution.pdf" in drawn.output
 
 
+def test_sweep_runs_a_grid_once_and_goes_on_past_failures(workspace, tmp_path):
+    arguments = ["sweep", "waterbirds", "--scale", "smoke", "--method", "kd", "--seeds", "0,1", "--runs", tmp_path]
+    first = call(*arguments)
+    assert first.exit_code == 0
+    assert "4 of 4 runs are done, 0 failed." in first.output  # two temperatures, two seeds
+    second = call(*arguments, "--method", "baseline")
+    assert second.output.count("done before") == 4
+    assert "6 of 6 runs are done" in second.output
+    diverging = [f"--set={value}" for value in ("lr=1e30", "clip_norm=None", "warmup_epochs=0", "epochs=4")]
+    broken = call(*arguments[:-4], "--method", "baseline", "--runs", tmp_path, *diverging)
+    assert broken.exit_code == 1
+    assert "expected a finite number" in broken.output
+    assert "3 failed" in broken.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (["sweep", "waterbirds", "--method", "kd", "--seeds", "a"], "--seeds a is no list of whole numbers"),
+        (["sweep", "waterbirds", "--method", "kd_labels"], "has no grid for method 'kd_labels'"),
         (["train", "waterbirds", "--family", "acme"], "no family 'acme'; expected one of standard, bcos"),
         (["data", "check", "/nowhere"], "error: /nowhere is no folder"),
         (["train", "moonbirds"], "error: There is no experiment 'moonbirds'"),

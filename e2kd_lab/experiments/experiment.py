@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -26,7 +27,7 @@ FAMILIES: tuple[Family, ...] = ("standard", "bcos")
 RESULTS_VERSION = 1
 
 # Where things lie on this machine; the configuration has fingerprints of their contents instead.
-_LOCATIONS = ("data_root", "teacher_data_root", "teacher_weights", "student_weights")
+_LOCATIONS = ("data_root", "teacher_data_root", "image_root", "teacher_weights", "student_weights")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +138,47 @@ class Experiment(Recipe):
         parts += [self.setting] if self.setting != "base" else []
         networks = "" if self.family == "standard" else ", B-cos"
         return f"{self.name} ({self.scale}{networks}): {', '.join(parts)}, seed {self.seed}"
+
+    def settings(self) -> tuple[str, ...]:
+        """Names of the experiment's variants, ``base`` among them."""
+        return ("base",)
+
+    def with_setting(self, setting: str) -> Self:
+        """The experiment in one of its `settings`; call it on the base setting.
+
+        Raises
+        ------
+        ExperimentError
+            If there is no such setting.
+        """
+        if setting not in self.settings():
+            raise ExperimentError(f"There is no setting '{setting}'; expected one of {', '.join(self.settings())}.")
+        return self.replace(setting=setting, **self._setting_changes(setting))
+
+    def _setting_changes(self, setting: str) -> dict[str, Any]:
+        return {}
+
+    def grid(self, method: str) -> list[Self]:
+        """The paper's grid of temperature and weight for a method, in this setting.
+
+        Raises
+        ------
+        ExperimentError
+            If the paper has no such method in this experiment.
+        """
+        grids = self._grids()
+        if method not in grids:
+            raise ExperimentError(
+                f"'{self.name}' has no grid for method '{method}'; expected one of {', '.join(grids)}."
+            )
+        return [self.replace(method=method, **values) for values in grids[method]]
+
+    def _grids(self) -> Mapping[str, list[dict[str, float]]]:
+        return {"baseline": [{}]}
+
+    def training_files(self) -> list[str] | None:
+        """Paths of the training images, relative to their set, where they are a choice; None where all are used."""
+        return None
 
     def teacher_experiment(self) -> Self:
         """The experiment that trains this one's teacher.

@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 from e2kd_lab.data.minibirds import MiniBirds, make_minibirds
 from e2kd_lab.data.transforms import eval_transform, train_transform
 from e2kd_lab.data.waterbirds import Split, Waterbirds, read_waterbirds
-from e2kd_lab.errors import DataError, ExperimentError
+from e2kd_lab.errors import DataError
 from e2kd_lab.experiments.experiment import Experiment, Family, Scale
 from e2kd_lab.training.recipe import BCOS_OPTIMISATION, TEACHER_SEED, Recipe
 from e2kd_lab.workspace import data_folder
@@ -62,21 +62,16 @@ class WaterbirdsExperiment(Experiment):
 
     minibirds: MiniBirds | None = None
 
-    def with_setting(self, setting: str) -> WaterbirdsExperiment:
-        """A column of Fig. 3: ``base``, ``mixup`` or ``long`` (mixup and five times the epochs).
+    def settings(self) -> tuple[str, ...]:
+        """Columns of Fig. 3: ``base``, ``mixup`` and ``long`` (mixup and five times the epochs)."""
+        return tuple(SETTINGS)
 
-        Call it on the base setting.
-        """
-        if setting not in SETTINGS:
-            raise ExperimentError(f"There is no setting '{setting}'; expected one of {', '.join(SETTINGS)}.")
+    def _setting_changes(self, setting: str) -> dict[str, Any]:
         changes: dict[str, Any] = {} if setting == "base" else {"mixup": MIXUP_ALPHA}
-        if setting == "long":
-            changes["epochs"] = LONGER * self.epochs
-        return self.replace(setting=setting, **changes)
+        return changes | ({"epochs": LONGER * self.epochs} if setting == "long" else {})
 
-    def grid(self, method: str) -> list[WaterbirdsExperiment]:
-        """The paper's grid of temperature and weight for a method."""
-        return [self.replace(method=method, **values) for values in GRID[self.family][method]]
+    def _grids(self) -> Mapping[str, list[dict[str, float]]]:
+        return GRID[self.family]
 
     def config(self) -> dict[str, Any]:
         """See `Experiment.config`; the embedded set counts by its content."""

@@ -7,10 +7,16 @@ from typing import Any
 
 from e2kd_lab.errors import ExperimentError
 from e2kd_lab.models.bcos_densenet import bcos_densenet169, bcos_densenet_mini
-from e2kd_lab.models.bcos_resnet import bcos_resnet18, bcos_resnet34, bcos_resnet50, bcos_resnet_mini
+from e2kd_lab.models.bcos_resnet import (
+    bcos_resnet18,
+    bcos_resnet34,
+    bcos_resnet50,
+    bcos_resnet_mini,
+    bcos_resnet_mini_deep,
+)
 from e2kd_lab.models.checkpoints import load_weights
 from e2kd_lab.models.interface import BcosModel, ExplainableModel
-from e2kd_lab.models.resnet_mini import resnet_mini
+from e2kd_lab.models.resnet_mini import resnet_mini, resnet_mini_deep
 from e2kd_lab.models.standard import densenet169, resnet18, resnet34, resnet50
 from e2kd_lab.models.vit import (
     bcos_simple_vit_ti_patch16_224,
@@ -30,6 +36,7 @@ _REGISTRY: dict[str, Callable[..., ExplainableModel]] = {
         densenet169,
         simple_vit_ti_patch16_224,
         resnet_mini,
+        resnet_mini_deep,
         bcos_resnet18,
         bcos_resnet34,
         bcos_resnet50,
@@ -37,6 +44,7 @@ _REGISTRY: dict[str, Callable[..., ExplainableModel]] = {
         bcos_simple_vit_ti_patch16_224,
         bcos_vitc_ti_patch1_14,
         bcos_resnet_mini,
+        bcos_resnet_mini_deep,
         bcos_densenet_mini,
         bcos_vit_mini,
     )
