@@ -117,6 +117,9 @@ def convolved(x: Tensor, weight: Tensor, *, stride: int, padding: int, groups: i
     switch = _switch.get()
     if switch is None or switch is _CONSTANT:
         return F.conv2d(x, weight, None, stride, padding, groups=groups)
+    if torch.is_autocast_enabled(x.device.type):  # the written-out derivatives need both in one type
+        half = torch.get_autocast_dtype(x.device.type)
+        x, weight = x.to(half), weight.to(half)
     return _Convolved.apply(x, weight, switch, (stride, padding, groups))
 
 

@@ -97,6 +97,22 @@ def test_distillation_does_not_look_at_labels_and_leaves_the_teacher_alone(pair)
     assert not any(key.startswith("teacher") for key in method.state_dict())
 
 
+@pytest.mark.parametrize("name", ["resnet_mini", "bcos_resnet_mini", "bcos_densenet_mini", "bcos_vit_mini"])
+def test_half_precision_gives_nearly_the_same_gradient(name):
+    torch.manual_seed(0)
+    student, teacher = build_model(name, 3), build_model(name, 3)
+    method, images = Method("e2kd", student, teacher, lam=5.0).train(), torch.rand(8, 3, 32, 32)
+    gradients = []
+    for half in (False, True):
+        method.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            losses = method(images, torch.zeros(8).long())
+        assert losses["loss"].dtype == torch.float32
+        losses["loss"].backward()
+        gradients.append(torch.cat([parameter.grad.flatten() for parameter in student.parameters()]))
+    assert F.cosine_similarity(*gradients, dim=0) > 0.95
+
+
 def test_refuses_what_does_not_exist(pair):
     with pytest.raises(ExperimentError, match="no method 'magic'"):
         Method("magic", pair[0])
