@@ -134,7 +134,7 @@ def test_trains_on_cuda_in_bfloat16(tiny, runs, tmp_path):
 
 
 def test_two_processes_share_one_run(workspace, tmp_path):
-    command = ["e2kd-lab", "train", "waterbirds", "--scale", "smoke", "--method", "e2kd", "--device", "cpu"]
+    command = ["e2kd-lab", "train", "waterbirds", "--scale=smoke", "--family=bcos", "--method=e2kd", "--device=cpu"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     for devices in ("2", "1"):  # one process finds the run of two done
         done = subprocess.run(
