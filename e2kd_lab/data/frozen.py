@@ -1,0 +1,339 @@
+"""A teacher's logits and explanations of a training set, computed once and kept on disk (Sec. 3.3, 4.4).
+
+A cache is a folder with memory-mapped arrays, one row an image, and a manifest that binds them to the teacher, the
+images and the view that the teacher had of them: each whole image, squeezed to a square. It is written in chunks with
+checksums, so that a killed writer goes on where it was, and it is refused where it does not fit.
+
+Each map is stored divided by its largest absolute value: half precision could not hold the small weights of W(x), and
+the cosine of Eq. 3 does not see the factor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from e2kd_lab.atomic import write_json
+from e2kd_lab.errors import DataError
+
+MANIFEST, LOGITS, MAPS, FILES = "manifest.json", "logits.npy", "maps.npy", "files.json"
+VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrozenSpec:
+    """What a cache holds.
+
+    Attributes
+    ----------
+    teacher, data : str
+        Fingerprints of the teacher's weights and of the data set.
+    view : int
+        Side in pixels of the square that each whole image was resized to.
+    channels, classes : int
+        Channels of a map, and logits.
+    reduction : int
+        Maps are stored at ``view / reduction``, averaged; 1 keeps them whole.
+    dtype : str
+        ``float16`` or ``float32``, of the maps; logits are float32.
+    """
+
+    teacher: str
+    data: str
+    view: int
+    channels: int
+    classes: int
+    reduction: int = 1
+    dtype: str = "float16"
+
+    def __post_init__(self) -> None:
+        if self.reduction < 1 or self.view % self.reduction:
+            raise DataError(f"A map of {self.view} px cannot be reduced {self.reduction}-fold; expected a divisor.")
+        if self.dtype not in ("float16", "float32"):
+            raise DataError(f"Maps cannot be stored as '{self.dtype}'; expected float16 or float32.")
+
+    @property
+    def side(self) -> int:
+        """Side of a stored map."""
+        return self.view // self.reduction
+
+    def bytes_per_image(self) -> int:
+        """Disk space of one image's logits and map."""
+        return 4 * self.classes + np.dtype(self.dtype).itemsize * self.channels * self.side**2
+
+
+def stored_form(maps: Tensor, spec: FrozenSpec) -> np.ndarray:
+    """Maps (N, C, view, view) as a cache keeps them: (N, C, side, side), each with largest absolute value 1."""
+    reduced = F.avg_pool2d(maps, spec.reduction) if spec.reduction > 1 else maps
+    largest = reduced.flatten(1).abs().amax(1).clamp_min(torch.finfo(reduced.dtype).tiny).view(-1, 1, 1, 1)
+    return (reduced / largest).cpu().numpy().astype(spec.dtype)
+
+
+def cosine_kept(maps: Tensor, spec: FrozenSpec) -> float:
+    """Mean cosine similarity of maps (N, C, view, view) and what comes back from a cache of this form, in [-1, 1]."""
+    stored = torch.from_numpy(stored_form(maps, spec).astype(np.float32)).to(maps.device)
+    back = F.interpolate(stored, maps.shape[-2:], mode="bilinear", align_corners=False)
+    return F.cosine_similarity(back.flatten(1), maps.flatten(1).float(), dim=1).mean().item()
+
+
+class FrozenWriter:
+    """Writes a cache chunk by chunk; a new writer on the same folder goes on after the last complete chunk.
+
+    Parameters
+    ----------
+    folder : Path
+        The cache.
+    spec : FrozenSpec
+        What it is going to hold.
+    files : sequence of str
+        The images, by their paths in the data set, in the order of the rows.
+    chunk : int
+        Images between two checksums.
+
+    Raises
+    ------
+    DataError
+        If the folder holds another cache.
+    """
+
+    def __init__(self, folder: Path, spec: FrozenSpec, files: Sequence[str], *, chunk: int = 256) -> None:
+        self.folder, self.spec, self.files, self.chunk = folder, spec, list(files), chunk
+        if (folder / MANIFEST).is_file():
+            known = _read_manifest(folder)
+            if known["spec"] != asdict(spec) or known["files"] != _digest_of_names(self.files):
+                raise DataError(
+                    f"{folder} holds another frozen teacher; expected an empty folder, or this one's cache."
+                )
+            self.chunk, self.checksums = int(known["chunk"]), list(known["checksums"])
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.checksums = []
+            for name, shape, dtype in self._arrays():
+                _reserve(folder / name, shape, dtype)
+            write_json(folder / FILES, self.files)
+            self._write_manifest()
+        self._opened = {name: np.load(folder / name, mmap_mode="r+") for name, _, _ in self._arrays()}
+        # A chunk whose checksum was noted may still have been lost with the machine's power.
+        for number, checksum in enumerate(self.checksums):
+            if _checksum(self._opened, self._rows(number)) != checksum:
+                self.checksums = self.checksums[:number]
+                break
+
+    def missing(self) -> Iterator[range]:
+        """Rows that are still to be written, a chunk at a time."""
+        for number in range(len(self.checksums), -(-len(self.files) // self.chunk)):
+            yield self._rows(number)
+
+    def write(self, rows: range, logits: Tensor, maps: Tensor) -> None:
+        """Store a chunk: logits (n, K) and maps (n, C, view, view) in float32."""
+        self._opened[LOGITS][rows.start : rows.stop] = logits.float().cpu().numpy()
+        self._opened[MAPS][rows.start : rows.stop] = stored_form(maps, self.spec)
+        for array in self._opened.values():
+            array.flush()
+        self.checksums.append(_checksum(self._opened, rows))
+        self._write_manifest()
+
+    def _rows(self, number: int) -> range:
+        return range(number * self.chunk, min((number + 1) * self.chunk, len(self.files)))
+
+    def _arrays(self) -> tuple[tuple[str, tuple[int, ...], str], ...]:
+        spec, count = self.spec, len(self.files)
+        return (
+            (LOGITS, (count, spec.classes), "float32"),
+            (MAPS, (count, spec.channels, spec.side, spec.side), spec.dtype),
+        )
+
+    def _write_manifest(self) -> None:
+        write_json(
+            self.folder / MANIFEST,
+            {
+                "version": VERSION,
+                "spec": asdict(self.spec),
+                "files": _digest_of_names(self.files),
+                "count": len(self.files),
+                "chunk": self.chunk,
+                "checksums": self.checksums,
+            },
+        )
+
+
+class FrozenTeacher:
+    """A complete cache, opened for reading.
+
+    Parameters
+    ----------
+    folder : Path
+        The cache.
+    teacher, data : str, optional
+        Fingerprints that it must have been made with.
+    verify : bool
+        Compare the checksums of all chunks, which reads the cache once.
+
+    Raises
+    ------
+    DataError
+        If the cache is missing, incomplete, damaged, or of another teacher or data set.
+    """
+
+    def __init__(
+        self, folder: Path | str, *, teacher: str | None = None, data: str | None = None, verify: bool = True
+    ) -> None:
+        self.folder = Path(folder)
+        manifest = _read_manifest(self.folder)
+        self.spec = _spec_of(manifest, self.folder)
+        for what, expected, found in (("teacher", teacher, self.spec.teacher), ("data set", data, self.spec.data)):
+            if expected is not None and expected != found:
+                raise DataError(f"{self.folder} was frozen with another {what} ({found}); expected {expected}.")
+        count, chunk = int(manifest["count"]), int(manifest["chunk"])
+        if len(manifest["checksums"]) * chunk < count:
+            done = min(count, len(manifest["checksums"]) * chunk)
+            raise DataError(
+                f"{self.folder} is not complete: {done} of {count} images are frozen; freeze it to the end."
+            )
+        files = _read_json(self.folder / FILES)
+        if not isinstance(files, list) or _digest_of_names(files) != manifest["files"]:
+            raise DataError(
+                f"{self.folder / FILES} is not the list that the manifest names; expected the file as written."
+            )
+        self.row_of = {name: row for row, name in enumerate(files)}
+        self._arrays = {name: _open(self.folder / name, count) for name in (LOGITS, MAPS)}
+        if verify:
+            for number, checksum in enumerate(manifest["checksums"]):
+                rows = range(number * chunk, min((number + 1) * chunk, count))
+                if _checksum(self._arrays, rows) != checksum:
+                    raise DataError(
+                        f"{self.folder}, images {rows.start} to {rows.stop - 1}: the stored values are damaged; "
+                        "expected the checksum of the manifest. Freeze it again."
+                    )
+
+    def __len__(self) -> int:
+        return len(self.row_of)
+
+    def logits(self, name: str) -> Tensor:
+        """Logits (K,) of an image, float32."""
+        return torch.from_numpy(np.array(self._arrays[LOGITS][self._row(name)]))
+
+    def map(self, name: str) -> Tensor:
+        """Map (C, side, side) of the whole image, float32, largest absolute value 1."""
+        return torch.from_numpy(self._arrays[MAPS][self._row(name)].astype(np.float32))
+
+    def _row(self, name: str) -> int:
+        if name not in self.row_of:
+            raise DataError(f"{self.folder} has no image '{name}'; expected all training images to be frozen.")
+        return self.row_of[name]
+
+
+def crop_map(
+    whole: Tensor, box: tuple[int, int, int, int], image_size: tuple[int, int], size: int, *, flip: bool = False
+) -> Tensor:
+    """The part of a map that lies under a crop of its image.
+
+    Parameters
+    ----------
+    whole : Tensor
+        Map of the whole image, (C, h, w), of any resolution.
+    box : tuple of int
+        Top, left, height and width of the crop in the image's pixels.
+    image_size : tuple of int
+        Height and width of the image.
+    size : int
+        Side of the square that the crop is resized to.
+    flip : bool
+        Mirror the result.
+
+    Returns
+    -------
+    Tensor
+        (C, size, size), bilinearly interpolated; where the crop falls on the map's pixels, exactly these.
+    """
+    top, left, height, width = box
+    steps = (torch.arange(size, dtype=torch.float64) + 0.5) / size
+    rows = (2 * (top + height * steps) / image_size[0] - 1).to(whole.dtype)
+    columns = (2 * (left + width * (1 - steps if flip else steps)) / image_size[1] - 1).to(whole.dtype)
+    grid = torch.stack([columns.expand(size, size), rows[:, None].expand(size, size)], dim=-1)
+    return F.grid_sample(whole[None], grid[None], mode="bilinear", padding_mode="border", align_corners=False)[0]
+
+
+def _spec_of(manifest: dict[str, Any], folder: Path) -> FrozenSpec:
+    try:
+        return FrozenSpec(**manifest["spec"])
+    except TypeError as error:
+        raise DataError(f"{folder / MANIFEST}: 'spec' is wrong ({error}); expected it as this lab wrote it.") from error
+
+
+def _reserve(path: Path, shape: tuple[int, ...], dtype: str) -> None:
+    """Make an array file and take its space on the disk now: writing to a full disk's memory map ends the process."""
+    np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape).flush()
+    if hasattr(os, "posix_fallocate"):
+        size = path.stat().st_size
+        try:
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            path.unlink()
+            reason = error.strerror or error
+            raise DataError(f"{path} needs {size / 1e9:.2f} GB, which cannot be reserved: {reason}.") from error
+
+
+def _digest_of_names(files: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(files).encode()).hexdigest()
+
+
+def _checksum(arrays: dict[str, Any], rows: range) -> str:
+    digest = hashlib.sha256()
+    for name in (LOGITS, MAPS):
+        digest.update(np.ascontiguousarray(arrays[name][rows.start : rows.stop]).tobytes())
+    return digest.hexdigest()
+
+
+def _open(path: Path, count: int) -> np.ndarray:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise DataError(f"{path} is not there; expected the arrays of a frozen teacher.") from None
+    except (ValueError, OSError, EOFError) as error:
+        raise DataError(f"{path} is damaged: {error}.") from error
+    if len(array) != count:
+        raise DataError(f"{path} has {len(array)} rows; expected {count}.")
+    return array
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path} is not there; expected the folder of a frozen teacher.") from None
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path} cannot be read as JSON: {error}.") from error
+
+
+_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "spec": lambda value: isinstance(value, dict) and set(value) == set(FrozenSpec.__dataclass_fields__),
+    "files": lambda value: isinstance(value, str),
+    "count": lambda value: isinstance(value, int) and value > 0,
+    "chunk": lambda value: isinstance(value, int) and value > 0,
+    "checksums": lambda value: isinstance(value, list) and all(isinstance(entry, str) for entry in value),
+}
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    manifest = _read_json(path)
+    if not isinstance(manifest, dict) or manifest.get("version") != VERSION:
+        raise DataError(f"{path} is no manifest of version {VERSION}; expected one that this lab wrote.")
+    for field, valid in _FIELDS.items():
+        if not valid(manifest.get(field)):
+            raise DataError(
+                f"{path}: '{field}' is {manifest.get(field)!r:.60}; expected a manifest that this lab wrote."
+            )
+    return manifest

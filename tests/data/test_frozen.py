@@ -1,0 +1,164 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torchvision.transforms.v2 import functional as TF
+
+from e2kd_lab.data.frozen import (
+    LOGITS,
+    MANIFEST,
+    MAPS,
+    FrozenSpec,
+    FrozenTeacher,
+    FrozenWriter,
+    cosine_kept,
+    crop_map,
+    stored_form,
+)
+from e2kd_lab.errors import DataError
+
+FILES = [f"a/{number}.jpg" for number in range(10)]
+SPEC = FrozenSpec(teacher="t", data="d", view=16, channels=6, classes=3)
+
+
+def content(rows):
+    generator = torch.Generator().manual_seed(rows.start)
+    logits = torch.randn(len(rows), 3, generator=generator)
+    return logits, 1e-6 * torch.randn(len(rows), 6, 16, 16, generator=generator)
+
+
+def freeze(folder, *, spec=SPEC, stop_after=None):
+    writer = FrozenWriter(folder, spec, FILES, chunk=4)
+    for done, rows in enumerate(writer.missing()):
+        if done == stop_after:
+            return
+        writer.write(rows, *content(rows))
+
+
+def test_what_is_written_is_read(tmp_path):
+    freeze(tmp_path / "cache")
+    cache = FrozenTeacher(tmp_path / "cache", teacher="t", data="d")
+    logits, maps = content(range(4, 8))
+    assert len(cache) == 10
+    torch.testing.assert_close(cache.logits("a/5.jpg"), logits[1])
+    # Half precision alone would lose weights as small as these.
+    cosine = torch.nn.functional.cosine_similarity(cache.map("a/5.jpg").flatten(), maps[1].flatten(), dim=0)
+    assert cosine > 0.99999
+    assert cache.map("a/5.jpg").abs().max() == 1
+    with pytest.raises(DataError, match="has no image 'b'"):
+        cache.map("b")
+
+
+@pytest.mark.parametrize("chunks", [0, 1, 2])
+def test_an_interrupted_writer_goes_on(tmp_path, chunks):
+    freeze(tmp_path / "whole")
+    freeze(tmp_path / "cache", stop_after=chunks)
+    with pytest.raises(DataError, match=f"{4 * chunks} of 10 images are frozen"):
+        FrozenTeacher(tmp_path / "cache")
+    # What was being written when the process died is written again.
+    array = np.load(tmp_path / "cache" / MAPS, mmap_mode="r+")
+    array[4 * chunks] = 7
+    array.flush()
+    freeze(tmp_path / "cache")
+    for name in (LOGITS, MAPS, MANIFEST):
+        assert (tmp_path / "cache" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_chunk_that_was_lost_is_written_again(tmp_path):
+    freeze(tmp_path / "cache", stop_after=2)
+    array = np.load(tmp_path / "cache" / LOGITS, mmap_mode="r+")
+    array[5] = 0
+    array.flush()
+    freeze(tmp_path / "cache")
+    FrozenTeacher(tmp_path / "cache")
+
+
+def test_what_does_not_fit_is_refused(tmp_path):
+    folder = tmp_path / "cache"
+    freeze(folder)
+    with pytest.raises(DataError, match=r"frozen with another teacher \(t\); expected other"):
+        FrozenTeacher(folder, teacher="other")
+    with pytest.raises(DataError, match="frozen with another data set"):
+        FrozenTeacher(folder, data="other")
+    with pytest.raises(DataError, match="holds another frozen teacher"):
+        freeze(folder, spec=FrozenSpec(teacher="u", data="d", view=16, channels=6, classes=3))
+    array = np.load(folder / MAPS, mmap_mode="r+")
+    array[9, 0, 0, 0] += 1
+    array.flush()
+    with pytest.raises(DataError, match="images 8 to 9: the stored values are damaged"):
+        FrozenTeacher(folder)
+    (folder / MAPS).write_bytes((folder / MAPS).read_bytes()[:500])
+    with pytest.raises(DataError, match=r"maps\.npy is damaged"):
+        FrozenTeacher(folder)
+    with pytest.raises(DataError, match="is not there"):
+        FrozenTeacher(tmp_path / "nowhere")
+
+
+LEAVES = st.none() | st.integers() | st.text(max_size=5)
+DOCUMENTS = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=8), inner))
+SPECS = st.fixed_dictionaries(dict.fromkeys(FrozenSpec.__dataclass_fields__, LEAVES))
+
+
+@given(DOCUMENTS | SPECS)
+def test_no_manifest_ends_in_anything_but_the_readers_own_error(tmp_path_factory, value):
+    folder = tmp_path_factory.mktemp("cache")
+    manifest = {"version": 1, "spec": value, "files": "x", "count": 1, "chunk": 1, "checksums": ["x"]}
+    for document in (value, manifest):
+        (folder / MANIFEST).write_text(json.dumps(document))
+        with pytest.raises(DataError):
+            FrozenTeacher(folder)
+
+
+def test_a_disk_without_space_is_a_sentence(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    with pytest.raises(DataError, match=r"logits\.npy needs .* GB, which cannot be reserved: No space left"):
+        freeze(tmp_path / "cache")
+    assert not (tmp_path / "cache" / MANIFEST).exists()
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_aligned_crops_are_exact(flip):
+    torch.manual_seed(0)
+    whole, image = torch.randn(6, 32, 32), torch.rand(3, 32, 32)
+    for top, left in ((0, 0), (3, 7), (16, 16)):
+        cropped = crop_map(whole, (top, left, 16, 16), (32, 32), 16, flip=flip)
+        expected = whole[:, top : top + 16, left : left + 16]
+        torch.testing.assert_close(cropped, expected.flip(2) if flip else expected, rtol=0, atol=2e-5)
+        # The image's own crop shows the same place.
+        same = TF.resized_crop(image, top, left, 16, 16, [16, 16])
+        torch.testing.assert_close(same, image[:, top : top + 16, left : left + 16])
+    # A map of half the resolution: its pixels are centred on pairs of the image's.
+    coarse = crop_map(whole, (16, 32, 32, 32), (64, 64), 16, flip=flip)
+    expected = whole[:, 8:24, 16:32]
+    torch.testing.assert_close(coarse, expected.flip(2) if flip else expected, rtol=0, atol=2e-5)
+
+
+def test_a_crop_of_a_smooth_map_is_what_bilinear_resizing_gives():
+    whole = torch.linspace(0, 1, 32).expand(1, 32, 32).clone()
+    ours = crop_map(whole, (4, 6, 20, 20), (32, 32), 40)
+    theirs = TF.resized_crop(whole, 4, 6, 20, 20, [40, 40], antialias=False)
+    torch.testing.assert_close(ours[:, 2:-2, 2:-2], theirs[:, 2:-2, 2:-2], rtol=0, atol=1e-5)
+
+
+def test_each_way_to_store_says_what_it_costs_and_keeps():
+    torch.manual_seed(0)
+    rough = torch.randn(4, 6, 16, 16)
+    smooth = torch.nn.functional.interpolate(torch.randn(4, 6, 4, 4), 16, mode="bilinear")
+    kept, sizes = {}, {}
+    for dtype, reduction in (("float32", 1), ("float16", 1), ("float16", 2), ("float16", 4)):
+        spec = FrozenSpec(teacher="t", data="d", view=16, channels=6, classes=3, dtype=dtype, reduction=reduction)
+        kept[dtype, reduction] = cosine_kept(smooth, spec), cosine_kept(rough, spec)
+        sizes[dtype, reduction] = spec.bytes_per_image()
+        assert stored_form(rough, spec).nbytes / 4 + 12 == spec.bytes_per_image()
+    assert kept["float32", 1][0] == pytest.approx(1, abs=1e-6)
+    assert kept["float16", 1][1] > 0.999
+    assert 1 > kept["float16", 2][0] > kept["float16", 4][0] > kept["float16", 4][1]
+    assert sizes["float32", 1] > sizes["float16", 1] > sizes["float16", 2] > sizes["float16", 4]
+    with pytest.raises(DataError, match="cannot be reduced 3-fold"):
+        FrozenSpec(teacher="t", data="d", view=16, channels=6, classes=3, reduction=3)
