@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -16,16 +17,20 @@ from rich.table import Table
 
 from e2kd_lab import experiments
 from e2kd_lab.atomic import write_text
-from e2kd_lab.data.check import check_waterbirds
+from e2kd_lab.data.check import check_data
 from e2kd_lab.data.minibirds import MiniBirds, make_minibirds
+from e2kd_lab.data.mininet import MiniNet, make_mininet
+from e2kd_lab.data.miniscenes import MiniScenes, make_miniscenes
 from e2kd_lab.data.waterbirds import SPLITS
 from e2kd_lab.demo import demo as run_demo
 from e2kd_lab.errors import ExperimentError, LabError
 from e2kd_lab.execute import evaluate as evaluate_student
 from e2kd_lab.execute import run
 from e2kd_lab.execute import sweep as run_sweep
-from e2kd_lab.experiments import Experiment
+from e2kd_lab.experiments import Experiment, ImageNetExperiment
 from e2kd_lab.figures.all_figures import write_all_figures
+from e2kd_lab.freezing import Storage, storage_choices
+from e2kd_lab.freezing import freeze as freeze_teacher
 from e2kd_lab.models import build_model
 from e2kd_lab.runs import load_runs
 from e2kd_lab.training import METHODS, Hardware, ProgressBar, measures, uses_lam, uses_tau
@@ -35,18 +40,27 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="A lab for explanation-enhanced knowledge distillation."
 )
 data_app = typer.Typer(no_args_is_help=True, help="Make embedded data sets, check data sets.")
+make_app = typer.Typer(no_args_is_help=True, help="Write an embedded data set to disk.")
+data_app.add_typer(make_app, name="make")
 app.add_typer(data_app, name="data")
 console = Console(soft_wrap=True)
+_MINIBIRDS, _MININET, _MINISCENES = MiniBirds(), MiniNet(), MiniScenes()
 # Column titles that let a table fit into 80 characters.
 _SHORT = {"accuracy": "acc.", "agreement": "agr.", "explanation_cosine": "cos."}
 
 ScaleOption = Annotated[str, typer.Option(help="lab, paper or smoke")]
-FamilyOption = Annotated[str, typer.Option(help="standard networks (GradCAM) or bcos networks (W(x))")]
+FamilyOption = Annotated[
+    str | None, typer.Option(help="standard (GradCAM) or bcos (W(x)) networks  [default: the experiment's]")
+]
 RunsOption = Annotated[Path | None, typer.Option(help="Where runs lie  [default: runs in the workspace]")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda")]
 RootOption = Annotated[str | None, typer.Option(help="The data set's folder, or a root that holds it")]
 TeacherDataOption = Annotated[str | None, typer.Option(help="Unbiased data to train the teacher on")]
 TeacherOption = Annotated[str | None, typer.Option(help="The teacher's checkpoint, or a torchvision weight enum")]
+OutOption = Annotated[Path | None, typer.Option(help="Folder  [default: data/NAME in the workspace]")]
+SizeOption = Annotated[int, typer.Option(help="Side of the images in pixels")]
+SeedOption = Annotated[int, typer.Option(help="Seed; the same seed gives the same bytes")]
+OverwriteOption = Annotated[bool, typer.Option(help="Replace another set in the folder")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="Any other field of the experiment, such as image_size=64")
 ]
@@ -74,42 +88,89 @@ def demo(
     console.print(f"Next: jupyter lab {notebook if notebook.is_file() else 'notebooks/00_quickstart.ipynb'}")
 
 
-@data_app.command("make")
-def data_make(
-    name: Annotated[str, typer.Argument(help="minibirds")],
-    out: Annotated[Path | None, typer.Option(help="Folder  [default: data/NAME in the workspace]")] = None,
-    size: Annotated[int, typer.Option(help="Side of the images in pixels")] = MiniBirds().size,
+@make_app.command("minibirds")
+def make_minibirds_set(
+    out: OutOption = None,
+    size: SizeOption = _MINIBIRDS.size,
     train: Annotated[
         tuple[int, int], typer.Option(help="Landbirds on land and waterbirds on water")
-    ] = MiniBirds().train,
-    val: Annotated[int, typer.Option(help="Validation images per group")] = MiniBirds().val,
-    test: Annotated[int, typer.Option(help="Test images per group")] = MiniBirds().test,
-    teacher: Annotated[int, typer.Option(help="Teacher's training images per group")] = MiniBirds().teacher,
-    seed: Annotated[int, typer.Option(help="Seed; the same seed gives the same bytes")] = MiniBirds().seed,
-    overwrite: Annotated[bool, typer.Option(help="Replace another set in the folder")] = False,
+    ] = _MINIBIRDS.train,
+    val: Annotated[int, typer.Option(help="Validation images per group")] = _MINIBIRDS.val,
+    test: Annotated[int, typer.Option(help="Test images per group")] = _MINIBIRDS.test,
+    teacher: Annotated[int, typer.Option(help="Teacher's training images per group")] = _MINIBIRDS.teacher,
+    seed: SeedOption = 0,
+    overwrite: OverwriteOption = False,
 ) -> None:
-    """Write an embedded data set to disk."""
-    if name != "minibirds":
-        raise ExperimentError(f"There is no embedded data set '{name}'; expected minibirds.")
-    try:
-        spec = MiniBirds(size=size, train=train, val=val, test=test, teacher=teacher, seed=seed)
-        folder = make_minibirds(out or data_folder() / name, spec, overwrite=overwrite)
-    except (ValueError, OSError) as error:
-        raise LabError(str(error)) from error
-    console.print(f"{folder} holds MiniBirds, seed {seed}.")
+    """Write MiniBirds: drawn birds on land and water, the embedded Waterbirds-100."""
+    fields = {"size": size, "train": train, "val": val, "test": test, "teacher": teacher, "seed": seed}
+    _make("minibirds", make_minibirds, MiniBirds, fields, out, overwrite)
+
+
+@make_app.command("mininet")
+def make_mininet_set(
+    out: OutOption = None,
+    size: SizeOption = _MININET.size,
+    train: Annotated[int, typer.Option(help="Training images per class")] = _MININET.train,
+    val: Annotated[int, typer.Option(help="Test images per class, in the folder val")] = _MININET.val,
+    seed: SeedOption = 0,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Write MiniNet: drawn objects of 20 classes, the embedded ImageNet."""
+    fields = {"size": size, "train": train, "val": val, "seed": seed}
+    _make("mininet", make_mininet, MiniNet, fields, out, overwrite)
+
+
+@make_app.command("miniscenes")
+def make_miniscenes_set(
+    out: OutOption = None,
+    size: SizeOption = _MINISCENES.size,
+    train: Annotated[int, typer.Option(help="Training images per class")] = _MINISCENES.train,
+    val: Annotated[int, typer.Option(help="Test images per class, in the folder val")] = _MINISCENES.val,
+    seed: SeedOption = 0,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Write MiniScenes: drawn scenes of 10 classes, the embedded SUN397."""
+    fields = {"size": size, "train": train, "val": val, "seed": seed}
+    _make("miniscenes", make_miniscenes, MiniScenes, fields, out, overwrite)
 
 
 @data_app.command("check")
 def data_check(path: Annotated[Path, typer.Argument(help="A data set's folder, or a root that holds it")]) -> None:
     """Read a data set completely and say what was found, or what is wrong with it."""
-    console.print(check_waterbirds(path), markup=False, highlight=False)
+    console.print(check_data(path), markup=False, highlight=False)
+
+
+@app.command()
+def freeze(
+    experiment: Annotated[str, typer.Argument(help="The experiment that gives teacher and images")] = "imagenet_frozen",
+    scale: ScaleOption = "lab",
+    family: FamilyOption = None,
+    report: Annotated[bool, typer.Option(help="Only say what each way to store maps costs and keeps")] = False,
+    data_root: RootOption = None,
+    teacher: TeacherOption = None,
+    set_: SetOption = None,
+    runs: RunsOption = None,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Store a teacher's logits and explanations of all training images; an interrupted call is continued."""
+    wanted = _experiment(experiment, scale, family, "base", None, data_root, None, teacher, set_)
+    if not isinstance(wanted, ImageNetExperiment):
+        raise ExperimentError(f"Experiment '{experiment}' cannot be frozen; expected for instance imagenet_frozen.")
+    if wanted.teacher_weights is None:
+        run(wanted.teacher_experiment(), folder=runs, hardware=Hardware(device=device))
+    if report:
+        _print_storage(storage_choices(wanted, runs=runs, device=device))
+        return
+    folder = freeze_teacher(wanted, runs=runs, device=device, say=lambda line: console.print(line, highlight=False))
+    size = sum(file.stat().st_size for file in folder.iterdir()) / 1e9
+    console.print(f"{folder} holds the frozen teacher, {size:.2f} GB.", markup=False, highlight=False)
 
 
 @app.command()
 def train(
-    experiment: Annotated[str, typer.Argument(help="waterbirds")],
+    experiment: Annotated[str, typer.Argument(help=", ".join(experiments.names()))],
     scale: ScaleOption = "lab",
-    family: FamilyOption = "standard",
+    family: FamilyOption = None,
     method: Annotated[str, typer.Option(help=", ".join(METHODS))] = "e2kd",
     lam: Annotated[float, typer.Option(help="Weight of the explanation or feature loss")] = 5.0,
     tau: Annotated[float, typer.Option(help="Temperature")] = 1.0,
@@ -143,11 +204,11 @@ def train(
 
 @app.command()
 def sweep(
-    experiment: Annotated[str, typer.Argument(help="waterbirds")],
+    experiment: Annotated[str, typer.Argument(help=", ".join(experiments.names()))],
     method: Annotated[list[str], typer.Option(help="A method whose grid of the paper to run; again for more")],
     seeds: Annotated[str, typer.Option(help="Seeds, such as 0,1,2")] = "0",
     scale: ScaleOption = "lab",
-    family: FamilyOption = "standard",
+    family: FamilyOption = None,
     setting: Annotated[str, typer.Option(help="The experiment's variant, or 'all'")] = "base",
     epochs: Annotated[int | None, typer.Option(help="In place of the recipe's")] = None,
     data_root: RootOption = None,
@@ -188,7 +249,7 @@ def evaluate(
     checkpoint: Annotated[Path, typer.Argument(help="A student's checkpoint, such as runs/.../best.ckpt")],
     experiment: Annotated[str, typer.Option(help="The experiment that gives data and teacher")] = "waterbirds",
     scale: ScaleOption = "lab",
-    family: FamilyOption = "standard",
+    family: FamilyOption = None,
     split: Annotated[str, typer.Option(help="train, val or test")] = "test",
     alone: Annotated[bool, typer.Option(help="Without a teacher: accuracy only")] = False,
     data_root: RootOption = None,
@@ -219,9 +280,13 @@ def results(
         raise LabError(f"{runs or runs_folder()} holds no runs with results yet; train some first.")
     if out is not None:
         write_text(out, table.to_csv(index=False, lineterminator="\n"))
-    test = table.query("split == 'test' and group in ['in_distribution', 'out_of_distribution']")
+    test = table.query("split == 'test'")
     for (experiment, scale, family, setting), part in test.groupby(["experiment", "scale", "family", "setting"]):
-        _print_results(part, f"{experiment}, {family} networks, {setting}, measured here ({scale})")
+        distributions = part[part["group"].isin(["in_distribution", "out_of_distribution"])]
+        shown = distributions if len(distributions) else part[part["group"] == "all"]
+        _print_results(
+            shown[shown["metric"].isin(_SHORT)], f"{experiment}, {family} networks, {setting}, measured here ({scale})"
+        )
 
 
 @app.command()
@@ -274,7 +339,7 @@ class _InterruptibleBar(ProgressBar):
 def _experiment(
     name: str,
     scale: str,
-    family: str,
+    family: str | None,
     setting: str,
     epochs: int | None,
     data_root: str | None,
@@ -295,6 +360,31 @@ def _experiment(
             raise ExperimentError(f"--set {assignment} has no '='; expected field=value.")
         changes[field] = _literal(value)
     return experiments.get(name, scale, family).replace(**changes).with_setting(setting)
+
+
+def _make(
+    name: str,
+    make: Callable[..., Path],
+    spec: Callable[..., object],
+    fields: dict[str, Any],
+    out: Path | None,
+    overwrite: bool,
+) -> None:
+    try:
+        folder = make(out or data_folder() / name, spec(**fields), overwrite=overwrite)
+    except (ValueError, OSError) as error:
+        raise LabError(str(error)) from error
+    console.print(f"{folder} holds {name}, seed {fields['seed']}.")
+
+
+def _print_storage(choices: list[Storage]) -> None:
+    table = Table(title="Frozen explanations: what each way to store them costs and keeps", title_justify="left")
+    for heading in ("maps", "side in px", "GB", "cosine"):
+        table.add_column(heading, justify="right")
+    for choice in choices:
+        spec = choice.spec
+        table.add_row(spec.dtype, str(spec.side), f"{choice.gigabytes:.3f}", f"{choice.cosine:.4f}")
+    console.print(table)
 
 
 def _seeds(text: str) -> list[int]:

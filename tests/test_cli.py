@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from e2kd_lab.cli import app, main
 from e2kd_lab.demo import COLUMNS
+from e2kd_lab.errors import LabError
 
 
 def call(*arguments):
@@ -41,6 +42,35 @@ def test_data_make_and_check(tmp_path):
     assert made.exit_code == 0
     checked = call("data", "check", folder)
     assert "14 images, all of them readable" in checked.output
+
+
+@pytest.mark.parametrize(("name", "classes"), [("mininet", 20), ("miniscenes", 10)])
+def test_embedded_image_folders_are_made_and_checked(tmp_path, name, classes):
+    made = call("data", "make", name, "--out", tmp_path / name, "--size", 16, "--train", 2, "--val", 1)
+    assert made.exit_code == 0
+    checked = call("data", "check", tmp_path / name)
+    assert f"{3 * classes} images, all of them readable" in checked.output
+    assert f"{classes} classes" in checked.output
+    next((tmp_path / name / "train").glob("*/*")).write_bytes(b"")
+    with pytest.raises(LabError, match="no image that can be decoded"):
+        call("data", "check", tmp_path / name)
+
+
+def test_freeze_reports_and_writes(workspace, tmp_path):
+    arguments = [
+        "freeze",
+        "--scale",
+        "smoke",
+        "--runs",
+        tmp_path / "runs",
+        "--set",
+        f"frozen_root={tmp_path / 'cache'}",
+    ]
+    report = call(*arguments, "--report")
+    assert "float16" in report.output
+    assert not (tmp_path / "cache").exists()
+    assert "80 of 80 images frozen" in call(*arguments).output
+    assert "holds the frozen teacher" in call(*arguments).output
 
 
 def test_train_evaluate_results_figures(workspace, tmp_path):
@@ -77,6 +107,7 @@ def test_sweep_runs_a_grid_once_and_goes_on_past_failures(workspace, tmp_path):
         (["sweep", "waterbirds", "--method", "kd_labels"], "has no grid for method 'kd_labels'"),
         (["train", "waterbirds", "--family", "acme"], "no family 'acme'; expected one of standard, bcos"),
         (["data", "check", "/nowhere"], "error: /nowhere is no folder"),
+        (["freeze", "waterbirds"], "Experiment 'waterbirds' cannot be frozen"),
         (["train", "moonbirds"], "error: There is no experiment 'moonbirds'"),
         (["train", "waterbirds", "--scale", "paper"], "give data_root"),
         (["data", "make", "minibirds", "--size", "3"], "size"),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from e2kd_lab.data.image_folders import read_imagenet
 from e2kd_lab.data.images import read_image, read_mask
 from e2kd_lab.data.waterbirds import SPLITS, Record, Waterbirds, read_waterbirds
 
@@ -21,6 +22,43 @@ KNOWN_COUNTS: Mapping[str, Mapping[str, tuple[int, ...]]] = {
 
 # Landbirds that the published metadata calls waterbirds.
 _MISLABELLED = ("Western_Wood_Pewee", "Eastern_Towhee", "Western_Meadowlark")
+
+
+def check_data(root: Path | str) -> str:
+    """Read a data set of any known layout completely and describe what was found.
+
+    Raises
+    ------
+    DataError
+        At the first thing that is missing or damaged.
+    """
+    root = Path(root).expanduser()
+    return check_image_folders(root) if (root / "train").is_dir() else check_waterbirds(root)
+
+
+def check_image_folders(root: Path | str) -> str:
+    """Read a set in ImageNet's layout completely, every image, and describe what was found.
+
+    Returns
+    -------
+    str
+        Classes, and images in training and test.
+
+    Raises
+    ------
+    DataError
+        At the first thing that is missing or damaged.
+    """
+    folders = read_imagenet(root)
+    with ThreadPoolExecutor() as pool:
+        for _ in pool.map(lambda image: read_image(image.path), (*folders.train, *folders.test)):
+            pass
+    lines = [f"{folders.root}: {len(folders.train) + len(folders.test)} images, all of them readable", ""]
+    lines += [f"  {len(folders.classes)} classes, {folders.classes[0]} to {folders.classes[-1]}"]
+    for name, images in (("train", folders.train), ("val", folders.test)):
+        counts = Counter(image.label for image in images)
+        lines += [f"  {name:<6}{len(images)} images, {min(counts.values())} to {max(counts.values())} a class"]
+    return "\n".join(lines)
 
 
 def check_waterbirds(root: Path | str) -> str:

@@ -22,8 +22,12 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.data import Dataset
+from torchvision.transforms import RandomResizedCrop
+from torchvision.transforms.v2 import functional as TF
 
 from e2kd_lab.atomic import write_json
+from e2kd_lab.data.image_folders import LabelledImages
 from e2kd_lab.errors import DataError
 
 MANIFEST, LOGITS, MAPS, FILES = "manifest.json", "logits.npy", "maps.npy", "files.json"
@@ -221,16 +225,73 @@ class FrozenTeacher:
 
     def logits(self, name: str) -> Tensor:
         """Logits (K,) of an image, float32."""
-        return torch.from_numpy(np.array(self._arrays[LOGITS][self._row(name)]))
+        return torch.from_numpy(np.array(self._arrays[LOGITS][self.row(name)]))
 
     def map(self, name: str) -> Tensor:
         """Map (C, side, side) of the whole image, float32, largest absolute value 1."""
-        return torch.from_numpy(self._arrays[MAPS][self._row(name)].astype(np.float32))
+        return torch.from_numpy(self._arrays[MAPS][self.row(name)].astype(np.float32))
 
-    def _row(self, name: str) -> int:
+    def row(self, name: str) -> int:
+        """Row of an image by its path in the data set."""
         if name not in self.row_of:
             raise DataError(f"{self.folder} has no image '{name}'; expected all training images to be frozen.")
         return self.row_of[name]
+
+
+class FrozenImages(Dataset):
+    """Training images with the frozen teacher's logits and maps; crop and flip hit image and map together.
+
+    A sample has ``image`` (uint8 (3, size, size)), ``label``, ``index``, ``teacher_logits`` (K,), as they were stored,
+    and ``teacher_map`` (C, size, size).
+
+    Parameters
+    ----------
+    images : LabelledImages
+        The images, without a transform.
+    names : sequence of str
+        Their names in the cache.
+    cache : FrozenTeacher
+        The frozen teacher.
+    size : int
+        Side of the crops in pixels.
+    scale : tuple of float
+        Smallest and largest share of the image's area that a crop covers.
+
+    Raises
+    ------
+    DataError
+        If an image is not in the cache.
+    """
+
+    def __init__(
+        self,
+        images: LabelledImages,
+        names: Sequence[str],
+        cache: FrozenTeacher,
+        size: int,
+        scale: tuple[float, float] = (0.08, 1.0),
+    ) -> None:
+        self.images, self.names, self.cache, self.size, self.scale = images, list(names), cache, size, scale
+        for name in self.names:
+            cache.row(name)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        sample, name = self.images[index], self.names[index]
+        image = sample["image"]
+        top, left, height, width = RandomResizedCrop.get_params(image, list(self.scale), [3 / 4, 4 / 3])
+        flip = bool(torch.rand(()) < 0.5)
+        crop = TF.resized_crop(image, top, left, height, width, [self.size, self.size], antialias=True)
+        whole = self.cache.map(name)
+        box = (top, left, height, width)
+        return {
+            **sample,
+            "image": TF.horizontal_flip(crop) if flip else crop,
+            "teacher_logits": self.cache.logits(name),
+            "teacher_map": crop_map(whole, box, (image.shape[1], image.shape[2]), self.size, flip=flip),
+        }
 
 
 def crop_map(

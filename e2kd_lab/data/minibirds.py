@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import csv
-import json
-import os
-import shutil
-import subprocess
-import sys
-import uuid
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from e2kd_lab.data.bird_drawing import LANDBIRDS, WATERBIRDS, draw_picture
-from e2kd_lab.data.place_drawing import LAND_TEXTURES, WATER_TEXTURES
+from e2kd_lab.data.drawing.birds import LANDBIRDS, WATERBIRDS, draw_picture
+from e2kd_lab.data.drawing.places import LAND_TEXTURES, WATER_TEXTURES
+from e2kd_lab.data.making import Recipe, check_whole, make
 
 # Raised whenever the same spec would give other pictures than before, so that old folders are not reused.
 VERSION = 1
@@ -25,9 +20,6 @@ SPEC_FILE = "minibirds.json"
 BIASED = "waterbird_1.0_forest2water2"
 UNBIASED = "teacher/waterbird_0.5_forest2water2"
 COLUMNS = ("img_id", "img_filename", "y", "split", "place", "place_filename")
-
-# Below this number of pictures a second process costs more time than it saves.
-WORTH_A_PROCESS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,19 +57,11 @@ class MiniBirds:
         if not isinstance(self.train, (tuple, list)) or len(self.train) != 2:
             raise ValueError(f"MiniBirds train is {self.train!r}, expected two counts: landbirds, waterbirds.")
         object.__setattr__(self, "train", tuple(self.train))
-        for name, low, high in (
-            ("size", 16, 1024),
-            ("train", 1, 1_000_000),
-            ("val", 1, 1_000_000),
-            ("test", 1, 1_000_000),
-            ("teacher", 1, 1_000_000),
-            ("seed", 0, 2**32 - 1),
-        ):
-            value = getattr(self, name)
-            for number in value if name == "train" else (value,):
-                if type(number) is not int or not low <= number <= high:
-                    kind = "two whole numbers, each" if name == "train" else "a whole number"
-                    raise ValueError(f"MiniBirds {name} is {value!r}, expected {kind} from {low} to {high}.")
+        check_whole(self, "size", 16, 1024)
+        check_whole(self, "train", 1, 1_000_000, pair=True)
+        for name in ("val", "test", "teacher"):
+            check_whole(self, name, 1, 1_000_000)
+        check_whole(self, "seed", 0, 2**32 - 1)
 
 
 class _Picture(NamedTuple):
@@ -132,71 +116,17 @@ def make_minibirds(
     ValueError
         If `workers` is less than 1.
     """
-    folder = Path(folder).expanduser().resolve()
-    if workers is not None and workers < 1:
-        raise ValueError(f"The number of workers is {workers}, expected at least 1.")
-    if _holds(folder, spec):
-        return folder
-    _refuse_foreign(folder, overwrite)
-    pictures = list(_plan(spec))
-    if workers is None:
-        workers = min(2, os.cpu_count() or 1) if len(pictures) >= WORTH_A_PROCESS else 1
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.with_name(f".{folder.name}.partial-{uuid.uuid4().hex[:12]}")
-    try:
-        for directory in sorted({path.parent for picture in pictures for path in _paths(partial, picture)}):
-            directory.mkdir(parents=True, exist_ok=True)
-        _draw(partial, spec, pictures, workers)
-        for collection in (BIASED, UNBIASED):
-            _write_metadata(partial / collection, [p for p in pictures if p.collection == collection])
-        (partial / SPEC_FILE).write_text(json.dumps(_description(spec), indent=2) + "\n", encoding="utf-8")
-        _move_into_place(partial, folder, spec, overwrite)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return folder
-
-
-def _description(spec: MiniBirds) -> dict[str, object]:
-    values = {**asdict(spec), "train": list(spec.train)}
-    return {"maker": "MiniBirds", "version": VERSION, "spec": values}
-
-
-def _holds(folder: Path, spec: MiniBirds) -> bool:
-    """Whether `folder` holds the set of this spec, made by this version."""
-    try:
-        found = json.loads((folder / SPEC_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    metadata = (folder / collection / "metadata.csv" for collection in (BIASED, UNBIASED))
-    return bool(found == _description(spec)) and all(path.is_file() for path in metadata)
-
-
-def _refuse_foreign(folder: Path, overwrite: bool) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise FileExistsError(f"{folder} is a file, expected a folder for MiniBirds or a free name.")
-    if not overwrite and folder.is_dir() and any(folder.iterdir()):
-        held = "a MiniBirds set of another spec or version" if (folder / SPEC_FILE).is_file() else "other files"
-        raise FileExistsError(
-            f"{folder} holds {held}; expected an empty folder, a free name, or overwrite=True to replace it."
-        )
-
-
-def _move_into_place(partial: Path, folder: Path, spec: MiniBirds, overwrite: bool) -> None:
-    if _holds(folder, spec):  # another process was faster with the same set
-        return
-    _refuse_foreign(folder, overwrite)
-    if not folder.exists():
-        partial.replace(folder)
-        return
-    # A rename onto a folder that is not empty fails, so the old one steps aside first.
-    old = partial.with_name(partial.name + "-old")
-    folder.replace(old)
-    try:
-        partial.replace(folder)
-    except OSError:
-        old.replace(folder)
-        raise
-    shutil.rmtree(old)
+    recipe = Recipe(
+        spec=spec,
+        spec_file=SPEC_FILE,
+        version=VERSION,
+        plan=_plan,
+        paths=_paths,
+        draw=_draw_picture,
+        finish=_write_metadata,
+        marks=tuple(f"{collection}/metadata.csv" for collection in (BIASED, UNBIASED)),
+    )
+    return make(folder, recipe, workers=workers, overwrite=overwrite)
 
 
 def _plan(spec: MiniBirds) -> Iterator[_Picture]:
@@ -232,66 +162,6 @@ def _paths(root: Path, picture: _Picture) -> tuple[Path, Path]:
     return collection / picture.filename, mask.with_suffix(".png")
 
 
-# Bare packages in place of the real ones spare a drawing process all that the real ones import, deep learning
-# libraries among it, which would take longer than the drawing.
-_DRAWING_PROCESS = f"""
-import json, sys, types
-for name, folder in json.loads(sys.argv[1]).items():
-    sys.modules[name] = types.ModuleType(name)
-    sys.modules[name].__path__ = [folder]
-from {__name__} import _draw_share
-_draw_share(*sys.argv[2:])
-"""
-
-
-def _parent_packages() -> dict[str, str]:
-    """Folders of the packages this module lies in, outermost first."""
-    names = __name__.split(".")[:-1]
-    folders = list(Path(__file__).parents)[: len(names)][::-1]
-    return {".".join(names[: depth + 1]): str(folder) for depth, folder in enumerate(folders)}
-
-
-def _draw(root: Path, spec: MiniBirds, pictures: list[_Picture], workers: int) -> None:
-    """Draw all pictures, one share here and the others in child interpreters.
-
-    Plain child interpreters do not import the caller's main script again as process pools do, so this works
-    the same from scripts, notebooks and tests, and safely after threads were started.
-    """
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
-    children = []
-    try:
-        for share in range(1, workers):
-            arguments = [
-                json.dumps(_parent_packages()),
-                str(root),
-                json.dumps(asdict(spec)),
-                str(share),
-                str(workers),
-            ]
-            child = subprocess.Popen([sys.executable, "-c", _DRAWING_PROCESS, *arguments], env=environment)
-            children.append((share, child))
-        for picture in pictures[::workers]:
-            _draw_picture(root, spec, picture)
-        for share, child in children:
-            if child.wait() != 0:
-                raise RuntimeError(
-                    f"Drawing process {share} of {workers} for {root} ended with status {child.returncode}, "
-                    "expected 0; workers=1 draws all pictures without further processes."
-                )
-    finally:
-        for _, child in children:
-            if child.poll() is None:
-                child.kill()
-                child.wait()
-
-
-def _draw_share(root: str, spec: str, share: str, shares: str) -> None:
-    """Entry point of a drawing process; the arguments are those of its command line."""
-    made = MiniBirds(**json.loads(spec))
-    for picture in list(_plan(made))[int(share) :: int(shares)]:
-        _draw_picture(Path(root), made, picture)
-
-
 def _draw_picture(root: Path, spec: MiniBirds, picture: _Picture) -> None:
     rng = np.random.default_rng(np.random.SeedSequence(picture.key))
     species = (LANDBIRDS, WATERBIRDS)[picture.y][picture.species]
@@ -302,10 +172,12 @@ def _draw_picture(root: Path, spec: MiniBirds, picture: _Picture) -> None:
     mask.save(mask_path, compress_level=1)
 
 
-def _write_metadata(folder: Path, pictures: list[_Picture]) -> None:
-    with (folder / "metadata.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for number, picture in enumerate(sorted(pictures, key=lambda p: p.filename), start=1):
-            scene = f"/{'water' if picture.place else 'land'}/{picture.texture}/{number:08d}.jpg"
-            writer.writerow((number, picture.filename, picture.y, picture.split, picture.place, scene))
+def _write_metadata(root: Path, pictures: list[_Picture]) -> None:
+    for collection in (BIASED, UNBIASED):
+        rows = sorted((p for p in pictures if p.collection == collection), key=lambda p: p.filename)
+        with (root / collection / "metadata.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            for number, picture in enumerate(rows, start=1):
+                scene = f"/{'water' if picture.place else 'land'}/{picture.texture}/{number:08d}.jpg"
+                writer.writerow((number, picture.filename, picture.y, picture.split, picture.place, scene))

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from e2kd_lab.errors import ExperimentError
-from e2kd_lab.experiments import waterbirds
+from e2kd_lab.experiments import imagenet, waterbirds
 from e2kd_lab.experiments.experiment import FAMILIES, SCALES, Experiment, Family, Scale
+from e2kd_lab.experiments.imagenet import ImageNetExperiment
 from e2kd_lab.experiments.waterbirds import WaterbirdsExperiment
 
-__all__ = ["Experiment", "WaterbirdsExperiment", "get", "names"]
+__all__ = ["Experiment", "ImageNetExperiment", "WaterbirdsExperiment", "get", "names"]
 
-_REGISTRY: dict[str, Callable[[Scale, Family], WaterbirdsExperiment]] = {"waterbirds": waterbirds.build}
+# Each experiment's builder, and the networks it has unless told otherwise.
+_REGISTRY: dict[str, tuple[Callable[[Scale, Family], WaterbirdsExperiment | ImageNetExperiment], Family]] = {
+    "waterbirds": (waterbirds.build, "standard"),
+    "imagenet_standard": (imagenet.build_standard, "standard"),
+    "imagenet_bcos": (imagenet.build_bcos, "bcos"),
+    "imagenet_bcos_densenet": (imagenet.build_bcos_densenet, "bcos"),
+    "imagenet_frozen": (imagenet.build_frozen, "bcos"),
+    "data_free": (imagenet.build_data_free, "bcos"),
+}
 
 
 def names() -> list[str]:
@@ -19,7 +28,7 @@ def names() -> list[str]:
     return sorted(_REGISTRY)
 
 
-def get(name: str, scale: str = "lab", family: str = "standard") -> WaterbirdsExperiment:
+def get(name: str, scale: str = "lab", family: str | None = None) -> WaterbirdsExperiment | ImageNetExperiment:
     """An experiment with the recipe of a scale.
 
     Parameters
@@ -28,8 +37,8 @@ def get(name: str, scale: str = "lab", family: str = "standard") -> WaterbirdsEx
         One of `names`.
     scale : str
         ``lab``, ``paper`` or ``smoke``.
-    family : str
-        ``standard`` networks, explained by GradCAM, or ``bcos`` networks, explained by W(x).
+    family : str, optional
+        ``standard`` networks, explained by GradCAM, or ``bcos`` networks, explained by W(x); if None, the experiment's.
 
     Raises
     ------
@@ -40,6 +49,8 @@ def get(name: str, scale: str = "lab", family: str = "standard") -> WaterbirdsEx
         raise ExperimentError(f"There is no experiment '{name}'; expected one of {', '.join(names())}.")
     if scale not in SCALES:
         raise ExperimentError(f"There is no scale '{scale}'; expected one of {', '.join(SCALES)}.")
+    build, own = _REGISTRY[name]
+    family = own if family is None else family
     if family not in FAMILIES:
         raise ExperimentError(f"There is no family '{family}'; expected one of {', '.join(FAMILIES)}.")
-    return _REGISTRY[name](scale, family)
+    return build(scale, family)

@@ -224,7 +224,7 @@ class Experiment(Recipe):
             values["initial_weights"] = weights_fingerprint(self.network, self.initial_weights)
         if self.method != "teacher":
             # The baseline too is compared with the teacher, so that its agreement depends on it.
-            values["teacher"] = self._teacher_fingerprint()
+            values["teacher"] = self.teacher_fingerprint()
         return json.loads(json.dumps(values, default=dataclasses.asdict))
 
     def config_hash(self) -> str:
@@ -236,7 +236,8 @@ class Experiment(Recipe):
         """Name of the run's folder."""
         return f"{self.name}-{self.scale}-{self.method}-{self.config_hash()}-s{self.seed}"
 
-    def _teacher_fingerprint(self) -> str:
+    def teacher_fingerprint(self) -> str:
+        """What identifies the teacher: its weights, or the run that trains it."""
         if self.teacher_weights is not None:
             return weights_fingerprint(self.teacher, self.teacher_weights)
         return "run:" + self.teacher_experiment().run_name()

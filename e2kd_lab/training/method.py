@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from e2kd_lab.errors import ExperimentError
-from e2kd_lab.explain import explain
+from e2kd_lab.explain import Explanation, explain
 from e2kd_lab.losses import (
     attention_transfer_loss,
     class_attention_loss,
@@ -110,7 +110,7 @@ class Method(nn.Module):
         assert self.teacher is not None
         return self.teacher
 
-    def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def forward(self, images: Tensor, labels: Tensor, frozen: tuple[Tensor, Tensor] | None = None) -> dict[str, Tensor]:
         """The losses of one batch.
 
         Parameters
@@ -119,6 +119,9 @@ class Method(nn.Module):
             RGB images in [0, 1], (N, 3, H, W).
         labels : Tensor
             Class indices (N,), or class probabilities (N, K) after mixup; not used by ``kd`` and ``e2kd``.
+        frozen : pair of Tensor, optional
+            The teacher's logits (N, K) and maps (N, C, H, W) of these images, computed before (Sec. 3.3); for ``kd``
+            and ``e2kd``.
 
         Returns
         -------
@@ -135,6 +138,8 @@ class Method(nn.Module):
             "reviewkd": self._review,
             "catkd": self._class_attention,
         }
+        if frozen is not None and self.name in ("kd", "e2kd"):
+            return self._frozen(images, *frozen)
         return steps.get(self.name, self._supervised)(images, labels)
 
     def _supervised(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
@@ -145,7 +150,9 @@ class Method(nn.Module):
         return {"loss": kd, "kd_loss": kd.detach()}
 
     def _e2kd(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        target = explain(self.frozen_teacher, images)
+        return self._match(images, explain(self.frozen_teacher, images))
+
+    def _match(self, images: Tensor, target: Explanation) -> dict[str, Tensor]:
         student = explain(self.student, images, target.classes, create_graph=True)
         kd = kd_loss(student.logits, target.logits, self.tau)
         explanation = explanation_loss(student.maps, target.maps)
@@ -155,6 +162,12 @@ class Method(nn.Module):
             "explanation_loss": explanation.detach(),
             "dead_map_rate": 100 * dead_maps(student.maps.detach()).double().mean(),
         }
+
+    def _frozen(self, images: Tensor, logits: Tensor, maps: Tensor) -> dict[str, Tensor]:
+        if self.name == "kd":
+            kd = kd_loss(self.student(self.student.preprocess(images)), logits, self.tau)
+            return {"loss": kd, "kd_loss": kd.detach()}
+        return self._match(images, Explanation(logits, logits.argmax(1), maps))
 
     def _kd_labels(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         logits = self.student(self.student.preprocess(images))

@@ -169,6 +169,9 @@ class Trainer:
             with seeded(recipe.seed, step, self.fabric.global_rank):
                 images, labels = self._mixup(images, labels)
         images = images.contiguous(memory_format=torch.channels_last)
+        frozen = None
+        if "teacher_logits" in batch:
+            frozen = tuple(batch[name].to(device, non_blocking=True) for name in ("teacher_logits", "teacher_map"))
         rate = learning_rate(
             step,
             peak=recipe.lr,
@@ -177,7 +180,7 @@ class Trainer:
         )
         for group in optimizer.param_groups:
             group["lr"] = rate
-        losses = module(images, labels)
+        losses = module(images, labels, frozen)
         self.fabric.backward(losses["loss"])
         if recipe.adaptive_clip is not None:
             clip_gradients_adaptively(self.method.parameters(), recipe.adaptive_clip)

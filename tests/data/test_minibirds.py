@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from e2kd_lab.data import minibirds
-from e2kd_lab.data.bird_drawing import LANDBIRDS, WATERBIRDS, Species, draw_picture
+from e2kd_lab.data import making, minibirds
+from e2kd_lab.data.drawing.birds import LANDBIRDS, WATERBIRDS, Species, draw_picture
+from e2kd_lab.data.drawing.places import LAND_TEXTURES, WATER_TEXTURES
 from e2kd_lab.data.minibirds import MiniBirds, make_minibirds
-from e2kd_lab.data.place_drawing import LAND_TEXTURES, WATER_TEXTURES
 
 SMALL = MiniBirds(size=32, train=(9, 5), val=2, test=4, teacher=3, seed=7)
 BIASED = "waterbird_1.0_forest2water2"
@@ -151,7 +151,7 @@ def test_existing_set_is_reused_without_drawing(folder: Path, monkeypatch: pytes
     def refuse(*_: object) -> None:
         raise AssertionError("drawn again")
 
-    monkeypatch.setattr(minibirds, "_draw", refuse)
+    monkeypatch.setattr(making, "_draw", refuse)
     assert make_minibirds(folder, SMALL) == folder
     assert make_minibirds(str(folder), SMALL, overwrite=True) == folder
 
@@ -172,7 +172,7 @@ def test_nothing_is_left_behind_when_drawing_fails(tmp_path: Path, monkeypatch: 
 
 
 def test_failing_drawing_process_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(minibirds, "_DRAWING_PROCESS", "raise SystemExit(3)")
+    monkeypatch.setattr(making, "_DRAWING_PROCESS", "raise SystemExit(3)")
     with pytest.raises(RuntimeError, match=r"process 1 of 2 .* status 3, expected 0"):
         make_minibirds(tmp_path / "birds", SMALL, workers=2)
     assert list(tmp_path.iterdir()) == []

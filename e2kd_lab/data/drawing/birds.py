@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from e2kd_lab.data.place_drawing import FloatArray, Texture, paint_place
+from e2kd_lab.data.drawing.places import FloatArray, Texture, paint_place
 
 Colour = tuple[int, int, int]
 
@@ -294,7 +294,7 @@ def draw_picture(
     species
         One of `LANDBIRDS` or `WATERBIRDS`.
     texture
-        One of the values of `LAND_TEXTURES` or `WATER_TEXTURES` of `e2kd_lab.data.place_drawing`.
+        One of the values of `LAND_TEXTURES` or `WATER_TEXTURES` of `e2kd_lab.data.drawing.places`.
     size
         Side of the square picture in pixels, at least 16.
     rng

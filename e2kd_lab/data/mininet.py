@@ -1,0 +1,74 @@
+"""MiniNet: twenty classes of things in the ImageNet layout, drawn by the lab."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from e2kd_lab.data.drawing.objects import SHAPES, draw_object
+from e2kd_lab.data.making import ImageNetLayout, imagenet_recipe, make
+
+# Raised whenever the same spec would give other pictures than before, so that old folders are not reused.
+VERSION = 1
+CLASSES = tuple(SHAPES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MiniNet(ImageNetLayout):
+    """What a MiniNet set holds: `MiniNet(size=64, train=250, val=50, seed=0)`.
+
+    Parameters
+    ----------
+    size
+        Side of the square images in pixels, 16 to 1024.
+    train, val
+        Number of images of each of the 20 classes in the training and in the validation folder, at least 1.
+    seed
+        Seed of all pictures, 0 or more.
+
+    Raises
+    ------
+    ValueError
+        If a value is outside its range; the sentence names the field, the value and what is expected.
+    """
+
+
+def make_mininet(
+    folder: Path | str,
+    spec: MiniNet = MiniNet(),
+    *,
+    workers: int | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write a MiniNet set into a folder, or return at once if the same set is there already.
+
+    The set holds `train/<class>/<number>.JPEG`, `val/<class>/<number>.JPEG` and `mininet.json`, its spec. The
+    class of a picture is told by the shape of the thing in it and not by colours. The same spec gives the same
+    bytes for any number of workers, and a larger set of the same seed holds the pictures of a smaller one. All
+    is written next to `folder` first and then renamed, so an interrupted call leaves no incomplete set behind.
+
+    Parameters
+    ----------
+    folder
+        Where the set goes; its parent folders are created as needed.
+    spec
+        Image size, counts and seed.
+    workers
+        Number of processes that draw, at least 1; by default one for small sets, else two if there are two
+        cores.
+    overwrite
+        Whether anything else in `folder`, whatever it is, may be deleted and replaced.
+
+    Returns
+    -------
+    Path
+        The folder, resolved.
+
+    Raises
+    ------
+    FileExistsError
+        If `folder` holds something other than this set and `overwrite` is false, or is a file.
+    ValueError
+        If `workers` is less than 1.
+    """
+    return make(folder, imagenet_recipe(spec, VERSION, CLASSES, draw_object), workers=workers, overwrite=overwrite)

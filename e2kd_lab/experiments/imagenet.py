@@ -1,0 +1,337 @@
+"""Few shots on ImageNet (Sec. 4.1; Tables 1 to 3), and distillation without the teacher's data (Table 5).
+
+At paper scale a student of the full data needs days on one data-centre GPU, one of 50 or 200 shots about two fifths of
+that. At lab scale small networks learn from MiniNet (drawn objects) and MiniScenes (drawn scenes) at 64 px, a student
+in half a minute to two minutes on two CPU cores.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from torch.utils.data import Dataset
+
+from e2kd_lab.data.frozen import FrozenImages, FrozenSpec, FrozenTeacher
+from e2kd_lab.data.image_folders import (
+    ImageFolders,
+    LabelledImage,
+    LabelledImages,
+    draw_shots,
+    hold_out,
+    read_imagenet,
+    read_sun397,
+)
+from e2kd_lab.data.mininet import MiniNet, make_mininet
+from e2kd_lab.data.miniscenes import MiniScenes, make_miniscenes
+from e2kd_lab.data.transforms import eval_transform, train_transform
+from e2kd_lab.data.waterbirds import Split
+from e2kd_lab.errors import DataError, ExperimentError
+from e2kd_lab.experiments.experiment import Experiment, Family, Scale
+from e2kd_lab.training.recipe import BCOS_OPTIMISATION, TEACHER_SEED, Recipe
+from e2kd_lab.workspace import data_folder
+
+Source = Literal["imagenet", "sun397"]
+
+# Columns of Tables 1 to 3, besides "base", which is all of the data; the numbers of steps are the same in both (C.1.1).
+SHOTS: Mapping[Scale, Mapping[str, Mapping[str, Any]]] = {
+    "paper": {
+        "50-shots": {"shots": 50, "batch_size": 32, "epochs": 250},
+        "200-shots": {"shots": 200, "batch_size": 64, "epochs": 125},
+    },
+    "lab": {
+        "10-shots": {"shots": 10, "batch_size": 32, "epochs": 80},
+        "40-shots": {"shots": 40, "batch_size": 64, "epochs": 40},
+    },
+    "smoke": {"2-shots": {"shots": 2, "batch_size": 8, "epochs": 2}},
+}
+
+_TAUS = (1.0, 5.0)
+_LABEL_FREE = ("teacher", "kd", "e2kd")
+
+
+def _grid(lams: tuple[float, ...], attention: tuple[float, ...]) -> dict[str, list[dict[str, float]]]:
+    """Sec. C.1.1: tau in {1, 5} and a few weights."""
+    return {
+        "baseline": [{}],
+        "kd": [{"tau": tau} for tau in _TAUS],
+        "e2kd": [{"tau": tau, "lam": lam} for tau in _TAUS for lam in lams],
+        "at": [{"lam": lam} for lam in attention],
+        "reviewkd": [{"lam": lam} for lam in (1.0, 5.0)],
+        "catkd": [{"lam": lam} for lam in (1.0, 5.0, 10.0)],
+        "kd_labels": [{"tau": tau} for tau in _TAUS],
+    }
+
+
+GRIDS: Mapping[str, Mapping[str, list[dict[str, float]]]] = {
+    "resnet": _grid((1.0, 5.0, 10.0), (10.0, 100.0, 1000.0, 10000.0)),
+    "bcos_resnet": _grid((1.0, 5.0), (1.0, 10.0, 100.0, 1000.0)),
+    "bcos_densenet": _grid((1.0, 5.0, 10.0), (1.0, 10.0, 100.0, 1000.0)),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageNetExperiment(Experiment):
+    """Distillation with all or few images of each class, of the teacher's own data set or of another one.
+
+    Attributes
+    ----------
+    own : str
+        The data set whose classes are learned and on which students are evaluated: ``imagenet`` or ``sun397``.
+    images : str
+        The data set whose images are shown in distillation; another one is the paper's data-free setting.
+    image_root : str or None
+        Where the latter lies, if it is another one.
+    held_out : int
+        Training images of each class kept for validation.
+    shots : int or None
+        Training images of each class that students see; None for all.
+    frozen : bool
+        Teach from stored logits and explanations (see `e2kd_lab.freezing.freeze`), not from the teacher.
+    frozen_reduction, frozen_dtype : int, str
+        Form in which explanations are stored (see `e2kd_lab.data.frozen.FrozenSpec`).
+    frozen_root : str or None
+        Folder of the cache, in place of the default.
+    mininet, miniscenes : MiniNet, MiniScenes or None
+        The embedded sets that stand for ImageNet and SUN397 where no root is given.
+    """
+
+    own: Source = "imagenet"
+    images: Source = "imagenet"
+    image_root: str | None = None
+    held_out: int
+    shots: int | None = None
+    frozen: bool = False
+    frozen_reduction: int = 1
+    frozen_dtype: str = "float16"
+    frozen_root: str | None = None
+    mininet: MiniNet | None = None
+    miniscenes: MiniScenes | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for field in ("own", "images"):
+            if getattr(self, field) not in ("imagenet", "sun397"):
+                raise ExperimentError(f"'{field}' is '{getattr(self, field)}'; expected imagenet or sun397.")
+        if self.own != self.images and self.method not in _LABEL_FREE:
+            raise ExperimentError(
+                f"Method '{self.method}' needs labels, which the images of '{self.images}' do not have for the classes "
+                f"of '{self.own}'; expected kd or e2kd."
+            )
+
+    def settings(self) -> tuple[str, ...]:
+        """Columns of the tables: few shots, and ``base`` for all of the data."""
+        return ("base",) if self.own != self.images else (*SHOTS[self.scale], "base")
+
+    def _setting_changes(self, setting: str) -> dict[str, Any]:
+        return {} if setting == "base" else dict(SHOTS[self.scale][setting])
+
+    def _grids(self) -> Mapping[str, list[dict[str, float]]]:
+        grids = GRIDS[self.teacher.split("net")[0] + "net"]
+        if self.frozen:  # Sec. C.1.1: one weight more
+            tries = [{"tau": tau, "lam": lam} for tau in _TAUS for lam in (0.2, 1.0, 5.0, 10.0)]
+            return {"kd": grids["kd"], "e2kd": tries}
+        return {method: grid for method, grid in grids.items() if self.own == self.images or method in _LABEL_FREE}
+
+    def teacher_experiment(self) -> ImageNetExperiment:
+        """See `Experiment.teacher_experiment`; teachers see all images of their own data set."""
+        own = {"images": self.own, "image_root": None, "shots": None}
+        return super().teacher_experiment().replace(**own, frozen=False, frozen_reduction=1, frozen_dtype="float16")
+
+    def config(self) -> dict[str, Any]:
+        """See `Experiment.config`; embedded sets count by their content."""
+        skip = {"mininet", "miniscenes", "frozen_root"}
+        if not self.frozen:
+            skip |= {"frozen_reduction", "frozen_dtype"}
+        return {name: value for name, value in super().config().items() if name not in skip}
+
+    def dataset(self, split: Split) -> Dataset:
+        """See `Experiment.dataset`."""
+        own = self._read(self.own)
+        if split == "test":
+            images: list[LabelledImage] = list(own.test)
+        elif split == "val":
+            images = hold_out(own.train, self.held_out)[1]
+        elif self.frozen and self.method in ("kd", "e2kd"):
+            return self._frozen_images()
+        else:
+            images = self.training_images()
+        training = split == "train"
+        transform = (
+            train_transform(self.image_size, self.crop_scale)
+            if training
+            else eval_transform(self.image_size, self.resize)
+        )
+        return LabelledImages(images, transform=transform, cache=self.scale != "paper")
+
+    def data_fingerprint(self) -> str:
+        """See `Experiment.data_fingerprint`."""
+        sources = [self.own] if self.own == self.images else [self.own, self.images]
+        return "+".join(_fingerprint(self._read(source)) for source in sources)
+
+    def training_files(self) -> list[str] | None:
+        """See `Experiment.training_files`."""
+        root = self._read(self.images).root
+        return [image.path.relative_to(root).as_posix() for image in self.training_images()]
+
+    def frozen_spec(self) -> FrozenSpec:
+        """What the cache of this experiment's frozen teacher holds."""
+        bcos = self.family == "bcos"
+        return FrozenSpec(
+            teacher=self.teacher_fingerprint(),
+            data=_fingerprint(self._read(self.images)),
+            view=self.image_size,
+            channels=6 if bcos else 1,
+            classes=self.num_classes,
+            reduction=self.frozen_reduction,
+            dtype=self.frozen_dtype,
+        )
+
+    def frozen_folder(self) -> Path:
+        """Where this cache lies: a folder of its own for each teacher, data set and form."""
+        if self.frozen_root is not None:
+            return Path(self.frozen_root)
+        digest = hashlib.sha256(repr(self.frozen_spec()).encode()).hexdigest()[:8]
+        return data_folder() / "frozen" / f"{self.teacher}-{digest}"
+
+    def _frozen_images(self) -> FrozenImages:
+        spec = self.frozen_spec()
+        cache = FrozenTeacher(self.frozen_folder(), teacher=spec.teacher, data=spec.data)
+        images = LabelledImages(self.training_images(), cache=self.scale != "paper")
+        return FrozenImages(images, self.training_files() or [], cache, self.image_size, self.crop_scale)
+
+    def training_images(self) -> list[LabelledImage]:
+        """The images that students see, by class, the same for all methods."""
+        shown = self._read(self.images)
+        # Images of another data set have no part in validation.
+        images = hold_out(shown.train, self.held_out)[0] if self.images == self.own else list(shown.train)
+        return images if self.shots is None else draw_shots(images, self.shots)
+
+    def _read(self, source: Source) -> ImageFolders:
+        root = self.data_root if source == self.own else self.image_root
+        if root is not None:
+            return _read(source, str(Path(root).expanduser().resolve()))
+        if self.mininet is None or self.miniscenes is None:
+            field = "data_root" if source == self.own else "image_root"
+            raise DataError(
+                f"Experiment '{self.name}' at scale '{self.scale}' needs {source}: give {field}, the folder of it."
+            )
+        suffix = "" if self.scale == "lab" else f"-{self.scale}"
+        if source == "imagenet":
+            return _read("imagenet", str(make_mininet(data_folder() / f"mininet{suffix}", self.mininet)))
+        # The embedded scenes lie in ImageNet's layout, too.
+        return _read("imagenet", str(make_miniscenes(data_folder() / f"miniscenes{suffix}", self.miniscenes)))
+
+
+@functools.lru_cache(maxsize=8)
+def _read(source: Source, root: str) -> ImageFolders:
+    return read_imagenet(root) if source == "imagenet" else read_sun397(root)
+
+
+@functools.lru_cache(maxsize=8)
+def _fingerprint(folders: ImageFolders) -> str:
+    return folders.fingerprint()
+
+
+def build_standard(scale: Scale, family: Family) -> ImageNetExperiment:
+    """Table 1: ResNet-34 to ResNet-18."""
+    _only("imagenet_standard", family, "standard")
+    return _build("imagenet_standard", scale, teacher="resnet34", student="resnet18")
+
+
+def build_bcos(scale: Scale, family: Family) -> ImageNetExperiment:
+    """Table 2: B-cos ResNet-34 to B-cos ResNet-18."""
+    _only("imagenet_bcos", family, "bcos")
+    return _build("imagenet_bcos", scale, teacher="bcos_resnet34", student="bcos_resnet18")
+
+
+def build_bcos_densenet(scale: Scale, family: Family) -> ImageNetExperiment:
+    """Table 3: B-cos DenseNet-169 to B-cos ResNet-18."""
+    _only("imagenet_bcos_densenet", family, "bcos")
+    return _build("imagenet_bcos_densenet", scale, teacher="bcos_densenet169", student="bcos_resnet18")
+
+
+def build_frozen(scale: Scale, family: Family) -> ImageNetExperiment:
+    """Table 3, lower half: B-cos DenseNet-169 to B-cos ResNet-18 with frozen logits and explanations."""
+    _only("imagenet_frozen", family, "bcos")
+    return _build("imagenet_frozen", scale, teacher="bcos_densenet169", student="bcos_resnet18").replace(frozen=True)
+
+
+def build_data_free(scale: Scale, family: Family) -> ImageNetExperiment:
+    """Table 5: a B-cos DenseNet-169 of ImageNet is distilled on SUN397's images, and the other way round."""
+    _only("data_free", family, "bcos")
+    base = _build("data_free", scale, teacher="bcos_densenet169", student="bcos_resnet18")
+    changes = {"epochs": 125, "batch_size": 128} if scale == "paper" else {}
+    return base.replace(images="sun397", method="kd", **changes)
+
+
+def _only(name: str, family: Family, expected: Family) -> None:
+    if family != expected:
+        raise ExperimentError(f"Experiment '{name}' has {expected} networks; expected family '{expected}'.")
+
+
+# What stands for the paper's networks in the lab: deeper teachers, smaller students.
+_LAB_NETWORKS = {
+    "resnet34": "resnet_mini_deep",
+    "resnet18": "resnet_mini",
+    "bcos_resnet34": "bcos_resnet_mini_deep",
+    "bcos_densenet169": "bcos_densenet_mini",
+    "bcos_resnet18": "bcos_resnet_mini",
+}
+
+
+def _build(name: str, scale: Scale, *, teacher: str, student: str) -> ImageNetExperiment:
+    family: Family = "bcos" if teacher.startswith("bcos") else "standard"
+    optimisation = BCOS_OPTIMISATION if family == "bcos" else {}
+    if scale == "paper":
+        return ImageNetExperiment(
+            name=name,
+            scale=scale,
+            family=family,
+            teacher=teacher,
+            student=student,
+            num_classes=1000,
+            teacher_weights="IMAGENET1K_V1" if family == "standard" else None,
+            epochs=200,
+            batch_size=256,
+            held_out=50,
+            image_size=224,
+            resize=256,
+            select="best",
+            **optimisation,
+        )
+    small = scale == "smoke"
+    mininet = MiniNet(size=32, train=6, val=2) if small else MiniNet()
+    miniscenes = MiniScenes(size=32, train=6, val=2) if small else MiniScenes()
+    return ImageNetExperiment(
+        name=name,
+        scale=scale,
+        family=family,
+        teacher=_LAB_NETWORKS[teacher],
+        student=_LAB_NETWORKS[student],
+        num_classes=20,
+        epochs=2 if small else 12,
+        batch_size=16 if small else 64,
+        warmup_epochs=1,
+        teacher_recipe=Recipe(
+            epochs=2 if small else 20,
+            batch_size=16 if small else 64,
+            warmup_epochs=1,
+            validate_every=1 if small else 4,
+            seed=TEACHER_SEED,
+            **optimisation,
+        ),
+        held_out=2 if small else 25,
+        validate_every=1 if small else 4,
+        image_size=32 if small else 64,
+        resize=32 if small else 64,
+        crop_scale=(0.4, 1.0),
+        select="best",
+        mininet=mininet,
+        miniscenes=miniscenes,
+        **optimisation,
+    )
