@@ -126,9 +126,9 @@ def test_two_trainings_of_one_run_exclude_each_other(tiny, runs, tmp_path):
 
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_trains_on_cuda_in_bfloat16(tiny, runs, tmp_path):
-    teacher = str(next(runs.glob("*teacher*")) / "last.ckpt")
-    experiment = tiny.replace(method="e2kd", lam=5.0, precision="bf16-mixed", teacher_weights=teacher)
+@pytest.mark.parametrize("family", ["standard", "bcos"])
+def test_trains_on_cuda_in_bfloat16(tiny, tiny_bcos, tmp_path, family):
+    experiment = (tiny if family == "standard" else tiny_bcos).replace(method="e2kd", lam=5.0, precision="bf16-mixed")
     run = lab.run(experiment, folder=tmp_path, progress=False, hardware=Hardware(device="cuda"))
     assert run.status == "done"
 
