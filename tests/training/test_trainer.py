@@ -84,7 +84,7 @@ class StopAt(Watcher):
 
 def test_stop_saves_the_state_and_resume_finishes(tiny, runs, tmp_path):
     experiment = tiny.replace(
-        method="baseline", seed=5, teacher_weights=str(next(runs.glob("*teacher*")) / "last.ckpt")
+        method="baseline", seed=5, teacher_weights=str(runs / tiny.teacher_experiment().run_name() / "last.ckpt")
     )
     stopped = lab.run(experiment, folder=tmp_path, watcher=StopAt(3))
     assert stopped.status == "stopped"
@@ -106,7 +106,7 @@ def test_a_finished_run_is_loaded_not_repeated(tiny, runs):
 
 
 def test_a_loss_that_is_no_number_fails_with_a_sentence(tiny, tmp_path, runs):
-    teacher = str(next(runs.glob("*teacher*")) / "last.ckpt")
+    teacher = str(runs / tiny.teacher_experiment().run_name() / "last.ckpt")
     broken = tiny.replace(
         method="baseline", lr=1e30, warmup_epochs=0, clip_norm=None, teacher_weights=teacher, epochs=4
     )
@@ -118,7 +118,7 @@ def test_a_loss_that_is_no_number_fails_with_a_sentence(tiny, tmp_path, runs):
 
 
 def test_two_trainings_of_one_run_exclude_each_other(tiny, runs, tmp_path):
-    teacher = str(next(runs.glob("*teacher*")) / "last.ckpt")
+    teacher = str(runs / tiny.teacher_experiment().run_name() / "last.ckpt")
     experiment = tiny.replace(method="baseline", seed=6, teacher_weights=teacher)
     with Run(tmp_path / experiment.run_name()).locked(), pytest.raises(RunError, match="is in use: another process"):
         lab.run(experiment, folder=tmp_path, progress=False)

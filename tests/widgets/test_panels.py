@@ -113,7 +113,7 @@ def test_errors_are_shown_and_raised_by_wait(tiny, runs):
             lam=5.0,
             warmup_epochs=0.0,
             teacher_recipe=None,
-            teacher_weights=str(next(runs.glob("*teacher*")) / "last.ckpt"),
+            teacher_weights=str(runs / tiny.teacher_experiment().run_name() / "last.ckpt"),
         ),
         folder=runs,
     )
