@@ -20,6 +20,7 @@ _REGISTRY: dict[str, tuple[Callable[[Scale, Family], WaterbirdsExperiment | Imag
     "imagenet_bcos_densenet": (imagenet.build_bcos_densenet, "bcos"),
     "imagenet_frozen": (imagenet.build_frozen, "bcos"),
     "data_free": (imagenet.build_data_free, "bcos"),
+    "prior_work": (imagenet.build_prior_work, "standard"),
 }
 
 

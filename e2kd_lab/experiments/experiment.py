@@ -215,6 +215,8 @@ class Experiment(Recipe):
             values["lam"] = 0.0
         if not uses_tau(self.method):
             values["tau"] = 1.0
+        if self.step_epochs is None:  # so that runs from before this field keep their names
+            del values["step_epochs"]
         values |= {
             "network": self.network,
             "data": self.data_fingerprint(),

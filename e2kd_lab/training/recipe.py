@@ -31,7 +31,9 @@ class Recipe:
     lr, weight_decay : float
         Peak learning rate and weight decay.
     warmup_epochs : float
-        Epochs of linear warm-up before the cosine schedule.
+        Epochs of linear warm-up before the schedule.
+    step_epochs : float or None
+        Divide the learning rate by ten every so many epochs, as prior work does (Table B1); None for a cosine.
     clip_norm : float or None
         Largest norm of the gradient; None to leave it as it is.
     adaptive_clip : float or None
@@ -52,6 +54,7 @@ class Recipe:
     lr: float = 1e-2
     weight_decay: float = 1e-4
     warmup_epochs: float = 5.0
+    step_epochs: float | None = None
     clip_norm: float | None = 1.0
     adaptive_clip: float | None = None
     mixup: float = 0.0
@@ -68,7 +71,7 @@ class Recipe:
         for field in ("weight_decay", "warmup_epochs", "mixup", "seed"):
             if not getattr(self, field) >= 0:
                 raise ExperimentError(f"'{field}' is {getattr(self, field)}; expected at least 0.")
-        for field in ("clip_norm", "adaptive_clip"):
+        for field in ("clip_norm", "adaptive_clip", "step_epochs"):
             limit = getattr(self, field)
             if limit is not None and not limit > 0:
                 raise ExperimentError(f"'{field}' is {limit}; expected a positive number or None.")
@@ -99,8 +102,10 @@ def build_optimizer(recipe: Recipe, module: nn.Module) -> torch.optim.Optimizer:
     return kind(parameters, recipe.lr, weight_decay=recipe.weight_decay)
 
 
-def learning_rate(step: int, *, peak: float, warmup_steps: int, total_steps: int) -> float:
-    """Learning rate of one step: linear warm-up from 1 % of the peak, then a half cosine to zero.
+def learning_rate(
+    step: int, *, peak: float, warmup_steps: int, total_steps: int, steps_per_tenth: float | None = None
+) -> float:
+    """Learning rate of one step: linear warm-up from 1 % of the peak, then a half cosine to zero, or steps of a tenth.
 
     Parameters
     ----------
@@ -110,6 +115,8 @@ def learning_rate(step: int, *, peak: float, warmup_steps: int, total_steps: int
         Highest learning rate, reached after ``warmup_steps`` steps.
     warmup_steps, total_steps : int
         Length of the warm-up and of the training.
+    steps_per_tenth : float, optional
+        Steps after which the rate is divided by ten, again and again, in place of the cosine.
 
     Returns
     -------
@@ -118,5 +125,7 @@ def learning_rate(step: int, *, peak: float, warmup_steps: int, total_steps: int
     """
     if step < warmup_steps:
         return peak * (0.01 + 0.99 * step / warmup_steps)
+    if steps_per_tenth is not None:
+        return peak * 0.1 ** int(step / steps_per_tenth)
     progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
     return peak * 0.5 * (1 + math.cos(math.pi * progress))

@@ -177,6 +177,7 @@ class Trainer:
             peak=recipe.lr,
             warmup_steps=round(recipe.warmup_epochs * self.steps_per_epoch),
             total_steps=self.total_steps,
+            steps_per_tenth=None if recipe.step_epochs is None else recipe.step_epochs * self.steps_per_epoch,
         )
         for group in optimizer.param_groups:
             group["lr"] = rate

@@ -39,6 +39,13 @@ def test_a_run_writes_which_images_it_saw(workspace, finished):
     assert set(run.results()["group"]) == {"all"}
 
 
+def test_prior_works_recipe_trains(workspace, finished):
+    experiment = lab.experiments.get("prior_work", "smoke").replace(method="kd_labels")
+    assert lab.run(experiment, folder=finished, progress=False).status == "done"
+    assert "step_epochs" in experiment.config()
+    assert "step_epochs" not in lab.experiments.get("imagenet_standard", "smoke").config()
+
+
 def test_data_free_shows_other_images_and_measures_on_its_own(workspace, finished):
     experiment = lab.experiments.get("data_free", "smoke")
     assert experiment.images == "sun397"
@@ -100,6 +107,11 @@ def test_paper_scale_is_the_papers_recipe(tmp_path):
     assert grid == {(tau, lam) for tau in (1, 5) for lam in (1, 5, 10)}
     assert len(lab.experiments.get("imagenet_bcos", "paper").grid("e2kd")) == 4
     assert len(lab.experiments.get("imagenet_frozen", "paper").grid("e2kd")) == 8
+    prior = lab.experiments.get("prior_work", "paper")
+    assert (prior.optimizer, prior.lr, prior.epochs, prior.step_epochs) == ("sgd", 0.1, 100, 30)
+    assert prior.settings() == ("base",)
+    assert [e.lam for e in prior.grid("at")] == [1000]
+    assert [e.lam for e in prior.grid("catkd")] == [1, 5, 10]
     with pytest.raises(DataError, match="needs imagenet: give data_root"):
         paper.dataset("test")
     with pytest.raises(ExperimentError, match="expected family 'bcos'"):

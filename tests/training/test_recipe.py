@@ -19,7 +19,18 @@ def test_schedule_equals_torchs_warmup_and_cosine():
         schedule.step()
 
 
-@pytest.mark.parametrize("field", ["epochs", "batch_size", "lr", "clip_norm", "validate_every"])
+def test_steps_equal_torchs_step_schedule():
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=0.1)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=6, gamma=0.1)
+    for step in range(20):
+        ours = learning_rate(step, peak=0.1, warmup_steps=0, total_steps=20, steps_per_tenth=6)
+        assert ours == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-6)
+        optimizer.step()
+        schedule.step()
+
+
+@pytest.mark.parametrize("field", ["step_epochs", "epochs", "batch_size", "lr", "clip_norm", "validate_every"])
 def test_refuses_values_out_of_range(field):
     with pytest.raises(ExperimentError, match=f"'{field}' is 0"):
         Recipe(**{"epochs": 1, "batch_size": 1, field: 0})
