@@ -3,28 +3,48 @@
 Usage: python .ci/execute_notebooks.py notebooks/*.ipynb
 """
 
+import base64
+import io
 import sys
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from PIL import Image
+
+_WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def main() -> None:
     for name in sys.argv[1:]:
         path = Path(name)
         notebook = nbformat.read(path, as_version=4)
-        client = NotebookClient(notebook, timeout=3600, resources={"metadata": {"path": str(path.parent)}})
+        client = NotebookClient(notebook, timeout=7200, resources={"metadata": {"path": str(path.parent)}})
         client.execute()
         notebook.metadata.pop("widgets", None)
         for cell in notebook.cells:
             cell.metadata.pop("execution", None)
             if cell.cell_type == "code":
-                # Progress bars and other streams are of the moment only; a widget's view is empty without a kernel.
-                cell.outputs = [output for output in cell.outputs if output.output_type != "stream"]
+                cell.outputs = [output for output in cell.outputs if _lasts(output)]
                 for output in cell.outputs:
-                    output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+                    _lighten(output.get("data", {}))
         nbformat.write(notebook, path)
+
+
+def _lasts(output: nbformat.NotebookNode) -> bool:
+    """Streams and progress bars are of the moment only; a widget's view is empty without a kernel."""
+    data = output.get("data", {})
+    return output.output_type != "stream" and not (_WIDGET in data and "image/png" not in data)
+
+
+def _lighten(data: dict) -> None:
+    """Take away widget views, and keep pictures in 256 colours, which nobody tells from more at this size."""
+    data.pop(_WIDGET, None)
+    if "image/png" in data:
+        with Image.open(io.BytesIO(base64.b64decode(data["image/png"]))) as picture:
+            light = io.BytesIO()
+            picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(light, "PNG", optimize=True)
+        data["image/png"] = base64.b64encode(light.getvalue()).decode() + "\n"
 
 
 if __name__ == "__main__":

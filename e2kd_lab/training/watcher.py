@@ -6,9 +6,8 @@ from types import TracebackType
 from typing import Self
 
 import pandas as pd
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from torch import Tensor
+from tqdm.auto import tqdm
 
 
 class Watcher:
@@ -38,34 +37,27 @@ class ProgressBar(Watcher):
     """A progress bar in the terminal or notebook that vanishes when training ends."""
 
     def __init__(self) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("steps, loss {task.fields[loss]}"),
-            TimeRemainingColumn(),
-            transient=True,
-            console=Console(stderr=True),
-        )
-        self._task: TaskID | None = None
+        self._bar: tqdm | None = None
 
     def on_start(self, title: str, step: int, total_steps: int) -> None:
-        self._progress.start()
-        self._task = self._progress.add_task(title, total=total_steps, completed=step, loss="...")
+        self.close()
+        self._bar = tqdm(desc=title, initial=step, total=total_steps, unit="step", leave=False, dynamic_ncols=True)
 
     def on_step(self, step: int, losses: dict[str, Tensor]) -> None:
-        if self._task is not None:
+        if self._bar is not None:
             # Reading the loss waits for the device: rarely enough not to slow it down.
             if step % 10 == 0:
-                self._progress.update(self._task, completed=step, loss=f"{losses['loss'].item():.4f}")
-            else:
-                self._progress.update(self._task, completed=step)
+                self._bar.set_postfix_str(f"loss {losses['loss'].item():.4f}", refresh=False)
+            self._bar.update(step - self._bar.n)
 
     def on_end(self, title: str) -> None:
-        if self._task is not None:
-            self._progress.remove_task(self._task)
-            self._task = None
-            self._progress.stop()
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
 
     def __enter__(self) -> Self:
         return self
@@ -73,4 +65,4 @@ class ProgressBar(Watcher):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        self.close()
