@@ -119,6 +119,7 @@ class ExplanationBrowser(Panel):
         """Networks of the family that is chosen, and what they say about each image; loaded when first needed."""
         family = self.family.value
         if family not in self._loaded:
+            self.say("Looking at all images with these networks ...")
             teacher = load_teacher(self.experiments[family], folder=self.folder)
             students = {method: run.load_model() for method, run in self.runs[family].items()}
             said = {method: outcomes(student, teacher, self.dataset) for method, student in students.items()}
