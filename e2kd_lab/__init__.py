@@ -20,7 +20,7 @@ from e2kd_lab import experiments, losses, metrics
 from e2kd_lab.execute import evaluate, load_teacher, run, run_all, sweep
 from e2kd_lab.explain import Explanation, explain
 from e2kd_lab.models import build_model
-from e2kd_lab.runs import Run, load_runs
+from e2kd_lab.runs import Run, load_runs, results_of
 from e2kd_lab.training import Hardware
 
 __version__ = "0.1.0"
@@ -37,6 +37,7 @@ __all__ = [
     "load_teacher",
     "losses",
     "metrics",
+    "results_of",
     "run",
     "run_all",
     "sweep",

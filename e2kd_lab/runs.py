@@ -9,7 +9,7 @@ import platform
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ Status = Literal["new", "running", "stopped", "failed", "done"]
 
 # Columns of `load_runs` that come from the configuration.
 _CONFIG_COLUMNS = ["experiment", "scale", "family", "setting", "method", "lam", "tau", "seed"]
-RESULT_COLUMNS = ["run", "status", *_CONFIG_COLUMNS, "step", "epoch", "split", "group", "metric", "value"]
+RESULT_COLUMNS = ["run", "status", *_CONFIG_COLUMNS, "teacher", "step", "epoch", "split", "group", "metric", "value"]
 
 
 @dataclass(frozen=True)
@@ -169,8 +169,9 @@ def load_runs(folder: Path | str | None = None) -> pd.DataFrame:
     -------
     DataFrame
         One row a run, split (``val``, ``test``), group and metric, with the columns ``run``, ``status``,
-        ``experiment``, ``scale``, ``family``, ``setting``, ``method``, ``lam``, ``tau``, ``seed``, ``step``, ``epoch``,
-        ``split``, ``group``, ``metric``, ``value``. Accuracy, agreement and dead-map rate are in percent, cosines in
+        ``experiment``, ``scale``, ``family``, ``setting``, ``method``, ``lam``, ``tau``, ``seed``, ``teacher`` (its
+        run, or what identifies its weights; empty for teachers), ``step``, ``epoch``, ``split``, ``group``,
+        ``metric``, ``value``. Accuracy, agreement and dead-map rate are in percent, cosines in
         [-1, 1]. Runs without measures yet are left out.
 
     Raises
@@ -178,14 +179,18 @@ def load_runs(folder: Path | str | None = None) -> pd.DataFrame:
     RunError
         If a run's files are damaged.
     """
-    tables = []
-    for run in find_runs(folder):
-        if (run.folder / METRICS).is_file():
-            config = run.config
-            columns = {"experiment": config["name"], **{name: config[name] for name in _CONFIG_COLUMNS[1:]}}
-            tables.append(run.results().assign(run=run.folder.name, status=run.status, **columns)[RESULT_COLUMNS])
-    tables = [table for table in tables if len(table)]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=RESULT_COLUMNS)
+    return _results(find_runs(folder))
+
+
+def results_of(runs: Iterable[Run]) -> pd.DataFrame:
+    """Results of these runs as one long table, with the columns of `load_runs`.
+
+    Parameters
+    ----------
+    runs : iterable of Run
+        Runs with measures; one that comes twice counts once.
+    """
+    return _results({run.folder: run for run in runs}.values())
 
 
 def select_by_validation(results: pd.DataFrame) -> pd.DataFrame:
@@ -194,7 +199,7 @@ def select_by_validation(results: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     results : DataFrame
-        Rows of `load_runs` of one experiment and scale.
+        Rows of `load_runs` of one scale; every experiment selects for itself.
 
     Returns
     -------
@@ -202,12 +207,24 @@ def select_by_validation(results: pd.DataFrame) -> pd.DataFrame:
         The rows of the selected runs, all their seeds. The accuracy over all validation images is averaged over seeds;
         on a tie the smaller tau, then the smaller lam is kept.
     """
-    keys, values = ["family", "setting", "method"], ["tau", "lam"]
+    keys, values = ["experiment", "family", "setting", "method"], ["tau", "lam"]
     accuracy = results.query("split == 'val' and group == 'all' and metric == 'accuracy' and status == 'done'")
     means = accuracy.groupby([*keys, *values])["value"].mean().reset_index()
     means = means.sort_values(["value", *values], ascending=[False, True, True], kind="stable")
     best = means.drop_duplicates(keys)[[*keys, *values]]
     return results[results["status"] == "done"].merge(best, on=[*keys, *values])
+
+
+def _results(runs: Iterable[Run]) -> pd.DataFrame:
+    tables = []
+    for run in runs:
+        if (run.folder / METRICS).is_file():
+            config = run.config
+            columns = {"experiment": config["name"], **{name: config[name] for name in _CONFIG_COLUMNS[1:]}}
+            columns["teacher"] = config.get("teacher", "").removeprefix("run:")
+            tables.append(run.results().assign(run=run.folder.name, status=run.status, **columns)[RESULT_COLUMNS])
+    tables = [table for table in tables if len(table)]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=RESULT_COLUMNS)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

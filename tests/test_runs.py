@@ -47,7 +47,7 @@ def test_selection_takes_the_best_validation_accuracy():
     ]:
         for split, value in (("val", val), ("test", test)):
             row = {"method": method, "tau": tau, "lam": lam, "split": split, "status": "done"}
-            group = {"family": "standard", "setting": "base", "group": "all"}
+            group = {"experiment": "waterbirds", "family": "standard", "setting": "base", "group": "all"}
             rows.append({**row, **group, "metric": "accuracy", "value": value})
     chosen = select_by_validation(pd.DataFrame(rows)).query("split == 'test'")
     assert dict(zip(chosen["method"], chosen["value"], strict=True)) == {"kd": 2, "e2kd": 3}

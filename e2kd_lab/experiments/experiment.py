@@ -203,6 +203,10 @@ class Experiment(Recipe):
         """
         raise NotImplementedError
 
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of their numbers."""
+        raise NotImplementedError
+
     def data_fingerprint(self) -> str:
         """What identifies the content of the data that this experiment uses."""
         raise NotImplementedError

@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 
 from e2kd_lab.data.minibirds import MiniBirds, make_minibirds
 from e2kd_lab.data.transforms import eval_transform, train_transform
-from e2kd_lab.data.waterbirds import Split, Waterbirds, read_waterbirds
+from e2kd_lab.data.waterbirds import CLASSES, Split, Waterbirds, read_waterbirds
 from e2kd_lab.errors import DataError
 from e2kd_lab.experiments.experiment import Experiment, Family, Scale
 from e2kd_lab.training.recipe import BCOS_OPTIMISATION, TEACHER_SEED, Recipe
@@ -86,6 +86,10 @@ class WaterbirdsExperiment(Experiment):
         else:
             transform = eval_transform(self.image_size, self.resize)
         return waterbirds.split(split, transform=transform, cache=self.scale != "paper")
+
+    def classes(self) -> tuple[str, ...]:
+        """See `Experiment.classes`."""
+        return CLASSES
 
     def data_fingerprint(self) -> str:
         """See `Experiment.data_fingerprint`."""

@@ -1,5 +1,6 @@
 """The paper's figures and tables: a table or tensors in, a matplotlib Figure out; nothing here trains."""
 
+from e2kd_lab.figures.beside_paper import beside_paper, method_bars, shot_curves, wide_table
 from e2kd_lab.figures.curves import training_curves
 from e2kd_lab.figures.explanations import explanation_comparison
 from e2kd_lab.figures.export import export_figure, figure_bytes
@@ -7,11 +8,15 @@ from e2kd_lab.figures.paper import paper_results
 from e2kd_lab.figures.waterbirds import waterbirds_bars, waterbirds_table
 
 __all__ = [
+    "beside_paper",
     "explanation_comparison",
     "export_figure",
     "figure_bytes",
+    "method_bars",
     "paper_results",
+    "shot_curves",
     "training_curves",
     "waterbirds_bars",
     "waterbirds_table",
+    "wide_table",
 ]

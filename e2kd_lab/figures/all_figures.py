@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
+from e2kd_lab.figures.beside_paper import beside_paper, method_bars, shot_curves
 from e2kd_lab.figures.export import export_figure
 from e2kd_lab.figures.waterbirds import DISTRIBUTIONS, waterbirds_bars
 from e2kd_lab.runs import select_by_validation
+
+# Which experiments make up each table.
+_TABLES: Mapping[str, tuple[str, ...]] = {
+    "table1": ("imagenet_standard",),
+    "table2": ("imagenet_bcos",),
+    "table3": ("imagenet_bcos_densenet", "imagenet_frozen"),
+    "table5": ("data_free",),
+    "tableB1": ("prior_work",),
+}
 
 
 def write_all_figures(results: pd.DataFrame, folder: Path) -> list[Path]:
@@ -19,8 +30,8 @@ def write_all_figures(results: pd.DataFrame, folder: Path) -> list[Path]:
     results : DataFrame
         Rows of `e2kd_lab.load_runs`.
     folder : Path
-        Receives ``waterbirds_<scale>_<family>_<distribution>`` as PDF, SVG, PNG and CSV for each scale and family of
-        networks with runs.
+        Receives ``waterbirds_<scale>_<family>_<distribution>`` and ``<table>_<scale>`` as PDF, SVG, PNG and CSV for
+        each scale and family of networks with runs.
 
     Returns
     -------
@@ -35,4 +46,12 @@ def write_all_figures(results: pd.DataFrame, folder: Path) -> list[Path]:
             shown = selected.query("split == 'test' and group == @group")
             figure = waterbirds_bars(selected, group=group)
             files += export_figure(figure, folder / f"waterbirds_{scale}_{family}_{group}", shown)
+    done = results.query("status == 'done'")
+    for table, names in _TABLES.items():
+        for scale in done.loc[done["experiment"].isin(names), "scale"].unique():
+            part = done[done["experiment"].isin(names) & (done["scale"] == scale)]
+            taught = done[done["run"].isin(part["teacher"])]
+            rows = beside_paper(select_by_validation(pd.concat([part, taught])), table)
+            draw = shot_curves if rows["place"].max() > 1 else method_bars
+            files += export_figure(draw(rows), folder / f"{table}_{scale}", rows)
     return files

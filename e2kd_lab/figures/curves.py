@@ -10,16 +10,21 @@ from matplotlib.ticker import MaxNLocator
 
 from e2kd_lab.figures.style import METHOD_COLOURS, TEXT_WIDTH, new_figure, styled
 
-# What each axis shows: title, split, group, metric.
-_AXES = (
-    ("Training loss", "train", "all", "loss"),
-    ("OOD agreement, val. (%)", "val", "out_of_distribution", "agreement"),
-    ("Explanation cosine, val.", "val", "all", "explanation_cosine"),
-)
+_OOD = "out_of_distribution"
+
+
+def _axes(grouped: bool) -> tuple[tuple[str, str, str, str], ...]:
+    """What each axis shows: title, split, group, metric."""
+    agreement = ("OOD agreement, val. (%)", _OOD) if grouped else ("Agreement, val. (%)", "all")
+    return (
+        ("Training loss", "train", "all", "loss"),
+        (agreement[0], "val", agreement[1], "agreement"),
+        ("Explanation cosine, val.", "val", "all", "explanation_cosine"),
+    )
 
 
 def training_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], *, total_epochs: int | None = None) -> Figure:
-    """Loss, out-of-distribution agreement and explanation cosine over the epochs.
+    """Loss, agreement (out of distribution, where there is such a thing) and explanation cosine over the epochs.
 
     Parameters
     ----------
@@ -31,8 +36,9 @@ def training_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], *, total_epo
     """
     with styled():
         figure = new_figure(TEXT_WIDTH, 1.75)
-        axes = figure.subplots(1, len(_AXES))
-        for axis, (title, split, group, metric) in zip(axes, _AXES, strict=True):
+        shown = _axes(grouped=any(_OOD in set(rows["group"]) for _, rows in curves.values()))
+        axes = figure.subplots(1, len(shown))
+        for axis, (title, split, group, metric) in zip(axes, shown, strict=True):
             seen: set[str] = set()
             for label, (method, rows) in curves.items():
                 line = rows[(rows["split"] == split) & (rows["group"] == group) & (rows["metric"] == metric)]

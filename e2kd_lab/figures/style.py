@@ -20,10 +20,12 @@ METHOD_TITLES: Mapping[str, str] = {
     "kd_labels": "KD + labels",
     "kd": "KD",
     "e2kd": "e²KD",
+    "kd_frozen": "KD, frozen",
+    "e2kd_frozen": "e²KD, frozen",
 }
 METHOD_ORDER = tuple(METHOD_TITLES)
 
-# Colours that colour-blind readers tell apart; KD yellow, e2KD blue and the teacher purple as in Fig. 4.
+# Colours that colour-blind readers tell apart; KD yellow, e2KD blue, frozen e2KD red, the teacher purple as in Fig. 4.
 METHOD_COLOURS: Mapping[str, str] = {
     "teacher": "#AA4499",
     "at": "#009E73",
@@ -33,6 +35,8 @@ METHOD_COLOURS: Mapping[str, str] = {
     "kd_labels": "#8C6D1F",
     "kd": "#E69F00",
     "e2kd": "#0072B2",
+    "kd_frozen": "#F5CF7A",
+    "e2kd_frozen": "#A50F15",
 }
 CORRECT_COLOUR, WRONG_COLOUR = "#007A5A", "#C63F00"
 

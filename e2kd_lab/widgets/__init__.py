@@ -2,7 +2,8 @@
 
 from e2kd_lab.widgets.explanation_browser import ExplanationBrowser
 from e2kd_lab.widgets.panel import Panel
+from e2kd_lab.widgets.paper_table import PaperTable
 from e2kd_lab.widgets.train_lab import TrainLab
 from e2kd_lab.widgets.waterbirds_bars import WaterbirdsBars
 
-__all__ = ["ExplanationBrowser", "Panel", "TrainLab", "WaterbirdsBars"]
+__all__ = ["ExplanationBrowser", "Panel", "PaperTable", "TrainLab", "WaterbirdsBars"]

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from e2kd_lab.data.transforms import as_unit_range
-from e2kd_lab.data.waterbirds import CLASSES, Split
+from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.execute import load_teacher
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.explain import compare
@@ -47,8 +47,8 @@ class ExplanationBrowser(Panel):
     Attributes
     ----------
     family, view, group, student, relation, order, page : ipywidgets controls
-        Standard or B-cos networks; W(x) or contributions of the latter; group of images; the student that ``relation``
-        and ``order`` are about; its agreement with the teacher or correctness; order of the images; page.
+        Standard or B-cos networks; W(x) or contributions of the latter; group or class of images; the student that
+        ``relation`` and ``order`` are about; its agreement with the teacher or correctness; order of the images; page.
     selected : ndarray
         Indices of the images that pass the filters, in order.
     """
@@ -72,6 +72,11 @@ class ExplanationBrowser(Panel):
             for family in self.experiments
         }
         self._loaded: dict[str, _Family] = {}
+        self._classes = experiment.classes()
+        # What images are filtered by: the groups of Waterbirds, else the classes.
+        grouped = hasattr(self.dataset, "groups")
+        self._part = "group" if grouped else "label"
+        self._part_titles = [GROUP_TITLES[group] for group in GROUPS] if grouped else list(self._classes)
         self.family = family_switch(list(self.experiments))
         self.view = widgets.ToggleButtons(
             description="Maps",
@@ -80,10 +85,9 @@ class ExplanationBrowser(Panel):
             style={"button_width": "110px"},
             layout=widgets.Layout(width="max-content"),
         )
-        present = sorted(set(np.asarray(self.dataset.groups).tolist()))  # type: ignore[attr-defined]
         self.group = widgets.Dropdown(
-            description="Group",
-            options=[("all", -1), *((GROUP_TITLES[GROUPS[number]], number) for number in present)],
+            description="Group" if self._part == "group" else "Class",
+            options=[("all", -1), *((title, number) for number, title in enumerate(self._part_titles))],
             layout=widgets.Layout(width="260px"),
         )
         students = list(self.runs[experiment.family])
@@ -132,7 +136,7 @@ class ExplanationBrowser(Panel):
         table = self.shown.outcomes[self.student.value]
         keep = pd.Series(True, index=table.index)
         if self.group.value >= 0:
-            keep &= table["group"] == self.group.value
+            keep &= table[self._part] == self.group.value
         agrees, correct = table["prediction"] == table["teacher_prediction"], table["prediction"] == table["label"]
         relations = {
             "agrees with teacher": agrees,
@@ -147,10 +151,9 @@ class ExplanationBrowser(Panel):
             lowest = self.order.value.startswith("lowest")
             chosen = chosen.sort_values("explanation_cosine", ascending=lowest, kind="stable")
         elif self.group.value < 0:
-            # The data set is sorted by species; a walk through the groups shows all of them on the first page.
-            chosen = chosen.assign(turn=chosen.groupby("group").cumcount()).sort_values(
-                ["turn", "group"], kind="stable"
-            )
+            # Data sets are sorted by species or class; a walk through the parts shows several on the first page.
+            turns = chosen.groupby(self._part).cumcount()
+            chosen = chosen.assign(turn=turns).sort_values(["turn", self._part], kind="stable")
         self.selected = chosen["index"].to_numpy()
         self.page.max = max(1, -(-len(self.selected) // self.page_size))
         if self.page.value == 1:
@@ -169,7 +172,7 @@ class ExplanationBrowser(Panel):
         samples = [self.dataset[int(index)] for index in indices]
         images = as_unit_range(torch.stack([sample["image"] for sample in samples]))
         labels = torch.tensor([sample["label"] for sample in samples])
-        titles = tuple(GROUP_TITLES[GROUPS[sample["group"]]] for sample in samples)
+        titles = tuple(self._part_titles[sample[self._part]] for sample in samples)
         comparison = compare(self.shown.models, images, labels, titles)
         self.export_name = f"explanations_{self.family.value}"
         self.show(explanation_comparison(comparison, contributions=self.view.value), self._page_data(indices))
@@ -177,18 +180,16 @@ class ExplanationBrowser(Panel):
         self.say(f"{shown}. Every map explains the teacher's prediction; ✓ and ✗ mark each network's own prediction.")
 
     def _page_data(self, indices: np.ndarray) -> pd.DataFrame:
-        parts = [
-            table.loc[indices].assign(
-                family=self.family.value,
-                student=method,
-                label=[CLASSES[label] for label in table.loc[indices, "label"]],
-                prediction=[CLASSES[prediction] for prediction in table.loc[indices, "prediction"]],
-                teacher_prediction=[CLASSES[prediction] for prediction in table.loc[indices, "teacher_prediction"]],
-                group=[GROUPS[group] for group in table.loc[indices, "group"]],
-            )
+        tables = [
+            table.loc[indices].assign(family=self.family.value, student=method)
             for method, table in self.shown.outcomes.items()
         ]
-        return pd.concat(parts, ignore_index=True)
+        page = pd.concat(tables, ignore_index=True)
+        for column in ("label", "prediction", "teacher_prediction"):
+            page[column] = [self._classes[number] for number in page[column]]
+        if self._part == "group":
+            return page.assign(group=[GROUPS[group] for group in page["group"]])
+        return page.drop(columns="group")
 
 
 @dataclass(frozen=True)

@@ -198,7 +198,10 @@ def _label(experiment: Experiment) -> str:
 def _summary(results: pd.DataFrame) -> str:
     test = results[results["split"] == "test"].set_index(["metric", "group"])["value"]
     out = "out_of_distribution"
+    accuracy, group = f"test accuracy {test['accuracy', 'all']:.1f} %", "all"
+    if ("accuracy", out) in test:
+        accuracy, group = f"{accuracy}, out-of-distribution accuracy {test['accuracy', out]:.1f} %", out
     return (
-        f"test accuracy {test['accuracy', 'all']:.1f} %, out-of-distribution accuracy {test['accuracy', out]:.1f} %, "
-        f"agreement {test['agreement', out]:.1f} %, explanation cosine {test['explanation_cosine', out]:.2f}"
+        f"{accuracy}, agreement {test['agreement', group]:.1f} %, "
+        f"explanation cosine {test['explanation_cosine', group]:.2f}"
     )

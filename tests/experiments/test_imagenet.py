@@ -58,6 +58,34 @@ def test_data_free_shows_other_images_and_measures_on_its_own(workspace, finishe
         experiment.replace(method="baseline")
 
 
+def test_the_other_direction_swaps_data_and_classes(workspace, finished):
+    base = lab.experiments.get("data_free", "smoke")
+    other = base.with_setting("reversed").replace(method="e2kd", lam=1.0)
+    assert (other.own, other.images, other.num_classes) == ("sun397", "imagenet", 10)
+    assert set(base.settings()) == {"base", "reversed"}
+    assert "scene" in str(other.dataset("test").images[0].path)
+    assert "net" in other.dataset("train").images[0].path.parts[-4]
+    assert other.teacher_experiment().run_name() != base.teacher_experiment().run_name()
+    assert len(other.teacher_experiment().dataset("train")) == 10 * 4
+    assert lab.run(other, folder=finished, progress=False).status == "done"
+    paper = lab.experiments.get("data_free", "paper")
+    there, back = paper, paper.with_setting("reversed")
+    assert (there.epochs, there.batch_size, there.num_classes) == (125, 128, 1000)
+    assert (back.epochs, back.batch_size, back.num_classes) == (21, 256, 397)
+    own = base.replace(images=base.own, method="baseline")  # Table 5's first row has the teacher's own images
+    assert own.dataset("train").images[0].path.parts[-4] == own.dataset("test").images[0].path.parts[-4]
+
+
+def test_experiments_share_the_teachers_that_they_have_in_common(workspace):
+    names = [
+        lab.experiments.get(name, "smoke").teacher_experiment().run_name()
+        for name in ("imagenet_standard", "prior_work", "imagenet_bcos_densenet", "imagenet_frozen", "data_free")
+    ]
+    assert names[0] == names[1]
+    assert len(set(names[2:])) == 1
+    assert names[0] != names[2]
+
+
 def test_a_frozen_teacher_is_computed_once_and_taught_from(workspace, finished):
     experiment = lab.experiments.get("imagenet_frozen", "smoke").replace(method="e2kd", lam=1.0)
     with pytest.raises(DataError, match="expected the folder of a frozen teacher"):

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+import e2kd_lab as lab
+from e2kd_lab.examples import explained_examples
 from e2kd_lab.runs import Run, load_runs
-from e2kd_lab.widgets import ExplanationBrowser, TrainLab, WaterbirdsBars
+from e2kd_lab.widgets import ExplanationBrowser, PaperTable, TrainLab, WaterbirdsBars
 
 PNG = b"\x89PNG"
 
@@ -122,3 +124,59 @@ def test_errors_are_shown_and_raised_by_wait(tiny, runs):
         panel.wait(120)
     assert panel.last_error is not None
     assert "finite number" in panel.message.value
+
+
+@pytest.fixture(scope="module")
+def few_shots(workspace):
+    """Finished few-shot runs of the smoke scale."""
+    experiment = lab.experiments.get("imagenet_standard", "smoke")
+    return [
+        lab.run(experiment.with_setting(setting).replace(method=m, lam=5.0), folder=workspace / "shots", progress=False)
+        for setting in experiment.settings()
+        for m in ("kd", "e2kd")
+    ]
+
+
+def test_a_table_follows_its_shots_and_methods(few_shots, tmp_path):
+    panel = PaperTable(lab.results_of(few_shots), "table1", export_folder=tmp_path)
+    pictures = [bytes(panel.image.value)]
+    panel.shots.value = 1
+    pictures.append(bytes(panel.image.value))
+    panel.methods.value = ("kd", "e2kd")
+    pictures.append(bytes(panel.image.value))
+    panel.view.value = "bars"
+    pictures.append(bytes(panel.image.value))
+    assert len(set(pictures)) == 4
+    assert set(panel.data["method"]) == {"teacher", "kd", "e2kd"}
+    assert set(panel.data["place"]) == {1}
+    panel.export_button.click()
+    assert {p.name for p in tmp_path.glob("*.csv")} == {"table1_bars_1.csv"}
+    panel.methods.value = ()
+    assert "at least one method" in panel.message.value
+    assert panel.last_error is None
+
+
+def test_panels_show_classes_where_there_are_no_groups(few_shots, workspace):
+    experiment = lab.experiments.get("imagenet_standard", "smoke").with_setting("2-shots")
+    panel = ExplanationBrowser(experiment, few_shots[:2], folder=workspace / "shots", page_size=4)
+    assert panel.group.description == "Class"
+    assert len(panel.group.options) == 21
+    assert list(panel.data.query("student == 'kd'")["label"]) == list(experiment.classes()[:4])
+    assert "group" not in panel.data
+    panel.group.value = 3
+    assert set(panel.data["label"]) == {experiment.classes()[3]}
+    sliders = TrainLab(experiment.replace(lam=5.0), folder=workspace / "shots")
+    assert "agreement" in sliders.message.value
+    assert "out-of-distribution" not in sliders.message.value
+    assert panel.last_error is None
+    assert sliders.last_error is None
+
+
+def test_examples_come_from_different_classes(few_shots, workspace):
+    experiment = lab.experiments.get("imagenet_standard", "smoke").with_setting("2-shots")
+    comparison = explained_examples(experiment, few_shots[:2], count=5, folder=workspace / "shots")
+    assert len(set(comparison.titles)) == 5
+    assert list(comparison.maps) == ["teacher", "kd", "e2kd"]
+    more = explained_examples(experiment, few_shots[:2], count=30, folder=workspace / "shots")
+    assert len(more) == 30
+    assert len(set(more.titles)) == 20

@@ -1,0 +1,92 @@
+"""One of the paper's tables beside what was measured here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+import pandas as pd
+
+from e2kd_lab.figures import beside_paper, method_bars, shot_curves
+from e2kd_lab.figures.style import METHOD_ORDER, METHOD_TITLES
+from e2kd_lab.runs import select_by_validation
+from e2kd_lab.widgets.panel import Panel, shows_errors
+
+
+class PaperTable(Panel):
+    """Accuracy and agreement of the methods, in the paper and here, and e2KD's gain over KD (Tables 1 to 3, 5, B1).
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of `e2kd_lab.load_runs` of students and teachers that belong into the table.
+    table : str
+        See `e2kd_lab.figures.beside_paper`.
+    title : str
+        Over the picture.
+    export_folder : Path or str
+        Where the export button writes.
+
+    Attributes
+    ----------
+    view : ipywidgets.ToggleButtons
+        Curves over the shots, or bars.
+    shots : ipywidgets.SelectionSlider
+        The column of the table whose gain or bars are shown.
+    methods : ipywidgets.SelectMultiple
+        Methods to show.
+    """
+
+    def __init__(
+        self, results: pd.DataFrame, table: str, *, title: str = "", export_folder: Path | str = "exports"
+    ) -> None:
+        super().__init__(table, export_folder)
+        self.results, self.table, self.title = results, table, title
+        self.rows = beside_paper(select_by_validation(results), table)
+        places = self.rows.groupby("place")["column"].unique()
+        self.view = widgets.ToggleButtons(
+            description="View",
+            options=[("Curves", "curves"), ("Bars", "bars")],
+            value="curves" if len(places) > 2 else "bars",
+            style={"button_width": "80px"},
+            layout=widgets.Layout(width="max-content", display=None if len(places) > 2 else "none"),
+        )
+        self.shots = widgets.SelectionSlider(
+            description="Data",
+            options=[(" / ".join(columns), place) for place, columns in places.items()],
+            continuous_update=False,
+            layout=widgets.Layout(width="380px", display=None if len(places) > 1 else "none"),
+        )
+        present = [method for method in METHOD_ORDER if method in set(self.rows["method"]) - {"teacher"}]
+        self.methods = widgets.SelectMultiple(
+            description="Methods",
+            options=[(METHOD_TITLES[method], method) for method in present],
+            value=tuple(present),
+            rows=min(len(present), 6),
+            tooltip="Ctrl or Shift for several",
+        )
+        for control in (self.view, self.shots, self.methods):
+            control.observe(self._draw, "value")
+        self.arrange([self.view, self.shots], [self.methods, self.export_button])
+        self._draw(None)
+
+    @shows_errors
+    def _draw(self, _: Any) -> None:
+        methods, place = self.methods.value, self.shots.value
+        if not methods:
+            self.say("Choose at least one method.")
+            return
+        shown = self.rows[self.rows["method"].isin([*methods, "teacher"])]
+        if self.view.value == "curves":
+            figure = shot_curves(shown, place=place, title=self.title)
+        else:
+            shown = shown[shown["place"] == place]
+            figure = method_bars(shown, title=self.title)
+        self.export_name = f"{self.table}_{self.view.value}_{place}"
+        self.show(figure, shown)
+        done = self.results.query("status == 'done' and method != 'teacher'")
+        self.say(
+            f"{done['run'].nunique()} finished runs. For each method and column: the temperature and weight with the "
+            "highest validation accuracy; bands and dots are seeds."
+        )
