@@ -349,7 +349,7 @@ def _build(name: str, scale: Scale, *, teacher: str, student: str) -> ImageNetEx
         teacher=_LAB_NETWORKS[teacher],
         student=_LAB_NETWORKS[student],
         num_classes=20,
-        epochs=2 if small else 4 if family == "bcos" else 8,  # about as long on a CPU
+        epochs=2 if small else 4,
         batch_size=16 if small else 64,
         warmup_epochs=1,
         teacher_recipe=Recipe(

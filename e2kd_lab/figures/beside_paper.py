@@ -1,4 +1,4 @@
-"""The paper's tables of ImageNet and SUN397 (Tables 1 to 3, 5 and B1) beside what was measured here."""
+"""The paper's tables (1 to 5 and B1) beside what was measured here."""
 
 from __future__ import annotations
 
@@ -23,20 +23,32 @@ from e2kd_lab.figures.style import (
 )
 
 PAPER = "paper"
-METRICS = ("accuracy", "agreement")
+METRIC_TITLES: Mapping[str, str] = {
+    "accuracy": "Accuracy",
+    "agreement": "Agreement",
+    "epg": "EPG",
+    "iou": "IoU",
+    "f1": "F1",
+}
 _DASHES = (3, 1.5)
 COLUMNS = ["source", "place", "column", "method", "lam", "tau", "seed", "metric", "value"]
 
-_REVERSED, _REVERSED_OWN = "reversed", "sun397"
-# The columns of each table, in order.
+# The columns of each table, in order: the paper's data, and our settings where they are no number of shots.
 _FEW_SHOTS = {"imagenet_50": "50 shots", "imagenet_200": "200 shots", "imagenet_full": "all images"}
 _TABLES: Mapping[str, Mapping[str, str]] = {
     "table1": _FEW_SHOTS,
     "table2": _FEW_SHOTS,
     "table3": _FEW_SHOTS,
+    "table4": {"voc_epg_teacher": "EPG teacher", "voc_iou_teacher": "IoU teacher"},
     "table5": {"sun_to_imagenet": "SUN → ImageNet", "imagenet_to_sun": "ImageNet → SUN"},
     "tableB1": {"imagenet_full_100ep": "all images"},
 }
+_SETTINGS: Mapping[str, Mapping[str, str]] = {
+    "table4": {"base": "EPG teacher", "iou": "IoU teacher"},
+    "table5": {"base": "SUN → ImageNet", "reversed": "ImageNet → SUN"},
+}
+_METRICS: Mapping[str, tuple[str, ...]] = {"table4": ("epg", "iou", "f1")}
+_DEFAULT_METRICS = ("accuracy", "agreement")
 _PAPER_METHODS = {
     "e2kd_gradcam": "e2kd",
     "e2kd_bcos": "e2kd",
@@ -54,13 +66,14 @@ def beside_paper(results: pd.DataFrame, table: str) -> pd.DataFrame:
         Rows of `e2kd_lab.load_runs` of students and teachers that belong into this table, at most one (lam, tau) a
         method and setting (see `e2kd_lab.runs.select_by_validation`).
     table : str
-        ``table1``, ``table2``, ``table3``, ``table5`` or ``tableB1``.
+        ``table1`` to ``table5``, or ``tableB1``.
 
     Returns
     -------
     DataFrame
         ``source`` (*paper*, or where it was measured), ``place`` and ``column`` (which column of the table, from the
-        left), ``method``, ``lam``, ``tau``, ``seed``, ``metric`` (``accuracy``, ``agreement``), ``value`` in percent.
+        left), ``method``, ``lam``, ``tau``, ``seed``, ``metric`` (``accuracy`` and ``agreement``; in Table 4 ``epg``,
+        ``iou`` and ``f1``), ``value`` in percent.
 
     Raises
     ------
@@ -83,6 +96,7 @@ def wide_table(rows: pd.DataFrame) -> pd.DataFrame:
     """
     named = rows.assign(column=pd.Categorical(rows["column"], rows.sort_values("place")["column"].unique()))
     named["source"] = pd.Categorical(rows["source"], rows["source"].unique())
+    named["metric"] = pd.Categorical(rows["metric"], [m for m in METRIC_TITLES if m in set(rows["metric"])])
     table = named.pivot_table(
         index="method", columns=["source", "column", "metric"], values="value", aggfunc="mean", observed=True
     )
@@ -113,19 +127,18 @@ def shot_curves(rows: pd.DataFrame, *, methods: Sequence[str] | None = None, pla
     Returns
     -------
     Figure
-        Lines are means over seeds, bands reach from the lowest seed to the highest; the dotted line is the teacher's
-        accuracy.
+        Lines are means over seeds, bands reach from the lowest seed to the highest; the dotted line is the teacher.
     """
     methods = _present(rows, methods)
     sources = list(rows["source"].unique())
     with styled():
         figure = new_figure(TEXT_WIDTH, 3.2)
         axes = figure.subplots(2, len(sources) + 1, squeeze=False, width_ratios=[*([1.0] * len(sources)), 0.85])
-        for row, metric in zip(axes, METRICS, strict=True):
+        for row, metric in zip(axes, _DEFAULT_METRICS, strict=True):
             for axis, source in zip(row, sources, strict=False):
                 part = rows[(rows["source"] == source) & (rows["metric"] == metric)]
                 _curves(axis, part, methods, place)
-            row[0].set_ylabel(f"{metric.capitalize()} (%)")
+            row[0].set_ylabel(f"{METRIC_TITLES[metric]} (%)")
             _gains(row[-1], rows[rows["metric"] == metric], sources, place)
         for axis, source in zip(axes[0], sources, strict=False):
             axis.set_title(source, fontsize=6.5)
@@ -139,7 +152,7 @@ def shot_curves(rows: pd.DataFrame, *, methods: Sequence[str] | None = None, pla
 def method_bars(
     rows: pd.DataFrame, *, methods: Sequence[str] | None = None, place: int | None = None, title: str = ""
 ) -> Figure:
-    """Accuracy and agreement of each method as bars: the paper's table, then ours, a panel for each column.
+    """Each method as a bar: a row for each metric; the paper's table, then ours, for each column of it.
 
     Parameters
     ----------
@@ -155,20 +168,21 @@ def method_bars(
     Returns
     -------
     Figure
-        Bars are means over seeds, dots the seeds; the dotted line is the teacher's accuracy.
+        Bars are means over seeds, dots the seeds; the dotted line is the teacher.
     """
     methods = _present(rows, methods)
     rows = rows if place is None else rows[rows["place"] == place]
     panels = rows[["place", "source", "column"]].drop_duplicates()
     panels = panels.sort_values("place", kind="stable").reset_index(drop=True)
     with styled():
-        figure = new_figure(TEXT_WIDTH, 3.2)
-        axes = figure.subplots(2, len(panels), sharey="row", squeeze=False)
-        for row, metric in zip(axes, METRICS, strict=True):
+        metrics = [metric for metric in METRIC_TITLES if metric in set(rows["metric"])]
+        figure = new_figure(TEXT_WIDTH, 0.8 + 1.2 * len(metrics))
+        axes = figure.subplots(len(metrics), len(panels), sharey="row", squeeze=False)
+        for row, metric in zip(axes, metrics, strict=True):
             for axis, panel in zip(row, panels.itertuples(), strict=True):
                 chosen = (rows["source"] == panel.source) & (rows["place"] == panel.place) & (rows["metric"] == metric)
                 _bars(axis, rows[chosen], methods, crowded=len(panels) * len(methods) > 16)
-            row[0].set_ylabel(f"{metric.capitalize()} (%)")
+            row[0].set_ylabel(f"{METRIC_TITLES[metric]} (%)")
         for axis, panel in zip(axes[0], panels.itertuples(), strict=True):
             axis.set_title(f"{panel.column}\n{panel.source}", fontsize=6.5 if len(panels) < 4 else 5.5)
         _legend(figure, methods, teacher="teacher" in set(rows["method"]))
@@ -182,7 +196,7 @@ def _published(table: str) -> pd.DataFrame:
     columns = _TABLES[table]
     rows = rows.assign(method=rows["method"].replace(_PAPER_METHODS), source=PAPER)
     rows = rows.assign(lam=math.nan, tau=math.nan, seed=math.nan)
-    rows = rows[rows["metric"].isin(METRICS)]
+    rows = rows[rows["metric"].isin(_METRICS.get(table, _DEFAULT_METRICS))]
     # The teacher's accuracy stands above Tables 1 to 3, not in a column; it belongs to all of them.
     everywhere = rows["method"].eq("teacher") & ~rows["setting"].isin(columns)
     parts = [rows[~everywhere], *(rows[everywhere].assign(setting=setting) for setting in columns)]
@@ -194,37 +208,35 @@ def _published(table: str) -> pd.DataFrame:
 
 
 def _measured(results: pd.DataFrame, table: str) -> pd.DataFrame:
-    rows = results.query("split == 'test' and group == 'all' and metric in @METRICS").copy()
+    rows = results.query("split == 'test' and group == 'all'")
+    rows = rows[rows["metric"].isin(_METRICS.get(table, _DEFAULT_METRICS))].copy()
     if rows.empty:
         return rows
     frozen = rows["experiment"].eq("imagenet_frozen") & rows["method"].isin(["kd", "e2kd"])
     rows["method"] = rows["method"].where(~frozen, rows["method"] + "_frozen")
     students = rows[rows["method"] != "teacher"]
     settings = sorted(students["setting"].unique(), key=_order)
-    # A teacher belongs to all columns; in Table 5, to that of its data set.
-    teachers = rows[rows["method"] == "teacher"]
-    parts = [students]
+    # A teacher has a place in every column whose students it taught.
+    teachers, parts = rows[rows["method"] == "teacher"], [students]
     for setting in settings:
-        own = [_REVERSED_OWN if setting == _REVERSED else "imagenet"] if table == "table5" else teachers["experiment"]
-        parts.append(teachers[teachers["experiment"].isin(own)].assign(setting=setting))
+        taught_by = students.loc[students["setting"] == setting, "teacher"]
+        parts.append(teachers[teachers["run"].isin(taught_by)].assign(setting=setting))
     rows = pd.concat(parts, ignore_index=True)
     return rows.assign(
         source=rows["scale"].map(SCALE_TITLES),
         place=rows["setting"].map({setting: number for number, setting in enumerate(settings)}),
-        column=rows["setting"].map(lambda setting: _setting_title(setting, table)),
+        column=rows["setting"].map(lambda setting: _SETTINGS.get(table, {}).get(setting) or _shots_title(setting)),
     )
 
 
 def _order(setting: str) -> tuple[int, float]:
-    """Few shots by their number, then all images, then the other direction."""
+    """Few shots by their number, then all images, then other settings."""
     if setting.endswith("-shots"):
         return 0, float(setting.removesuffix("-shots"))
     return (1, 0.0) if setting == "base" else (2, 0.0)
 
 
-def _setting_title(setting: str, table: str) -> str:
-    if table == "table5":
-        return _TABLES[table]["imagenet_to_sun" if setting == _REVERSED else "sun_to_imagenet"]
+def _shots_title(setting: str) -> str:
     return "all images" if setting == "base" else setting.replace("-", " ")
 
 
@@ -342,5 +354,5 @@ def _legend(figure: Figure, methods: Sequence[str], teacher: bool) -> None:
         for method in methods
     ]
     if teacher:
-        handles += axis.plot([], [], ":", color=METHOD_COLOURS["teacher"], label="Teacher's accuracy")
+        handles += axis.plot([], [], ":", color=METHOD_COLOURS["teacher"], label="Teacher")
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 5), fontsize=6)
