@@ -175,7 +175,7 @@ def train(
     lam: Annotated[float, typer.Option(help="Weight of the explanation or feature loss")] = 5.0,
     tau: Annotated[float, typer.Option(help="Temperature")] = 1.0,
     seed: int = 0,
-    setting: Annotated[str, typer.Option(help="base, mixup or long")] = "base",
+    setting: Annotated[str, typer.Option(help="The experiment's variant, such as mixup or 10-shots")] = "base",
     epochs: Annotated[int | None, typer.Option(help="In place of the recipe's")] = None,
     data_root: RootOption = None,
     teacher_data: TeacherDataOption = None,
@@ -221,13 +221,16 @@ def sweep(
     workers: Annotated[int, typer.Option(help="Data-loading processes per device")] = 0,
 ) -> None:
     """Train the paper's grid of a method; finished runs are not repeated, failed ones are listed at the end."""
-    base = _experiment(experiment, scale, family, "base", epochs, data_root, teacher_data, teacher, set_)
-    settings = base.settings() if setting == "all" else (setting,)
+    settings = experiments.get(experiment, scale, family).settings() if setting == "all" else (setting,)
+    variants = [
+        _experiment(experiment, scale, family, name, epochs, data_root, teacher_data, teacher, set_)
+        for name in settings
+    ]
     wanted = [
         chosen.replace(seed=seed)
-        for name in settings
+        for variant in variants
         for one in method
-        for chosen in base.with_setting(name).grid(one)
+        for chosen in variant.grid(one)
         for seed in _seeds(seeds)
     ]
     with _InterruptibleBar() as watcher:
@@ -359,7 +362,8 @@ def _experiment(
         if not equals:
             raise ExperimentError(f"--set {assignment} has no '='; expected field=value.")
         changes[field] = _literal(value)
-    return experiments.get(name, scale, family).replace(**changes).with_setting(setting)
+    # What is asked for outright goes before what the setting changes.
+    return experiments.get(name, scale, family).with_setting(setting).replace(**changes)
 
 
 def _make(

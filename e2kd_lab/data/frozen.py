@@ -373,7 +373,9 @@ def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise DataError(f"{path} is not there; expected the folder of a frozen teacher.") from None
+        raise DataError(
+            f"{path} is not there; expected the folder of a frozen teacher, which 'e2kd-lab freeze' makes."
+        ) from None
     except (ValueError, OSError) as error:
         raise DataError(f"{path} cannot be read as JSON: {error}.") from error
 
