@@ -184,7 +184,8 @@ def method_bars(
                 _bars(axis, rows[chosen], methods, crowded=len(panels) * len(methods) > 16)
             row[0].set_ylabel(f"{METRIC_TITLES[metric]} (%)")
         for axis, panel in zip(axes[0], panels.itertuples(), strict=True):
-            axis.set_title(f"{panel.column}\n{panel.source}", fontsize=6.5 if len(panels) < 4 else 5.5)
+            source = panel.source if len(panels) < 4 else panel.source.replace(" (", "\n(")
+            axis.set_title(f"{panel.column}\n{source}", fontsize=6.5 if len(panels) < 4 else 5.5)
         _legend(figure, methods, teacher="teacher" in set(rows["method"]))
         if title:
             figure.suptitle(title, fontsize=8)
@@ -328,6 +329,7 @@ def _bars(axis: Axes, part: pd.DataFrame, methods: Sequence[str], crowded: bool)
             va="bottom",
             fontsize=4.8 if crowded else 5.5,
             rotation=90 if crowded else 0,
+            bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.3},
         )
     teacher = part.loc[part["method"] == "teacher", "value"]
     if len(teacher):
