@@ -15,27 +15,30 @@ from e2kd_lab.models.preprocess import AddInverse
 
 @dataclass(frozen=True)
 class Comparison:
-    """Explanations of N images by several networks, all for the class that the teacher predicts (Eq. 3).
+    """Explanations of N images by several networks, all for the same class of an image.
 
     Attributes
     ----------
     images : Tensor
         RGB images in [0, 1], (N, 3, H, W).
-    labels : Tensor
-        Ground-truth classes, (N,).
     maps : dict
         Explanation maps (N, C, H, W) by the network's name, the teacher's first: GradCAM or W(x).
-    predictions : dict
-        Predicted classes (N,) by the network's name.
+    correct : dict
+        Whether the network is right about the image, (N,), by the network's name.
+    explained : str
+        Which class is explained, in words.
     titles : tuple of str
         What to write at each image.
+    boxes : tuple of Tensor
+        Boxes to draw on each image, (n, 4): left, top, right, bottom in pixels; or none.
     """
 
     images: Tensor
-    labels: Tensor
     maps: Mapping[str, Tensor]
-    predictions: Mapping[str, Tensor]
+    correct: Mapping[str, Tensor]
+    explained: str = "the teacher's prediction"
     titles: tuple[str, ...] = ()
+    boxes: tuple[Tensor, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -54,7 +57,7 @@ class Comparison:
 def compare(
     models: Mapping[str, ExplainableModel], images: Tensor, labels: Tensor, titles: tuple[str, ...] = ()
 ) -> Comparison:
-    """Explain a batch by several networks.
+    """Explain a batch by several networks, all for the class that the first of them predicts (Eq. 3).
 
     Parameters
     ----------
@@ -68,9 +71,39 @@ def compare(
         A title for each image, or none.
     """
     classes: Tensor | None = None
-    maps, predictions = {}, {}
+    maps, correct = {}, {}
     for name, model in models.items():
         explanation = explain(model, images, classes)
         classes = explanation.classes
-        maps[name], predictions[name] = explanation.maps, explanation.logits.argmax(1)
-    return Comparison(images, torch.as_tensor(labels), maps, predictions, titles)
+        maps[name], correct[name] = explanation.maps, explanation.logits.argmax(1) == torch.as_tensor(labels)
+    return Comparison(images, maps, correct, titles=titles)
+
+
+def compare_class(
+    models: Mapping[str, ExplainableModel],
+    images: Tensor,
+    classes: Tensor,
+    titles: tuple[str, ...] = (),
+    boxes: tuple[Tensor, ...] = (),
+) -> Comparison:
+    """Explain a class that each image is known to show, where it may show several (Fig. 2, A3, A4).
+
+    Parameters
+    ----------
+    models : mapping
+        Networks in evaluation mode by name, the teacher first.
+    images : Tensor
+        RGB images in [0, 1], (N, 3, H, W).
+    classes : Tensor
+        The class to explain in each image, (N,); a network is right about it if its logit is not negative.
+    titles : tuple of str
+        A title for each image, or none.
+    boxes : tuple of Tensor
+        Boxes of the class in each image, (n, 4) in pixels, or none.
+    """
+    maps, correct = {}, {}
+    for name, model in models.items():
+        explanation = explain(model, images, classes)
+        maps[name] = explanation.maps
+        correct[name] = explanation.logits.gather(1, classes[:, None])[:, 0] >= 0
+    return Comparison(images, maps, correct, "the class named", titles, boxes)

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from e2kd_lab.explain import contribution_maps
@@ -28,6 +29,7 @@ from e2kd_lab.explain.rendering import (
     unit_norm,
 )
 from e2kd_lab.figures.style import (
+    BOX_COLOUR,
     CORRECT_COLOUR,
     FAMILY_TITLES,
     METHOD_TITLES,
@@ -92,7 +94,9 @@ def explanation_comparison(
             for (block, name), axis in zip(shown, cells[1:], strict=True):
                 axis.imshow(block.pictures[name][number])
                 _frame(axis)
-                _mark(axis, bool(block.comparison.predictions[name][number] == first.labels[number]))
+                _mark(axis, bool(block.comparison.correct[name][number]))
+            for axis in cells if first.boxes else ():
+                _outline(axis, first.boxes[number])
             if row == 0:
                 for axis, title in zip(cells, names, strict=True):
                     axis.set_title(title, fontsize=5.5, pad=7.5)
@@ -120,7 +124,7 @@ def _listed(comparison: Comparison | Sequence[Comparison]) -> list[Comparison]:
 
 def _pictures(comparison: Comparison, contributions: bool) -> _Block:
     maps = {name: unit_norm(weights) for name, weights in comparison.maps.items()}
-    per_norm = "of the teacher's prediction, divided by its L2 norm"
+    per_norm = f"of {comparison.explained}, divided by its L2 norm"
     if not comparison.is_bcos:
         vmax = _largest(maps)
         pictures = {name: heat_overlay(comparison.images, m, vmax=vmax) for name, m in maps.items()}
@@ -153,7 +157,8 @@ def _colour_bar(figure: Figure, block: _Block, number: int, count: int, height: 
     axes = figure.add_axes((left, 0.3 / height, width, 0.06 / height))
     bar = figure.colorbar(block.scale, cax=axes, orientation="horizontal")
     bar.ax.locator_params(nbins=6)
-    bar.set_label(block.label if count == 1 else block.label.replace(" of the teacher's prediction,", ""), fontsize=5.5)
+    short = block.label.replace(f" of {block.comparison.explained},", "")
+    bar.set_label(block.label if count == 1 else short, fontsize=5.5)
     bar.ax.tick_params(labelsize=5.5, length=2)
     bar.outline.set_linewidth(0.4)  # type: ignore[operator]
 
@@ -165,6 +170,13 @@ def _name_families(figure: Figure, row: Sequence[Axes], blocks: Sequence[_Block]
         left, right = row[start].get_position().x0, row[end - 1].get_position().x1
         figure.text((left + right) / 2, 1 - 0.03 / height, block.family, fontsize=6.5, ha="center", va="top")
         start = end
+
+
+def _outline(axis: Axes, boxes: Tensor) -> None:
+    for left, top, right, bottom in boxes.tolist():
+        axis.add_patch(
+            Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, color=BOX_COLOUR, linewidth=0.7)
+        )
 
 
 def _frame(axis: Axes) -> None:

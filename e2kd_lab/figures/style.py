@@ -38,6 +38,7 @@ METHOD_COLOURS: Mapping[str, str] = {
     "kd_frozen": "#F5CF7A",
     "e2kd_frozen": "#A50F15",
 }
+BOX_COLOUR = "#00C8D7"
 CORRECT_COLOUR, WRONG_COLOUR = "#007A5A", "#C63F00"
 
 FAMILY_TITLES: Mapping[str, str] = {"standard": "Standard networks", "bcos": "B-cos networks"}

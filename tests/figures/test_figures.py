@@ -49,8 +49,8 @@ def test_export_is_byte_stable_of_exact_width_and_complete(selected, tmp_path):
 def test_comparison_draws_every_map_on_one_scale():
     torch.manual_seed(0)
     maps = {name: torch.rand(3, 1, 16, 16) * scale for name, scale in (("teacher", 1), ("kd", 1e-3))}
-    predictions = {name: torch.tensor([0, 1, 0]) for name in maps}
-    figure = explanation_comparison(Comparison(torch.rand(3, 3, 16, 16), torch.tensor([0, 1, 1]), maps, predictions))
+    correct = {name: torch.tensor([True, True, False]) for name in maps}
+    figure = explanation_comparison(Comparison(torch.rand(3, 3, 16, 16), maps, correct))
     assert figure_bytes(figure).startswith(b"\x89PNG")
     marks = [text.get_text() for axis in figure.axes for text in axis.texts]
     assert marks.count("✓") == 4
@@ -60,16 +60,26 @@ def test_comparison_draws_every_map_on_one_scale():
 @pytest.mark.parametrize("contributions", [False, True])
 def test_comparison_of_both_families_shows_all_networks_once(contributions):
     torch.manual_seed(0)
-    images, labels = torch.rand(3, 3, 32, 32), torch.tensor([0, 1, 1])
+    images, correct = torch.rand(3, 3, 32, 32), torch.tensor([True, True, False])
     parts = []
     for channels in (1, 6):
         maps = {name: torch.randn(3, channels, 32, 32) for name in ("teacher", "e2kd")}
-        parts.append(Comparison(images, labels, maps, dict.fromkeys(maps, labels)))
+        parts.append(Comparison(images, maps, dict.fromkeys(maps, correct)))
     figure = explanation_comparison(parts, side_by_side=1, contributions=contributions)
     titles = [axis.get_title() for axis in figure.axes if axis.get_title()]
     assert titles == ["Image", "Teacher", "e²KD", "Teacher", "e²KD"]
     assert [text.get_text() for text in figure.texts] == ["Standard networks", "B-cos networks"]
     assert figure_bytes(figure).startswith(b"\x89PNG")
+
+
+def test_boxes_are_drawn_where_they_are_on_image_and_maps():
+    maps = {name: torch.rand(1, 1, 16, 16) for name in ("teacher", "kd")}
+    correct = {name: torch.tensor([True]) for name in maps}
+    boxes = (torch.tensor([[2.0, 3.0, 10.0, 8.0]]),)
+    figure = explanation_comparison(Comparison(torch.rand(1, 3, 16, 16), maps, correct, boxes=boxes), side_by_side=1)
+    drawn = [patch.get_bbox() for axis in figure.axes for patch in axis.patches if not patch.get_fill()]
+    # Pixel 2 begins at 1.5 in the coordinates of a picture.
+    assert [box.extents.tolist() for box in drawn] == [[1.5, 2.5, 9.5, 7.5]] * 3
 
 
 def test_unit_norm_and_heat():
