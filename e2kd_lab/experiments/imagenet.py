@@ -54,7 +54,7 @@ SHOTS: Mapping[Scale, Mapping[str, Mapping[str, Any]]] = {
 REVERSED = "reversed"
 _REVERSED_CHANGES: Mapping[Scale, Mapping[str, Any]] = {
     "paper": {"num_classes": 397, "epochs": 21, "batch_size": 256},
-    "lab": {"num_classes": 10, "epochs": 4},
+    "lab": {"num_classes": 10, "epochs": 3},
     "smoke": {"num_classes": 10},
 }
 
@@ -289,7 +289,7 @@ def build_data_free(scale: Scale, family: Family) -> ImageNetExperiment:
     """Table 5: a B-cos DenseNet-169 of ImageNet is distilled on SUN397's images, and the other way round."""
     _only("data_free", family, "bcos")
     base = _build("data_free", scale, teacher="bcos_densenet169", student="bcos_resnet18")
-    changes = {"paper": {"epochs": 125, "batch_size": 128}, "lab": {"epochs": 8, "validate_every": 2}}.get(scale, {})
+    changes = {"paper": {"epochs": 125, "batch_size": 128}, "lab": {"epochs": 5}}.get(scale, {})
     return base.replace(images="sun397", method="kd", **changes)
 
 

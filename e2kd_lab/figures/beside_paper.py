@@ -172,20 +172,21 @@ def method_bars(
     """
     methods = _present(rows, methods)
     rows = rows if place is None else rows[rows["place"] == place]
-    panels = rows[["place", "source", "column"]].drop_duplicates()
-    panels = panels.sort_values("place", kind="stable").reset_index(drop=True)
+    table = rows[["place", "source", "column"]].drop_duplicates().sort_values("place", kind="stable")
+    panels = list(table.itertuples(index=False, name=None))
     with styled():
         metrics = [metric for metric in METRIC_TITLES if metric in set(rows["metric"])]
         figure = new_figure(TEXT_WIDTH, 0.8 + 1.2 * len(metrics))
         axes = figure.subplots(len(metrics), len(panels), sharey="row", squeeze=False)
         for row, metric in zip(axes, metrics, strict=True):
-            for axis, panel in zip(row, panels.itertuples(), strict=True):
-                chosen = (rows["source"] == panel.source) & (rows["place"] == panel.place) & (rows["metric"] == metric)
+            for axis, (number, source, _) in zip(row, panels, strict=True):
+                chosen = (rows["source"] == source) & (rows["place"] == number) & (rows["metric"] == metric)
                 _bars(axis, rows[chosen], methods, crowded=len(panels) * len(methods) > 16)
             row[0].set_ylabel(f"{METRIC_TITLES[metric]} (%)")
-        for axis, panel in zip(axes[0], panels.itertuples(), strict=True):
-            source = panel.source if len(panels) < 4 else panel.source.replace(" (", "\n(")
-            axis.set_title(f"{panel.column}\n{source}", fontsize=6.5 if len(panels) < 4 else 5.5)
+        for axis, (_, source, column) in zip(axes[0], panels, strict=True):
+            narrow = len(panels) > 3
+            source = source.replace(" (", "\n(") if narrow else source
+            axis.set_title(f"{column}\n{source}", fontsize=5.5 if narrow else 6.5)
         _legend(figure, methods, teacher="teacher" in set(rows["method"]))
         if title:
             figure.suptitle(title, fontsize=8)
