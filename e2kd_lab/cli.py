@@ -21,11 +21,12 @@ from e2kd_lab.data.check import check_data
 from e2kd_lab.data.minibirds import MiniBirds, make_minibirds
 from e2kd_lab.data.mininet import MiniNet, make_mininet
 from e2kd_lab.data.miniscenes import MiniScenes, make_miniscenes
+from e2kd_lab.data.minivoc import MiniVoc, make_minivoc
 from e2kd_lab.data.waterbirds import SPLITS
 from e2kd_lab.demo import demo as run_demo
 from e2kd_lab.errors import ExperimentError, LabError
+from e2kd_lab.execute import averaged, run
 from e2kd_lab.execute import evaluate as evaluate_student
-from e2kd_lab.execute import run
 from e2kd_lab.execute import sweep as run_sweep
 from e2kd_lab.experiments import Experiment, ImageNetExperiment
 from e2kd_lab.figures.all_figures import write_all_figures
@@ -33,7 +34,7 @@ from e2kd_lab.freezing import Storage, storage_choices
 from e2kd_lab.freezing import freeze as freeze_teacher
 from e2kd_lab.models import build_model
 from e2kd_lab.runs import load_runs
-from e2kd_lab.training import METHODS, Hardware, ProgressBar, measures, uses_lam, uses_tau
+from e2kd_lab.training import METHODS, Hardware, ProgressBar, uses_lam, uses_tau
 from e2kd_lab.workspace import data_folder, runs_folder, workspace
 
 app = typer.Typer(
@@ -44,7 +45,7 @@ make_app = typer.Typer(no_args_is_help=True, help="Write an embedded data set to
 data_app.add_typer(make_app, name="make")
 app.add_typer(data_app, name="data")
 console = Console(soft_wrap=True)
-_MINIBIRDS, _MININET, _MINISCENES = MiniBirds(), MiniNet(), MiniScenes()
+_MINIBIRDS, _MININET, _MINISCENES, _MINIVOC = MiniBirds(), MiniNet(), MiniScenes(), MiniVoc()
 # Column titles that let a table fit into 80 characters.
 _SHORT = {"accuracy": "acc.", "agreement": "agr.", "explanation_cosine": "cos."}
 
@@ -132,6 +133,21 @@ def make_miniscenes_set(
     """Write MiniScenes: drawn scenes of 10 classes, the embedded SUN397."""
     fields = {"size": size, "train": train, "val": val, "seed": seed}
     _make("miniscenes", make_miniscenes, MiniScenes, fields, out, overwrite)
+
+
+@make_app.command("minivoc")
+def make_minivoc_set(
+    out: OutOption = None,
+    size: SizeOption = _MINIVOC.size,
+    train: Annotated[int, typer.Option(help="Training images")] = _MINIVOC.train,
+    val: Annotated[int, typer.Option(help="Validation images")] = _MINIVOC.val,
+    test: Annotated[int, typer.Option(help="Test images")] = _MINIVOC.test,
+    seed: SeedOption = 0,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Write MiniVOC: several drawn things a picture, with boxes, the embedded PASCAL VOC."""
+    fields = {"size": size, "train": train, "val": val, "test": test, "seed": seed}
+    _make("minivoc", make_minivoc, MiniVoc, fields, out, overwrite)
 
 
 @data_app.command("check")
@@ -269,7 +285,7 @@ def evaluate(
     wanted = wanted.replace(method="teacher" if alone else "kd")
     student = build_model(wanted.student, wanted.num_classes, weights=str(checkpoint))
     table = evaluate_student(wanted, student, split=split, folder=runs, device=device)
-    _print_measures(measures(table), f"{checkpoint}, {split}")
+    _print_measures(averaged(wanted, table), f"{checkpoint}, {split}")
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import torch
 
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.execute import load_teacher
-from e2kd_lab.experiments import Experiment
-from e2kd_lab.explain import Comparison, compare
+from e2kd_lab.experiments import Experiment, VocExperiment
+from e2kd_lab.explain import Comparison, compare, compare_class
 from e2kd_lab.metrics.groups import GROUP_TITLES, GROUPS
 from e2kd_lab.runs import Run
 
@@ -44,6 +45,52 @@ def explained_examples(
         as_unit_range(torch.stack([sample["image"] for sample in samples])),
         torch.tensor([sample["label"] for sample in samples]),
         tuple(titles[sample["group" if grouped else "label"]] for sample in samples),
+    )
+
+
+def focused_examples(
+    experiment: VocExperiment,
+    runs: Sequence[Run],
+    *,
+    classes: Sequence[int] | None = None,
+    count: int = 8,
+    skip: int = 0,
+    folder: Path | str | None = None,
+) -> Comparison:
+    """Test images that show given classes, each explained for one of them, with the boxes of its objects.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Gives the images, where an image may show several classes, and the teacher.
+    runs : sequence of Run
+        Finished runs of students, one a method, in the order of the columns.
+    classes : sequence of int, optional
+        The classes to walk through; all by default.
+    count, skip : int
+        Number of examples, and how many to leave out before them; fewer are returned where there are no more.
+    folder : Path or str, optional
+        Where runs lie.
+    """
+    dataset, names = experiment.located("test"), experiment.classes()
+    chosen = range(len(names)) if classes is None else classes
+    showing = {number: dataset.labels[:, number].nonzero()[:, 0].tolist() for number in chosen}
+    # One of each class, then a second one of each, and so on.
+    turns = itertools.zip_longest(*([(number, index) for index in showing[number]] for number in chosen))
+    pairs = [pair for turn in turns for pair in turn if pair is not None][skip : skip + count]
+    if not pairs:
+        return Comparison(torch.zeros(0, 3, 1, 1), {}, {})
+    samples = [dataset[index] for _, index in pairs]
+    models = {"teacher": load_teacher(experiment, folder=folder)}
+    models |= {run.config["method"]: run.load_model() for run in runs}
+    return compare_class(
+        models,
+        as_unit_range(torch.stack([sample["image"] for sample in samples])),
+        torch.tensor([number for number, _ in pairs]),
+        tuple(names[number] for number, _ in pairs),
+        tuple(
+            sample["boxes"][sample["box_labels"] == number] for (number, _), sample in zip(pairs, samples, strict=True)
+        ),
     )
 
 

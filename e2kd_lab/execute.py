@@ -18,7 +18,17 @@ from e2kd_lab.experiments import Experiment
 from e2kd_lab.models import ExplainableModel, build_model
 from e2kd_lab.models.checkpoints import load_weights
 from e2kd_lab.runs import Run, Status
-from e2kd_lab.training import Hardware, Method, ProgressBar, Trainer, Watcher, measures, outcomes
+from e2kd_lab.training import (
+    Hardware,
+    Method,
+    ProgressBar,
+    Trainer,
+    Watcher,
+    measures,
+    multilabel_measures,
+    multilabel_outcomes,
+    outcomes,
+)
 from e2kd_lab.training.metrics_file import MetricsFile
 from e2kd_lab.training.trainer import METRICS
 from e2kd_lab.workspace import runs_folder
@@ -183,10 +193,22 @@ def evaluate(
     Returns
     -------
     DataFrame
-        See `e2kd_lab.training.outcomes`; `e2kd_lab.training.measures` averages it.
+        See `e2kd_lab.training.outcomes`, which `e2kd_lab.training.measures` averages; where an image may show several
+        classes, `e2kd_lab.training.multilabel_outcomes` and `multilabel_measures`.
     """
     teacher = None if experiment.method == "teacher" else load_teacher(experiment, folder=folder).to(device)
-    return outcomes(student.to(device), teacher, experiment.dataset(split), device=device)
+    look, _ = _evaluation(experiment)
+    return look(student.to(device), teacher, experiment.dataset(split), device=device)
+
+
+def averaged(experiment: Experiment, table: pd.DataFrame) -> pd.DataFrame:
+    """The measures of what `evaluate` returned: ``group``, ``metric``, ``value``."""
+    return _evaluation(experiment)[1](table)
+
+
+def _evaluation(experiment: Experiment) -> tuple[Callable[..., pd.DataFrame], Callable[[pd.DataFrame], pd.DataFrame]]:
+    """What looks at each image, and what averages it."""
+    return (multilabel_outcomes, multilabel_measures) if experiment.multilabel else (outcomes, measures)
 
 
 def _run(experiment: Experiment, folder: Path, hardware: Hardware, watcher: Watcher, fabric: Fabric) -> Run:
@@ -238,10 +260,19 @@ def _train(
     teacher = None
     if experiment.method != "teacher":
         teacher = load_teacher(experiment, folder=folder).to(fabric.device)
-    method = Method(experiment.method, student, teacher, lam=experiment.lam, tau=experiment.tau)
+    method = Method(
+        experiment.method,
+        student,
+        teacher,
+        lam=experiment.lam,
+        tau=experiment.tau,
+        multilabel=experiment.multilabel,
+        guidance=experiment.training_guidance(),
+    )
 
     def measure(split: Split) -> pd.DataFrame:
-        table = outcomes(
+        look, average = _evaluation(experiment)
+        table = look(
             student,
             teacher,
             sets[split],
@@ -250,7 +281,7 @@ def _train(
             rank=fabric.global_rank,
             world_size=fabric.world_size,
         )
-        return measures(table)
+        return average(table)
 
     sets = {split: experiment.dataset(split) for split in ("train", "val", "test")}
     trainer = Trainer(

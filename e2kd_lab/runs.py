@@ -24,7 +24,7 @@ from e2kd_lab.errors import RunError
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.models import ExplainableModel, build_model
 from e2kd_lab.training.metrics_file import read_metrics
-from e2kd_lab.training.trainer import BEST, LAST, METRICS
+from e2kd_lab.training.trainer import BEST, LAST, METRICS, SELECTED_BY
 from e2kd_lab.workspace import runs_folder
 
 CONFIG, ENVIRONMENT, STATUS, LOCK = "config.json", "environment.json", "status.json", ".lock"
@@ -194,7 +194,7 @@ def results_of(runs: Iterable[Run]) -> pd.DataFrame:
 
 
 def select_by_validation(results: pd.DataFrame) -> pd.DataFrame:
-    """Keep, for each family, setting and method, the (lam, tau) with the highest validation accuracy (Sec. C.1.2).
+    """Keep, for each family, setting and method, the (lam, tau) with the best validation accuracy or F1 (Sec. C.1.2).
 
     Parameters
     ----------
@@ -208,7 +208,8 @@ def select_by_validation(results: pd.DataFrame) -> pd.DataFrame:
         on a tie the smaller tau, then the smaller lam is kept.
     """
     keys, values = ["experiment", "family", "setting", "method"], ["tau", "lam"]
-    accuracy = results.query("split == 'val' and group == 'all' and metric == 'accuracy' and status == 'done'")
+    accuracy = results.query("split == 'val' and group == 'all' and status == 'done'")
+    accuracy = accuracy[accuracy["metric"].isin(SELECTED_BY)]
     means = accuracy.groupby([*keys, *values])["value"].mean().reset_index()
     means = means.sort_values(["value", *values], ascending=[False, True, True], kind="stable")
     best = means.drop_duplicates(keys)[[*keys, *values]]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from e2kd_lab.data.image_folders import read_imagenet
 from e2kd_lab.data.images import read_image, read_mask
+from e2kd_lab.data.voc import read_voc, voc_folders
+from e2kd_lab.data.voc_split import VocSplit
 from e2kd_lab.data.waterbirds import SPLITS, Record, Waterbirds, read_waterbirds
 
 _GROUPS = ("LL", "LW", "WL", "WW")
@@ -33,6 +35,8 @@ def check_data(root: Path | str) -> str:
         At the first thing that is missing or damaged.
     """
     root = Path(root).expanduser()
+    if voc_folders(root):
+        return check_voc(root)
     return check_image_folders(root) if (root / "train").is_dir() else check_waterbirds(root)
 
 
@@ -58,6 +62,47 @@ def check_image_folders(root: Path | str) -> str:
     for name, images in (("train", folders.train), ("val", folders.test)):
         counts = Counter(image.label for image in images)
         lines += [f"  {name:<6}{len(images)} images, {min(counts.values())} to {max(counts.values())} a class"]
+    return "\n".join(lines)
+
+
+def check_voc(root: Path | str, year: int | None = None) -> str:
+    """Read a set in PASCAL VOC's layout completely, every image, and describe what was found.
+
+    Parameters
+    ----------
+    root, year
+        See `e2kd_lab.data.voc.read_voc`.
+
+    Returns
+    -------
+    str
+        Images in the official lists, images with each class in the splits that experiments use, and objects.
+
+    Raises
+    ------
+    DataError
+        At the first thing that is missing or damaged.
+    """
+    voc = read_voc(root, year)
+    images = tuple({image.path: image for listed in voc.splits.values() for image in listed}.values())
+    pictures = VocSplit(images, voc.classes)
+    with ThreadPoolExecutor() as pool:
+        for _ in pool.map(pictures.picture, range(len(pictures))):
+            pass
+    objects = [len(image.boxes) for image in images]
+    difficult = sum(sum(image.difficult) for image in images)
+    summary = f"{sum(objects)}, {min(objects)} to {max(objects)} an image, {difficult} of them difficult"
+    lines = [f"{voc.folder}: {len(images)} images, all of them readable", ""]
+    lines += [f"  lists: {', '.join(f'{name} {len(listed)}' for name, listed in voc.splits.items())}"]
+    lines += [f"  objects: {summary}", ""]
+    used = {name: voc.split(name) for name in SPLITS}
+    lines += [f"  {'images with':<14}" + "".join(f"{name:>7}" for name in used)]
+    for number, name in enumerate(voc.classes):
+        counts = (int(part.labels[:, number].sum()) for part in used.values())
+        lines += [f"  {name:<14}" + "".join(f"{count:>7}" for count in counts)]
+    lines += [f"  {'in all':<14}" + "".join(f"{len(part):>7}" for part in used.values())]
+    if "test" not in voc.splits:
+        lines += ["", "note: without an annotated test list, test is the list val, and val a tenth of the list train"]
     return "\n".join(lines)
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from e2kd_lab.errors import ExperimentError
-from e2kd_lab.experiments import imagenet, waterbirds
+from e2kd_lab.experiments import imagenet, voc, waterbirds
 from e2kd_lab.experiments.experiment import FAMILIES, SCALES, Experiment, Family, Scale
 from e2kd_lab.experiments.imagenet import ImageNetExperiment
+from e2kd_lab.experiments.voc import VocExperiment
 from e2kd_lab.experiments.waterbirds import WaterbirdsExperiment
 
-__all__ = ["Experiment", "ImageNetExperiment", "WaterbirdsExperiment", "get", "names"]
+__all__ = ["Experiment", "ImageNetExperiment", "VocExperiment", "WaterbirdsExperiment", "get", "names"]
+
+AnyExperiment = WaterbirdsExperiment | ImageNetExperiment | VocExperiment
 
 # Each experiment's builder, and the networks it has unless told otherwise.
-_REGISTRY: dict[str, tuple[Callable[[Scale, Family], WaterbirdsExperiment | ImageNetExperiment], Family]] = {
+_REGISTRY: dict[str, tuple[Callable[[Scale, Family], AnyExperiment], Family]] = {
     "waterbirds": (waterbirds.build, "standard"),
     "imagenet_standard": (imagenet.build_standard, "standard"),
     "imagenet_bcos": (imagenet.build_bcos, "bcos"),
@@ -21,6 +24,7 @@ _REGISTRY: dict[str, tuple[Callable[[Scale, Family], WaterbirdsExperiment | Imag
     "imagenet_frozen": (imagenet.build_frozen, "bcos"),
     "data_free": (imagenet.build_data_free, "bcos"),
     "prior_work": (imagenet.build_prior_work, "standard"),
+    "voc": (voc.build, "bcos"),
 }
 
 
@@ -29,7 +33,7 @@ def names() -> list[str]:
     return sorted(_REGISTRY)
 
 
-def get(name: str, scale: str = "lab", family: str | None = None) -> WaterbirdsExperiment | ImageNetExperiment:
+def get(name: str, scale: str = "lab", family: str | None = None) -> AnyExperiment:
     """An experiment with the recipe of a scale.
 
     Parameters

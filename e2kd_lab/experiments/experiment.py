@@ -15,6 +15,7 @@ from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.errors import ExperimentError
 from e2kd_lab.models import model_names
 from e2kd_lab.models.checkpoints import weights_fingerprint
+from e2kd_lab.training.guidance import Guidance
 from e2kd_lab.training.method import METHODS, MethodName, uses_lam, uses_tau
 from e2kd_lab.training.recipe import Recipe
 
@@ -138,6 +139,15 @@ class Experiment(Recipe):
         parts += [self.setting] if self.setting != "base" else []
         networks = "" if self.family == "standard" else ", B-cos"
         return f"{self.name} ({self.scale}{networks}): {', '.join(parts)}, seed {self.seed}"
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether an image may show several classes."""
+        return False
+
+    def training_guidance(self) -> Guidance | None:
+        """How the explanations of the network that this experiment trains are guided, if they are."""
+        return None
 
     def settings(self) -> tuple[str, ...]:
         """Names of the experiment's variants, ``base`` among them."""

@@ -312,7 +312,7 @@ _LAB_NETWORKS = {
     "resnet34": "resnet_mini_deep",
     "resnet18": "resnet_mini",
     "bcos_resnet34": "bcos_resnet_mini_deep",
-    "bcos_densenet169": "bcos_densenet_mini",
+    "bcos_densenet169": "bcos_densenet_mini_deep",
     "bcos_resnet18": "bcos_resnet_mini",
 }
 
@@ -338,6 +338,7 @@ def _build(name: str, scale: Scale, *, teacher: str, student: str) -> ImageNetEx
             **optimisation,
         )
     small = scale == "smoke"
+    dense = "densenet" in teacher  # slow on a CPU: fewer images in smaller batches
     if family == "bcos":
         optimisation = {**BCOS_OPTIMISATION, "lr": 3e-3}  # three times the paper's rate: a hundredth of its steps
     mininet = MiniNet(size=32, train=6, val=2) if small else MiniNet()
@@ -353,8 +354,8 @@ def _build(name: str, scale: Scale, *, teacher: str, student: str) -> ImageNetEx
         batch_size=16 if small else 32,
         warmup_epochs=1,
         teacher_recipe=Recipe(
-            epochs=2 if small else 12,
-            batch_size=16 if small else 64,
+            epochs=2 if small else 8 if dense else 12,
+            batch_size=16 if small else 32 if dense else 64,
             warmup_epochs=1,
             validate_every=1 if small else 4,
             seed=TEACHER_SEED,

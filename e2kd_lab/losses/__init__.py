@@ -4,12 +4,17 @@ from e2kd_lab.losses.classification import uniform_off_label_bce
 from e2kd_lab.losses.distillation import kd_loss
 from e2kd_lab.losses.explanation import explanation_loss
 from e2kd_lab.losses.features import attention_transfer_loss, class_attention_loss, review_kd_loss
+from e2kd_lab.losses.guidance import energy_guidance_loss, l1_guidance_loss
+from e2kd_lab.losses.multilabel import multilabel_kd_loss
 
 __all__ = [
     "attention_transfer_loss",
     "class_attention_loss",
+    "energy_guidance_loss",
     "explanation_loss",
     "kd_loss",
+    "l1_guidance_loss",
+    "multilabel_kd_loss",
     "review_kd_loss",
     "uniform_off_label_bce",
 ]

@@ -1,6 +1,17 @@
 """Measures of accuracy and of fidelity to the teacher, as pure functions."""
 
+from e2kd_lab.metrics.f1 import multilabel_f1
 from e2kd_lab.metrics.fidelity import agreement, dead_maps, explanation_cosine
 from e2kd_lab.metrics.groups import group_accuracy, group_means
+from e2kd_lab.metrics.localisation import energy_pointing_game, explanation_iou
 
-__all__ = ["agreement", "dead_maps", "explanation_cosine", "group_accuracy", "group_means"]
+__all__ = [
+    "agreement",
+    "dead_maps",
+    "energy_pointing_game",
+    "explanation_cosine",
+    "explanation_iou",
+    "group_accuracy",
+    "group_means",
+    "multilabel_f1",
+]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from e2kd_lab.errors import ExperimentError
-from e2kd_lab.models.bcos_densenet import bcos_densenet169, bcos_densenet_mini
+from e2kd_lab.models.bcos_densenet import bcos_densenet169, bcos_densenet_mini, bcos_densenet_mini_deep
 from e2kd_lab.models.bcos_resnet import (
     bcos_resnet18,
     bcos_resnet34,
@@ -46,6 +46,7 @@ _REGISTRY: dict[str, Callable[..., ExplainableModel]] = {
         bcos_resnet_mini,
         bcos_resnet_mini_deep,
         bcos_densenet_mini,
+        bcos_densenet_mini_deep,
         bcos_vit_mini,
     )
 }

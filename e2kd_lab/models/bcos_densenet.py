@@ -154,3 +154,8 @@ def bcos_densenet_mini(
         pool=False,
         logit_bias=logit_bias,
     )
+
+
+def bcos_densenet_mini_deep(num_classes: int, *, logit_bias: float | None = None) -> BcosDenseNet:
+    """B-cos DenseNet mini of three blocks and stride product 8: a teacher that sees whole objects."""
+    return bcos_densenet_mini(num_classes, blocks=(2, 4, 6), logit_bias=logit_bias)

@@ -1,14 +1,17 @@
 """What a training step computes, and the loop around it."""
 
 from e2kd_lab.training.evaluation import measures, outcomes
+from e2kd_lab.training.guidance import Guidance
 from e2kd_lab.training.hardware import Hardware
 from e2kd_lab.training.method import METHODS, Method, needs_teacher, uses_lam, uses_tau
+from e2kd_lab.training.multilabel_evaluation import multilabel_measures, multilabel_outcomes
 from e2kd_lab.training.recipe import Recipe
 from e2kd_lab.training.trainer import Trainer
 from e2kd_lab.training.watcher import ProgressBar, Watcher
 
 __all__ = [
     "METHODS",
+    "Guidance",
     "Hardware",
     "Method",
     "ProgressBar",
@@ -16,6 +19,8 @@ __all__ = [
     "Trainer",
     "Watcher",
     "measures",
+    "multilabel_measures",
+    "multilabel_outcomes",
     "needs_teacher",
     "outcomes",
     "uses_lam",

@@ -16,6 +16,7 @@ from e2kd_lab.losses import (
     class_attention_loss,
     explanation_loss,
     kd_loss,
+    multilabel_kd_loss,
     review_kd_loss,
     uniform_off_label_bce,
 )
@@ -23,6 +24,7 @@ from e2kd_lab.losses.precision import at_least_float32
 from e2kd_lab.metrics import dead_maps
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.models.review import ReviewFusion
+from e2kd_lab.training.guidance import Guidance
 
 MethodName = Literal["teacher", "baseline", "kd", "e2kd", "kd_labels", "at", "reviewkd", "catkd"]
 METHODS: tuple[MethodName, ...] = ("teacher", "baseline", "kd", "e2kd", "kd_labels", "at", "reviewkd", "catkd")
@@ -62,6 +64,11 @@ class Method(nn.Module):
         For all methods but the first two; its parameters are frozen.
     lam, tau : float
         Weight of the explanation or feature loss, and temperature.
+    multilabel : bool
+        An image may show several classes: labels are (N, K) with 0 and 1, the label loss is binary cross-entropy, the
+        logit loss that of Eq. C.1.
+    guidance : Guidance, optional
+        For ``teacher`` and ``baseline``: guide the network's own explanations to the objects.
 
     Raises
     ------
@@ -77,6 +84,8 @@ class Method(nn.Module):
         *,
         lam: float = 0.0,
         tau: float = 1.0,
+        multilabel: bool = False,
+        guidance: Guidance | None = None,
     ) -> None:
         super().__init__()
         if name not in METHODS:
@@ -85,7 +94,11 @@ class Method(nn.Module):
             raise ExperimentError(f"Method '{name}' has lam = {lam}, tau = {tau}; expected lam >= 0 and tau > 0.")
         if needs_teacher(name) and teacher is None:
             raise ExperimentError(f"Method '{name}' distils from a teacher, but none was given.")
+        if guidance is not None and needs_teacher(name):
+            raise ExperimentError(f"Method '{name}' takes no guidance; expected method teacher or baseline.")
         self.name, self.lam, self.tau = name, lam, tau
+        self.multilabel, self.guidance = multilabel, guidance
+        self._logit_loss = multilabel_kd_loss if multilabel else kd_loss
         self.student = student
         self._outside_the_module_tree = (teacher.eval().requires_grad_(False) if teacher else None,)
         if name == "catkd":
@@ -110,7 +123,13 @@ class Method(nn.Module):
         assert self.teacher is not None
         return self.teacher
 
-    def forward(self, images: Tensor, labels: Tensor, frozen: tuple[Tensor, Tensor] | None = None) -> dict[str, Tensor]:
+    def forward(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        frozen: tuple[Tensor, Tensor] | None = None,
+        masks: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """The losses of one batch.
 
         Parameters
@@ -118,17 +137,20 @@ class Method(nn.Module):
         images : Tensor
             RGB images in [0, 1], (N, 3, H, W).
         labels : Tensor
-            Class indices (N,), or class probabilities (N, K) after mixup; not used by ``kd`` and ``e2kd``.
+            Class indices (N,), or class probabilities (N, K) after mixup or of several classes; not used by ``kd`` and
+            ``e2kd``.
         frozen : pair of Tensor, optional
             The teacher's logits (N, K) and maps (N, C, H, W) of these images, computed before (Sec. 3.3); for ``kd``
             and ``e2kd``.
+        masks : Tensor, optional
+            Where the objects are, for guidance: of each class (N, K, H, W), or of the only object (N, 1, H, W).
 
         Returns
         -------
         dict
             ``loss`` (to be minimised) and, as scalars, its parts, of those that the method has: ``label_loss``,
-            ``kd_loss``, ``explanation_loss``, ``feature_loss``, and the ``dead_map_rate`` (percentage of the student's
-            maps that are zero everywhere).
+            ``kd_loss``, ``explanation_loss``, ``feature_loss``, ``guidance_loss``, and the ``dead_map_rate``
+            (percentage of the student's maps that are zero everywhere).
         """
         steps: dict[str, Callable[[Tensor, Tensor], dict[str, Tensor]]] = {
             "kd": self._kd,
@@ -140,13 +162,28 @@ class Method(nn.Module):
         }
         if frozen is not None and self.name in ("kd", "e2kd"):
             return self._frozen(images, *frozen)
+        if self.guidance is not None:
+            return self._guided(images, labels, masks, self.guidance)
         return steps.get(self.name, self._supervised)(images, labels)
 
     def _supervised(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         return {"loss": self._label_loss(self.student(self.student.preprocess(images)), labels)}
 
+    def _guided(self, images: Tensor, labels: Tensor, masks: Tensor | None, guidance: Guidance) -> dict[str, Tensor]:
+        if masks is None:
+            raise ExperimentError(
+                "Guidance needs to know where the objects are, but the training images have no masks."
+            )
+        logits, guided = guidance(self.student, images, labels, masks)
+        label_loss = self._label_loss(logits, labels)
+        return {
+            "loss": label_loss + guidance.weight * guided,
+            "label_loss": label_loss.detach(),
+            "guidance_loss": guided.detach(),
+        }
+
     def _kd(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        kd = kd_loss(self.student(self.student.preprocess(images)), self._teacher_logits(images), self.tau)
+        kd = self._logit_loss(self.student(self.student.preprocess(images)), self._teacher_logits(images), self.tau)
         return {"loss": kd, "kd_loss": kd.detach()}
 
     def _e2kd(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
@@ -154,7 +191,7 @@ class Method(nn.Module):
 
     def _match(self, images: Tensor, target: Explanation) -> dict[str, Tensor]:
         student = explain(self.student, images, target.classes, create_graph=True)
-        kd = kd_loss(student.logits, target.logits, self.tau)
+        kd = self._logit_loss(student.logits, target.logits, self.tau)
         explanation = explanation_loss(student.maps, target.maps)
         return {
             "loss": kd + self.lam * explanation,
@@ -165,13 +202,14 @@ class Method(nn.Module):
 
     def _frozen(self, images: Tensor, logits: Tensor, maps: Tensor) -> dict[str, Tensor]:
         if self.name == "kd":
-            kd = kd_loss(self.student(self.student.preprocess(images)), logits, self.tau)
+            kd = self._logit_loss(self.student(self.student.preprocess(images)), logits, self.tau)
             return {"loss": kd, "kd_loss": kd.detach()}
         return self._match(images, Explanation(logits, logits.argmax(1), maps))
 
     def _kd_labels(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         logits = self.student(self.student.preprocess(images))
-        kd, label_loss = kd_loss(logits, self._teacher_logits(images), self.tau), self._label_loss(logits, labels)
+        kd = self._logit_loss(logits, self._teacher_logits(images), self.tau)
+        label_loss = self._label_loss(logits, labels)
         return {"loss": label_loss + kd, "label_loss": label_loss.detach(), "kd_loss": kd.detach()}
 
     def _attention_transfer(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
@@ -208,6 +246,8 @@ class Method(nn.Module):
         return {"loss": loss, "label_loss": label_loss.detach(), "feature_loss": features.detach()}
 
     def _label_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        if self.multilabel:
+            return F.binary_cross_entropy_with_logits(at_least_float32(logits), labels.to(at_least_float32(logits)))
         if self.student.explanation == "bcos":
             return uniform_off_label_bce(logits, labels)
         return F.cross_entropy(at_least_float32(logits), labels)

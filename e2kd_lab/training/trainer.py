@@ -29,6 +29,8 @@ from e2kd_lab.training.watcher import Watcher
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+# What the best checkpoint is best in: accuracy, or F1 where an image may show several classes.
+SELECTED_BY = ("accuracy", "f1")
 LAST, BEST, METRICS = "last.ckpt", "best.ckpt", "metrics.csv"
 
 
@@ -181,7 +183,8 @@ class Trainer:
         )
         for group in optimizer.param_groups:
             group["lr"] = rate
-        losses = module(images, labels, frozen)
+        masks = batch["box_mask"].to(device, non_blocking=True) if "box_mask" in batch else None
+        losses = module(images, labels, frozen, masks)
         self.fabric.backward(losses["loss"])
         if recipe.adaptive_clip is not None:
             clip_gradients_adaptively(self.method.parameters(), recipe.adaptive_clip)
@@ -202,7 +205,8 @@ class Trainer:
             return
         measures = self.validate()
         self._record(state.step, epoch, "val", measures)
-        accuracy = measures.query("metric == 'accuracy' and group == 'all'")["value"].item()
+        selecting = measures["metric"].isin(SELECTED_BY) & (measures["group"] == "all")
+        accuracy = measures.loc[selecting, "value"].item()
         if accuracy > state.best_accuracy:
             state.best_accuracy, state.best_step = accuracy, state.step
             if self.fabric.is_global_zero:

@@ -1,9 +1,10 @@
 """Panels: sliders over figures. Each is a class with its controls as attributes and a ``widget`` to display."""
 
 from e2kd_lab.widgets.explanation_browser import ExplanationBrowser
+from e2kd_lab.widgets.focus_browser import FocusBrowser
 from e2kd_lab.widgets.panel import Panel
 from e2kd_lab.widgets.paper_table import PaperTable
 from e2kd_lab.widgets.train_lab import TrainLab
 from e2kd_lab.widgets.waterbirds_bars import WaterbirdsBars
 
-__all__ = ["ExplanationBrowser", "Panel", "PaperTable", "TrainLab", "WaterbirdsBars"]
+__all__ = ["ExplanationBrowser", "FocusBrowser", "Panel", "PaperTable", "TrainLab", "WaterbirdsBars"]

@@ -8,7 +8,7 @@ import pytest
 import e2kd_lab as lab
 from e2kd_lab.examples import explained_examples
 from e2kd_lab.runs import Run, load_runs
-from e2kd_lab.widgets import ExplanationBrowser, PaperTable, TrainLab, WaterbirdsBars
+from e2kd_lab.widgets import ExplanationBrowser, FocusBrowser, PaperTable, TrainLab, WaterbirdsBars
 
 PNG = b"\x89PNG"
 
@@ -180,3 +180,35 @@ def test_examples_come_from_different_classes(few_shots, workspace):
     more = explained_examples(experiment, few_shots[:2], count=30, folder=workspace / "shots")
     assert len(more) == 30
     assert len(set(more.titles)) == 20
+
+
+def test_focus_browser_shows_boxes_of_the_class(workspace, tmp_path):
+    base, folder = lab.experiments.get("voc", "smoke"), workspace / "voc-runs"
+    students = {
+        title: (
+            base.with_setting(setting),
+            [
+                lab.run(base.with_setting(setting).replace(method=m, lam=1.0), folder=folder, progress=False)
+                for m in ("kd", "e2kd")
+            ],
+        )
+        for title, setting in (("EPG teacher", "base"), ("IoU teacher", "iou"))
+    }
+    panel = FocusBrowser(students, folder=folder, page_size=3, export_folder=tmp_path)
+    pictures = [bytes(panel.image.value)]
+    assert len(set(panel.data["image"])) == 3
+    assert set(panel.data["image"]) < set(base.classes())
+    panel.teacher.value = "IoU teacher"
+    pictures.append(bytes(panel.image.value))
+    panel.view.value = False
+    pictures.append(bytes(panel.image.value))
+    panel.classes.value = 2
+    assert set(panel.data["image"]) == {base.classes()[2]}
+    pictures.append(bytes(panel.image.value))
+    assert len(set(pictures)) == 4
+    panel.export_button.click()
+    assert list(tmp_path.glob("focus_iou_*.csv"))
+    panel.page.value = 10
+    assert "no more images" in panel.message.value
+    assert panel.figure is None
+    assert panel.last_error is None

@@ -1,0 +1,233 @@
+"""PASCAL VOC as it lies on disk (Everingham et al., IJCV 2010): images with several labels and the boxes of objects.
+
+``VOCdevkit/VOC<year>`` holds ``JPEGImages/<id>.jpg``, ``Annotations/<id>.xml`` and the lists of ids ``train.txt``,
+``val.txt``, ``trainval.txt`` and ``test.txt`` in ``ImageSets/Main``. The embedded MiniVOC set has the same layout and
+the same reader.
+
+The classes are the 20 of VOC, unless a file ``classes.txt`` beside ``ImageSets`` names others, one a line in the order
+of their numbers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from e2kd_lab.data.voc_annotation import VocImage, read_annotation
+from e2kd_lab.data.voc_split import VocSplit
+from e2kd_lab.errors import DataError
+
+Split = Literal["train", "val", "test", "trainval"]
+CLASSES = (
+    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
+    "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+)  # fmt: skip
+
+_LISTS: tuple[Split, ...] = ("train", "val", "trainval", "test")
+# The paper holds out a tenth of the training images for validation, the same ones for everybody (Sec. C.1.3).
+HELD_OUT = 0.1
+HOLD_OUT_SEED = 42
+
+
+@dataclass(frozen=True)
+class Voc:
+    """A VOC folder that was read and found to be sound.
+
+    Attributes
+    ----------
+    folder : Path
+        The folder ``VOC<year>``.
+    classes : tuple of str
+        Names of the classes in the order of their numbers.
+    splits : mapping of str to tuple of VocImage
+        The official lists that are there, among ``train``, ``val``, ``trainval`` and ``test``, each in its order.
+    """
+
+    folder: Path
+    classes: tuple[str, ...]
+    splits: Mapping[str, tuple[VocImage, ...]]
+
+    def images(self, name: Split) -> tuple[VocImage, ...]:
+        """The images to train on, to select by, or to test on.
+
+        If there is an annotated official test list (VOC 2007, MiniVOC), ``train``, ``val`` and ``test`` are the
+        official lists. Else (VOC 2012, whose test annotations are not public) they are the paper's: ``test`` is the
+        official ``val``; ``val`` is a tenth of the official ``train``, drawn with a fixed seed; ``train`` is the rest.
+
+        Parameters
+        ----------
+        name : str
+            ``train``, ``val``, ``test``, or ``trainval`` for the official list of this name.
+
+        Raises
+        ------
+        DataError
+            If there is no such split, or the list that it is made from is missing.
+        """
+        if name not in _LISTS:
+            raise DataError(f"{self.folder} has no split '{name}'; expected one of {', '.join(_LISTS)}.")
+        if name == "trainval" or ("test" in self.splits and "val" in self.splits):
+            return self._official(name)
+        if name == "test":
+            return self._official("test" if "test" in self.splits else "val")
+        listed = self._official("train")
+        held = max(1, round(HELD_OUT * len(listed)))
+        if len(listed) <= held:
+            raise DataError(
+                f"{_lists(self.folder) / 'train.txt'} lists one image; expected at least 2, because one is held out."
+            )
+        order = np.random.default_rng(HOLD_OUT_SEED).permutation(len(listed))
+        return tuple(listed[index] for index in sorted(order[:held] if name == "val" else order[held:]))
+
+    def split(
+        self,
+        name: Split,
+        *,
+        transform: Callable | None = None,
+        boxes: bool = False,
+        masks: bool = False,
+        cache: bool = False,
+    ) -> VocSplit:
+        """The images of one split (see `images`) as a torch data set (see `VocSplit`)."""
+        return VocSplit(self.images(name), self.classes, transform=transform, boxes=boxes, masks=masks, cache=cache)
+
+    def fingerprint(self) -> str:
+        """A digest that changes when the classes, the lists, an annotation or an image's size in bytes changes."""
+        digest = hashlib.sha256("\n".join(self.classes).encode())
+        for name, images in self.splits.items():
+            digest.update(f"\n{name}\n".encode())
+            for image in images:
+                objects = (image.boxes, image.labels, image.difficult, image.width, image.height)
+                digest.update(f"{image.path.name}\0{objects}\0{image.path.stat().st_size}\n".encode())
+        return "sha256:" + digest.hexdigest()
+
+    def _official(self, name: str) -> tuple[VocImage, ...]:
+        if name not in self.splits:
+            raise DataError(f"{_lists(self.folder)} has no {name}.txt; found {', '.join(self.splits)}.")
+        return self.splits[name]
+
+
+def voc_folders(root: Path | str, year: int | None = None) -> list[Path]:
+    """Folders in the VOC layout: ``root`` itself, or ``VOC<year>`` in it or in its ``VOCdevkit``, sorted by year."""
+    root = Path(root).expanduser()
+    if (root / "ImageSets").is_dir() and (year is None or root.name == f"VOC{year}"):
+        return [root]
+    pattern = "VOC[0-9][0-9][0-9][0-9]" if year is None else f"VOC{year}"
+    return [
+        folder
+        for below in (root, root / "VOCdevkit")
+        for folder in sorted(below.glob(pattern))
+        if (folder / "ImageSets").is_dir()
+    ]
+
+
+def read_voc(root: Path | str, year: int | None = None) -> Voc:
+    """Find and read a folder in the PASCAL VOC layout.
+
+    A ``test`` list of which most images have no annotation, as that of VOC 2012, is left out.
+
+    Parameters
+    ----------
+    root : Path or str
+        The folder ``VOC<year>``, the folder ``VOCdevkit``, or what holds one of them.
+    year : int, optional
+        Needed where a root holds several years, for instance 2012.
+
+    Raises
+    ------
+    DataError
+        If nothing or more than one set is found, or a list, an annotation or an image is missing or wrong.
+    """
+    root = Path(root).expanduser()
+    if not root.is_dir():
+        raise DataError(f"{root} is no folder; expected VOC<year>, VOCdevkit or a root that holds one of them.")
+    found = voc_folders(root, year)
+    if not found:
+        name = f"VOC{year or '<year>'}"
+        raise DataError(f"{root} holds no VOC set; expected {name} or VOCdevkit/{name} in it, with a folder ImageSets.")
+    if len(found) > 1:
+        names = ", ".join(sorted(folder.name for folder in found))
+        raise DataError(f"{root} holds several VOC sets ({names}); expected one: give a year.")
+    folder = found[0]
+    classes = _classes(folder)
+    read: dict[str, VocImage] = {}
+    splits: dict[str, tuple[VocImage, ...]] = {}
+    for name in _LISTS:
+        path = _lists(folder) / f"{name}.txt"
+        if path.is_file():
+            ids = _ids(path)
+            if name != "test" or _mostly_annotated(folder, ids):
+                splits[name] = tuple(_image(folder, path, line, key, classes, read) for line, key in ids)
+    if not splits:
+        raise DataError(
+            f"{_lists(folder)} holds no list; expected train.txt and val.txt, each with one image id a line."
+        )
+    return Voc(folder, classes, splits)
+
+
+def _lists(folder: Path) -> Path:
+    return folder / "ImageSets" / "Main"
+
+
+def _classes(folder: Path) -> tuple[str, ...]:
+    path = folder / "classes.txt"
+    if not path.is_file():
+        return CLASSES
+    names = [line.strip() for line in _text(path).splitlines() if line.strip()]
+    if not names:
+        raise DataError(f"{path} is empty; expected the name of one class a line.")
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise DataError(f"{path} names the class '{twice[0]}' twice; expected each class once.")
+    return tuple(names)
+
+
+def _ids(path: Path) -> list[tuple[int, str]]:
+    """Line numbers and image ids of a list."""
+    seen: dict[str, int] = {}
+    for number, line in enumerate(_text(path).splitlines(), start=1):
+        key = line.strip()
+        if not key:
+            continue
+        # An id is the stem of a file: without folders it cannot leave the data folder.
+        if key in (".", "..") or len(key) > 100 or not all(c.isalnum() or c in "_-." for c in key):
+            raise DataError(
+                f"{path}, line {number}: {key[:40]!r} is no image id; expected the name of a file in JPEGImages, "
+                "without its folder and suffix."
+            )
+        if key in seen:
+            raise DataError(f"{path}, line {number}: '{key}' is already in line {seen[key]}; expected each image once.")
+        seen[key] = number
+    if not seen:
+        raise DataError(f"{path} is empty; expected one image id a line.")
+    return [(number, key) for key, number in seen.items()]
+
+
+def _mostly_annotated(folder: Path, ids: Sequence[tuple[int, str]]) -> bool:
+    there = sum((folder / "Annotations" / f"{key}.xml").is_file() for _, key in ids)
+    return 2 * there >= len(ids)
+
+
+def _image(
+    folder: Path, listing: Path, line: int, key: str, classes: Sequence[str], read: dict[str, VocImage]
+) -> VocImage:
+    if key not in read:
+        annotation, image = folder / "Annotations" / f"{key}.xml", folder / "JPEGImages" / f"{key}.jpg"
+        for kind, path in (("annotation", annotation), ("image", image)):
+            if not path.is_file():
+                raise DataError(f"{listing}, line {line}: the {kind} {path} is not there.")
+        read[key] = read_annotation(annotation, image, classes)
+    return read[key]
+
+
+def _text(path: Path) -> str:
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{path}, line {line}: byte {error.start} is not UTF-8; expected a UTF-8 text file.") from None

@@ -1,0 +1,114 @@
+"""Images with several labels and boxes as a torch data set whose transforms move image and boxes together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from torchvision import tv_tensors
+
+from e2kd_lab.data.boxes import box_masks
+from e2kd_lab.data.images import read_image
+from e2kd_lab.data.voc_annotation import VocImage
+from e2kd_lab.errors import DataError
+
+
+class VocSplit(Dataset):
+    """Images with several labels as a data set of dictionaries.
+
+    A sample has ``image`` (uint8 (3, H, W) before the transform), ``label`` (float (C,), 1 for every class in the
+    image) and ``index``. A transform moves image and boxes together; what a crop leaves of a box stays, and a box of
+    which nothing is left vanishes. The label still names the class of a vanished box: it describes the image, not the
+    crop.
+
+    Parameters
+    ----------
+    images : sequence of VocImage
+        What the set holds, in order.
+    classes : sequence of str
+        Names of the C classes.
+    transform : callable, optional
+        A torchvision v2 transform.
+    boxes : bool
+        Add ``boxes`` (float (N, 4), x1, y1, x2, y2 in pixels of the transformed image) and ``box_labels`` (int (N,)) to
+        a sample. Their number differs from image to image, so that batches need a collate function of their own.
+    masks : bool
+        Add ``box_mask`` (bool (C, H, W)) to a sample: the union of each class's boxes, which batches plainly.
+    cache : bool
+        Keep decoded images in memory; for sets that fit there.
+
+    Attributes
+    ----------
+    labels : Tensor
+        Labels of all images, float (len, C).
+    """
+
+    def __init__(
+        self,
+        images: Sequence[VocImage],
+        classes: Sequence[str],
+        *,
+        transform: Callable | None = None,
+        boxes: bool = False,
+        masks: bool = False,
+        cache: bool = False,
+    ) -> None:
+        self.images, self.classes = tuple(images), tuple(classes)
+        self.transform, self.boxes, self.masks = transform, boxes, masks
+        self._decoded: dict[int, Tensor] | None = {} if cache else None
+        if not self.images:
+            raise DataError("A data set of VOC images is empty; expected at least one image.")
+        self.labels = torch.zeros(len(self.images), len(self.classes))
+        for row, image in zip(self.labels, self.images, strict=True):
+            row[list(image.labels)] = 1
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        described = self.images[index]
+        sample: dict[str, Any] = {"image": self.picture(index)}
+        if self.boxes or self.masks:
+            sample["boxes"] = tv_tensors.BoundingBoxes(
+                torch.tensor(described.boxes), format="XYXY", canvas_size=(described.height, described.width)
+            )
+        if self.transform is not None:
+            sample = self.transform(sample)
+        if self.boxes or self.masks:
+            sample |= self._located(sample["image"], sample.pop("boxes"), torch.tensor(described.labels))
+        return {**sample, "label": self.labels[index].clone(), "index": index}
+
+    def picture(self, index: int) -> Tensor:
+        """The image before the transform, uint8 (3, H, W).
+
+        Raises
+        ------
+        DataError
+            If it cannot be decoded, or its size is not the one that its annotation gives.
+        """
+        if self._decoded is not None and index in self._decoded:
+            return self._decoded[index]
+        described = self.images[index]
+        picture = read_image(described.path)
+        height, width = picture.shape[-2:]
+        if (width, height) != (described.width, described.height):
+            raise DataError(
+                f"Image {described.path} has {width}x{height} pixels; expected {described.width}x{described.height}, "
+                f"as {described.annotation} says."
+            )
+        if self._decoded is not None:
+            self._decoded[index] = picture
+        return picture
+
+    def _located(self, image: Tensor, boxes: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        height, width = image.shape[-2:]
+        boxes = boxes.as_subclass(Tensor)
+        left = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+        boxes, labels = boxes[left], labels[left]
+        located = {"boxes": boxes, "box_labels": labels} if self.boxes else {}
+        if self.masks:
+            located["box_mask"] = box_masks(boxes, labels, len(self.classes), height, width)
+        return located

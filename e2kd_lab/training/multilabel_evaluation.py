@@ -1,0 +1,162 @@
+"""Evaluation where an image may show several classes: what is decided, and where the evidence for each class lies."""
+
+from __future__ import annotations
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from e2kd_lab.data.loading import eval_loader
+from e2kd_lab.data.transforms import as_unit_range
+from e2kd_lab.explain import contribution_maps, explain
+from e2kd_lab.metrics import (
+    dead_maps,
+    energy_pointing_game,
+    explanation_cosine,
+    explanation_iou,
+)
+from e2kd_lab.models import ExplainableModel
+
+IOU_THRESHOLD = 0.05  # of the paper's Table 4
+
+
+@torch.no_grad()
+def multilabel_outcomes(
+    student: ExplainableModel,
+    teacher: ExplainableModel | None,
+    dataset: Dataset,
+    *,
+    device: torch.device | str = "cpu",
+    batch_size: int = 64,
+    workers: int = 0,
+    rank: int = 0,
+    world_size: int = 1,
+) -> pd.DataFrame:
+    """What student and teacher decide about each class of each image, and where the student sees the classes present.
+
+    Evidence is the contribution of each pixel to the class's logit for B-cos networks, GradCAM for standard ones.
+    Teacher and student are compared on the class with the teacher's highest logit, as in Eq. 3.
+
+    Parameters
+    ----------
+    student, teacher : ExplainableModel
+        The networks, on ``device``; evaluated in evaluation mode, their mode is restored. Without a teacher the columns
+        about it are missing.
+    dataset : Dataset
+        Samples with ``image``, ``label`` (C,), ``box_mask`` (C, H, W) and ``index``.
+    device, batch_size, workers
+        How to compute; they do not change what is computed.
+    rank, world_size : int
+        Evaluate every ``world_size``-th image only; the processes' tables are put together.
+
+    Returns
+    -------
+    DataFrame
+        One row an image and class, in order: ``index``, ``class``, ``label``, ``prediction`` (logit >= 0), ``top`` (the
+        class with the highest logit), ``epg`` and ``iou`` (in [0, 1], of present classes only); with a teacher
+        ``teacher_prediction``, ``teacher_top``, and on the latter's row ``explanation_cosine`` and ``dead_map``.
+    """
+    networks: list[nn.Module] = [student] if teacher is None else [student, teacher]
+    modes = [network.training for network in networks]
+    for network in networks:
+        network.eval()
+    parts = []
+    for batch in eval_loader(dataset, batch_size, rank=rank, world_size=world_size, workers=workers):
+        images = as_unit_range(batch["image"].to(device, non_blocking=True))
+        parts.append(_batch(student, teacher, images, batch["label"], batch["box_mask"].to(device), batch["index"]))
+    for network, mode in zip(networks, modes, strict=True):
+        network.train(mode)
+    table = pd.concat(parts, ignore_index=True)
+    if world_size > 1:
+        gathered: list[pd.DataFrame] = [table] * world_size
+        torch.distributed.all_gather_object(gathered, table)
+        table = pd.concat(gathered)
+    return table.sort_values(["index", "class"], ignore_index=True)
+
+
+def multilabel_measures(table: pd.DataFrame) -> pd.DataFrame:
+    """Averages of `multilabel_outcomes`.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``group`` (always ``all``), ``metric``, ``value``: micro ``f1``, ``epg`` and ``iou`` (means over the
+        classes present in each image), ``agreement`` (images whose highest logit is the teacher's class) and
+        ``dead_map_rate`` in percent, ``explanation_cosine`` in [-1, 1].
+    """
+    hits = (table["prediction"] & table["label"]).sum()
+    values = {
+        "f1": 100.0 * 2 * hits / max(1, table["prediction"].sum() + table["label"].sum()),
+        "epg": 100.0 * table["epg"].mean(),
+        "iou": 100.0 * table["iou"].mean(),
+    }
+    if "teacher_top" in table:
+        compared = table[table["teacher_top"]]
+        values["agreement"] = 100.0 * compared["top"].mean()
+        values["explanation_cosine"] = compared["explanation_cosine"].mean()
+        values["dead_map_rate"] = 100.0 * compared["dead_map"].mean()
+    return pd.DataFrame({"group": "all", "metric": list(values), "value": list(values.values())})
+
+
+def evidence(model: ExplainableModel, images: Tensor, classes: Tensor) -> Tensor:
+    """Signed evidence of each pixel for a class: contributions of B-cos networks, GradCAM of standard ones.
+
+    Parameters
+    ----------
+    model : ExplainableModel
+        The network.
+    images : Tensor
+        RGB images in [0, 1], (N, 3, H, W).
+    classes : Tensor
+        The class to explain in each image, (N,).
+
+    Returns
+    -------
+    Tensor
+        (N, H, W).
+    """
+    maps = explain(model, images, classes).maps
+    return (contribution_maps(maps, model.preprocess(images)) if model.explanation == "bcos" else maps)[:, 0]
+
+
+def _batch(
+    student: ExplainableModel,
+    teacher: ExplainableModel | None,
+    images: Tensor,
+    labels: Tensor,
+    masks: Tensor,
+    index: Tensor,
+) -> pd.DataFrame:
+    count, classes = labels.shape
+    columns = {"index": index[:, None].expand(count, classes), "class": torch.arange(classes).expand(count, classes)}
+    columns["label"] = labels > 0
+    if teacher is None:
+        logits = student(student.preprocess(images))
+    else:
+        target = explain(teacher, images)
+        own = explain(student, images, target.classes)
+        logits, compared = own.logits, (torch.arange(count), target.classes.cpu())
+        columns["teacher_prediction"] = target.logits >= 0
+        columns["teacher_top"] = _at(compared, True, columns["label"].new_zeros(count, classes))
+        cosine = explanation_cosine(own.maps, target.maps).cpu().double()
+        columns["explanation_cosine"] = _at(compared, cosine, torch.full((count, classes), torch.nan).double())
+        columns["dead_map"] = _at(compared, dead_maps(own.maps).cpu(), columns["label"].new_zeros(count, classes))
+    columns["prediction"] = logits >= 0
+    columns["top"] = _at(
+        (torch.arange(count), logits.argmax(1).cpu()), True, columns["label"].new_zeros(count, classes)
+    )
+    rows, present = columns["label"].nonzero(as_tuple=True)
+    where = (rows, present)
+    maps = evidence(student, images[rows.to(images.device)], present.to(images.device))
+    inside = masks[rows.to(masks.device), present.to(masks.device)]
+    nowhere = torch.full((count, classes), torch.nan).double()
+    columns["epg"] = _at(where, energy_pointing_game(maps, inside).cpu().double(), nowhere)
+    columns["iou"] = _at(where, explanation_iou(maps, inside, IOU_THRESHOLD).cpu().double(), nowhere)
+    return pd.DataFrame({name: column.cpu().flatten().numpy() for name, column in columns.items()})
+
+
+def _at(where: tuple[Tensor, Tensor], values: Tensor | bool, otherwise: Tensor) -> Tensor:
+    filled = otherwise.clone()
+    filled[where] = torch.as_tensor(values, dtype=filled.dtype)
+    return filled

@@ -1,0 +1,157 @@
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from e2kd_lab.data.voc_annotation import read_annotation
+from e2kd_lab.errors import DataError
+
+CLASSES = ("cat", "dog")
+XML = """<annotation>
+  <size><width>30</width><height>20</height><depth>3</depth></size>
+  <object>
+    <name>cat</name><truncated>0</truncated><difficult>0</difficult>
+    <bndbox><xmax>10</xmax><xmin>3</xmin><ymax>12</ymax><ymin>4</ymin></bndbox>
+    <part><name>head</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox></part>
+  </object>
+  <object>
+    <name>dog</name><difficult>1</difficult>
+    <bndbox><xmin>1</xmin><ymin>1</ymin><xmax>30</xmax><ymax>20</ymax></bndbox>
+  </object>
+</annotation>
+"""
+LAUGHS = '<!DOCTYPE annotation [<!ENTITY a0 "ha">' + "".join(
+    f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 10)
+)
+
+
+def read(folder, content, classes=CLASSES):
+    path = folder / "a.xml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_annotation(path, folder / "a.jpg", classes)
+
+
+def test_boxes_count_from_zero_and_end_outside(tmp_path):
+    image = read(tmp_path, XML)
+    assert image.boxes == ((2, 3, 10, 12), (0, 0, 30, 20))
+    assert image.labels == (0, 1)
+    assert image.difficult == (False, True)
+    assert (image.width, image.height) == (30, 20)
+    assert (image.path, image.annotation) == (tmp_path / "a.jpg", tmp_path / "a.xml")
+
+
+def test_decimals_and_boxes_counted_from_zero_are_read(tmp_path):
+    image = read(tmp_path, XML.replace("<xmin>3<", "<xmin>3.25<").replace("<ymin>4<", "<ymin>0<"))
+    assert image.boxes[0] == (2.25, 0, 10, 12)
+
+
+def test_a_box_of_one_pixel_is_one(tmp_path):
+    assert read(tmp_path, XML.replace("<xmin>3<", "<xmin>10<")).boxes[0] == (9, 3, 10, 12)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("<name>cat<", "<name>lion<", r"a\.xml, object 1 \(lion\): this class is unknown; expected one of cat, dog"),
+        ("<name>cat</name>", "", r"object 1 \(\): this class is unknown"),
+        ("<xmax>10<", "<xmax>31<", r"object 1 \(cat\): the box \(3, 4, 31, 12\) is outside its image of 30x20 pixels"),
+        ("<ymin>4<", "<ymin>-1<", r"the box \(3, -1, 10, 12\) is outside"),
+        ("<xmin>3<", "<xmin>11<", r"object 1 \(cat\): xmin is 11 and xmax is 10; expected xmin up to xmax"),
+        ("<ymin>4<", "<ymin>13<", r"ymin is 13 and ymax is 12"),
+        ("<xmin>3<", "<xmin>three<", r"<xmin> of its <bndbox> is 'three'; expected a number"),
+        ("<xmin>3<", "<xmin>nan<", r"<xmin> of its <bndbox> is 'nan'"),
+        ("<xmin>3</xmin>", "", r"<xmin> of its <bndbox> is ''"),
+        ("<difficult>0<", "<difficult>no<", r"object 1 \(cat\): <difficult> is 'no'; expected 0 or 1"),
+        ("<width>30<", "<width>0<", r"a\.xml gives '0' as <width> of its <size>; expected pixels, 1 to"),
+        ("<height>20</height>", "", r"gives '' as <height>"),
+        ("annotation>", "note>", r"begins with <note>; expected <annotation>"),
+        ("object>", "thing>", r"a\.xml has no <object>; expected at least one"),
+        ("</annotation>", "", r"a\.xml is no well-formed XML: no element found"),
+        ("<annotation>", LAUGHS + "]><annotation>&a9;", r"a\.xml declares a DOCTYPE or entities, which are refused"),
+        ("<annotation>", '<!DOCTYPE x SYSTEM "file:///etc/passwd"><annotation>', r"declares a DOCTYPE"),
+        ("<annotation>", '<?xml version="1.0" encoding="klingon"?><annotation>', r"is no well-formed XML"),
+    ],
+)
+def test_faults_are_named_with_their_place(tmp_path, old, new, sentence):
+    assert old in XML
+    began = time.monotonic()
+    with pytest.raises(DataError, match=sentence) as caught:
+        read(tmp_path, XML.replace(old, new))
+    assert "\n" not in str(caught.value)
+    assert time.monotonic() - began < 1
+
+
+def test_a_missing_file_and_a_folder_in_its_place_are_named(tmp_path):
+    with pytest.raises(DataError, match=r"Annotation .*b\.xml is not there"):
+        read_annotation(tmp_path / "b.xml", tmp_path / "b.jpg", CLASSES)
+    (tmp_path / "c.xml").mkdir()
+    with pytest.raises(DataError, match=r"Annotation .*c\.xml cannot be read"):
+        read_annotation(tmp_path / "c.xml", tmp_path / "c.jpg", CLASSES)
+
+
+def sound_or_refused(folder: Path, content: bytes) -> None:
+    try:
+        image = read(folder, content)
+    except DataError as error:
+        refusal = str(error)
+    else:
+        refusal = ""
+    if refusal:
+        assert "\n" not in refusal
+        return
+    assert image.boxes
+    assert all(0 <= x1 < x2 <= image.width and 0 <= y1 < y2 <= image.height for x1, y1, x2, y2 in image.boxes)
+    assert set(image.labels) <= {0, 1}
+    assert len(image.boxes) == len(image.labels) == len(image.difficult)
+
+
+@settings(max_examples=150)
+@given(content=st.one_of(st.binary(max_size=300), st.text(max_size=300).map(lambda t: t.encode(errors="replace"))))
+def test_any_bytes_end_in_success_or_the_readers_error(tmp_path_factory, content):
+    sound_or_refused(tmp_path_factory.getbasetemp(), content)
+
+
+TOKENS = [
+    b"",
+    b"-",
+    b"0",
+    b"1e9",
+    b"nan",
+    b"1_0",
+    b"<",
+    b"</object>",
+    b"&amp;",
+    b"&#0;",
+    b"<!--",
+    b"\xff\xfe",
+    b"<object/>",
+]
+
+
+@settings(max_examples=300)
+@given(
+    edits=st.lists(
+        st.tuples(
+            st.integers(0, len(XML)), st.integers(0, 12), st.one_of(st.binary(max_size=6), st.sampled_from(TOKENS))
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_any_edit_of_an_annotation_ends_in_success_or_the_readers_error(tmp_path_factory, edits):
+    content = XML.encode()
+    for start, length, text in edits:
+        content = content[:start] + text + content[start + length :]
+    sound_or_refused(tmp_path_factory.getbasetemp(), content)
+
+
+@settings(max_examples=150)
+@given(values=st.lists(st.one_of(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="<&"), max_size=8),
+                                 st.floats().map(str), st.integers().map(str)), min_size=4, max_size=4))  # fmt: skip
+def test_any_value_in_the_place_of_a_number_ends_in_success_or_the_readers_error(tmp_path_factory, values):
+    content = XML
+    for old, new in zip(("<xmin>3<", "<xmax>10<", "<width>30<", "<difficult>0<"), values, strict=True):
+        content = content.replace(old, old[: old.index(">") + 1] + new + "<")
+    sound_or_refused(tmp_path_factory.getbasetemp(), content.encode())
