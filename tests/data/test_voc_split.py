@@ -104,7 +104,7 @@ def test_boxes_follow_what_they_enclose(tmp_path, transform, corner, extent, see
         sample = VocSplit([image], ["red"], transform=transform, boxes=True, masks=True)[0]
     red = sample["image"][0] > 127
     height, width = red.shape
-    # Half of full red lies on the rectangle's edge, so that a pixel either way is all that rounding may cost, each time.
+    # Half of full red lies on the rectangle's edge, so that a pixel either way is all that a resampling may cost.
     tolerance = 2 if transform is TRANSFORMS[-1] else 1
     inner, outer = (
         box_masks(sample["boxes"] + step * torch.tensor([1, 1, -1, -1]), sample["box_labels"], 1, height, width)[0]
