@@ -21,6 +21,7 @@ from e2kd_lab.data.transforms import eval_transform, train_transform
 from e2kd_lab.data.waterbirds import CLASSES, Split, Waterbirds, read_waterbirds
 from e2kd_lab.errors import DataError
 from e2kd_lab.experiments.experiment import Experiment, Family, Scale
+from e2kd_lab.training.guidance import Guidance, GuidanceName
 from e2kd_lab.training.recipe import BCOS_OPTIMISATION, TEACHER_SEED, Recipe
 from e2kd_lab.workspace import data_folder
 
@@ -56,11 +57,29 @@ class WaterbirdsExperiment(Experiment):
 
     Attributes
     ----------
+    guidance : str or None
+        ``energy`` or ``l1``: the teacher learns from the biased images themselves, guided to the birds' masks, as the
+        paper's was; None: it learns from unbiased images, without guidance.
+    guidance_weight : float
+        Weight of the guidance beside the label loss.
     minibirds : MiniBirds or None
         The embedded set that is made where no ``data_root`` is given.
     """
 
+    guidance: GuidanceName | None = None
+    guidance_weight: float = 1.0
     minibirds: MiniBirds | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.guidance is not None:
+            Guidance(self.guidance, self.guidance_weight)  # refuses what makes no sense
+
+    def training_guidance(self) -> Guidance | None:
+        """See `Experiment.training_guidance`; only teachers are guided."""
+        if self.method != "teacher" or self.guidance is None:
+            return None
+        return Guidance(self.guidance, self.guidance_weight)
 
     def settings(self) -> tuple[str, ...]:
         """Columns of Fig. 3: ``base``, ``mixup`` and ``long`` (mixup and five times the epochs)."""
@@ -74,18 +93,19 @@ class WaterbirdsExperiment(Experiment):
         return GRID[self.family]
 
     def config(self) -> dict[str, Any]:
-        """See `Experiment.config`; the embedded set counts by its content."""
-        return {name: value for name, value in super().config().items() if name != "minibirds"}
+        """See `Experiment.config`; the embedded set counts by its content, guidance is the teacher's alone."""
+        skip = {"minibirds"} | (set() if self.training_guidance() else {"guidance", "guidance_weight"})
+        return {name: value for name, value in super().config().items() if name not in skip}
 
     def dataset(self, split: Split) -> Dataset:
         """See `Experiment.dataset`."""
-        teacher_set = self.method == "teacher" and split == "train"
-        waterbirds = _read(str(self._teacher_root() if teacher_set else self._root()))
+        guided = split == "train" and self.training_guidance() is not None
+        waterbirds = _read(str(self._teacher_root() if split == "train" and self._is_unbiased() else self._root()))
         if split == "train":
             transform = train_transform(self.image_size, self.crop_scale)
         else:
             transform = eval_transform(self.image_size, self.resize)
-        return waterbirds.split(split, transform=transform, cache=self.scale != "paper")
+        return waterbirds.split(split, transform=transform, masks=guided, cache=self.scale != "paper")
 
     def classes(self) -> tuple[str, ...]:
         """See `Experiment.classes`."""
@@ -93,8 +113,12 @@ class WaterbirdsExperiment(Experiment):
 
     def data_fingerprint(self) -> str:
         """See `Experiment.data_fingerprint`."""
-        roots = [self._root()] + ([self._teacher_root()] if self.method == "teacher" else [])
+        roots = [self._root()] + ([self._teacher_root()] if self._is_unbiased() else [])
         return "+".join(_read(str(root)).fingerprint() for root in roots)
+
+    def _is_unbiased(self) -> bool:
+        """Whether training images are those without the bias, which unguided teachers learn from."""
+        return self.method == "teacher" and self.guidance is None
 
     def _root(self) -> Path:
         if self.data_root is not None:

@@ -183,7 +183,9 @@ class Trainer:
         )
         for group in optimizer.param_groups:
             group["lr"] = rate
-        masks = batch["box_mask"].to(device, non_blocking=True) if "box_mask" in batch else None
+        masks = batch.get("box_mask", batch["mask"] > 127 if "mask" in batch else None)
+        if masks is not None:
+            masks = masks.to(device, non_blocking=True)
         losses = module(images, labels, frozen, masks)
         self.fabric.backward(losses["loss"])
         if recipe.adaptive_clip is not None:

@@ -96,3 +96,18 @@ def test_guidance_without_masks_is_refused():
     method = Method("teacher", lab.build_model("resnet_mini", 3), guidance=Guidance("l1", 1.0))
     with pytest.raises(ExperimentError, match="training images have no masks"):
         method(images, labels)
+
+
+def test_waterbirds_teachers_can_be_guided_on_the_biased_images(minibirds, tiny, tmp_path):
+    guided = tiny.replace(guidance="energy", guidance_weight=1.0)
+    teacher = guided.teacher_experiment()
+    assert teacher.dataset("train")[0]["mask"].shape == (1, 24, 24)
+    groups = torch.bincount(teacher.dataset("train").groups, minlength=4)
+    assert groups[1] == groups[2] == 0  # the biased set: no bird before the other background
+    run = lab.run(teacher, folder=tmp_path, progress=False)
+    assert "guidance_loss" in set(run.metrics()["metric"])
+    assert teacher.run_name() != tiny.teacher_experiment().run_name()
+    assert guided.replace(method="kd").run_name() != tiny.replace(method="kd").run_name()
+    assert tiny.replace(method="baseline").config().get("guidance") is None
+    with pytest.raises(ExperimentError, match="no guidance 'box'"):
+        tiny.replace(guidance="box")
