@@ -198,10 +198,14 @@ def _label(experiment: Experiment) -> str:
 def _summary(results: pd.DataFrame) -> str:
     test = results[results["split"] == "test"].set_index(["metric", "group"])["value"]
     out = "out_of_distribution"
-    accuracy, group = f"test accuracy {test['accuracy', 'all']:.1f} %", "all"
-    if ("accuracy", out) in test:
-        accuracy, group = f"{accuracy}, out-of-distribution accuracy {test['accuracy', out]:.1f} %", out
-    return (
-        f"{accuracy}, agreement {test['agreement', group]:.1f} %, "
-        f"explanation cosine {test['explanation_cosine', group]:.2f}"
-    )
+    group = out if ("agreement", out) in test else "all"
+    shown = {
+        "test accuracy": ("accuracy", "all"),
+        "out-of-distribution accuracy": ("accuracy", out),
+        "F1": ("f1", "all"),
+        "EPG": ("epg", "all"),
+        "IoU": ("iou", "all"),
+        "agreement": ("agreement", group),
+    }
+    parts = [f"{title} {test[key]:.1f} %" for title, key in shown.items() if key in test]
+    return ", ".join([*parts, f"explanation cosine {test['explanation_cosine', group]:.2f}"])

@@ -208,6 +208,8 @@ def test_focus_browser_shows_boxes_of_the_class(workspace, tmp_path):
     assert len(set(pictures)) == 4
     panel.export_button.click()
     assert list(tmp_path.glob("focus_iou_*.csv"))
+    sliders = TrainLab(base.replace(lam=1.0), folder=folder)
+    assert all(f"{name} " in sliders.message.value for name in ("F1", "EPG", "IoU", "agreement"))
     panel.page.value = 10
     assert "no more images" in panel.message.value
     assert panel.figure is None
