@@ -2,7 +2,7 @@
 
 At paper scale a student of the full data needs days on one data-centre GPU, one of 50 or 200 shots about two fifths of
 that. At lab scale small networks learn from MiniNet (drawn objects) and MiniScenes (drawn scenes) at 64 px, a student
-in half a minute to two minutes on two CPU cores.
+in half a minute to three minutes on two CPU cores.
 """
 
 from __future__ import annotations
