@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import torch
 
+from e2kd_lab.atomic import write_text
 from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.errors import ExperimentError, LabError, RunError
 from e2kd_lab.experiments import Experiment
@@ -199,6 +200,37 @@ def evaluate(
     teacher = None if experiment.method == "teacher" else load_teacher(experiment, folder=folder).to(device)
     look, _ = _evaluation(experiment)
     return look(student.to(device), teacher, experiment.dataset(split), device=device)
+
+
+def outcomes_of(
+    run: Run,
+    experiment: Experiment,
+    *,
+    split: Split = "test",
+    folder: Path | str | None = None,
+    device: str = "cpu",
+) -> pd.DataFrame:
+    """What the student of a finished run and its teacher say about each image of a split.
+
+    Computed once, then kept in the run's folder as ``outcomes-<split>.csv``.
+
+    Parameters
+    ----------
+    run : Run
+        A finished run of a student.
+    experiment : Experiment
+        Gives data and teacher; any method of the run's experiment.
+    split, folder, device
+        See `evaluate`.
+    """
+    path = run.folder / f"outcomes-{split}.csv"
+    if not path.is_file():
+        table = evaluate(experiment, run.load_model(), split=split, folder=folder, device=device)
+        try:
+            write_text(path, table.to_csv(index=False, lineterminator="\n"))
+        except OSError:  # a folder that cannot be written to is still good to read
+            return table
+    return pd.read_csv(path)
 
 
 def averaged(experiment: Experiment, table: pd.DataFrame) -> pd.DataFrame:

@@ -44,7 +44,8 @@ class Run:
     ----------
     folder : Path
         ``<experiment>-<scale>-<method>-<hash>-s<seed>``, with ``config.json``, ``environment.json``, ``metrics.csv``,
-        ``last.ckpt``, ``best.ckpt`` and ``status.json``; where training images were chosen, ``training_files.csv``.
+        ``last.ckpt``, ``best.ckpt`` and ``status.json``; where training images were chosen, ``training_files.csv``;
+        where somebody looked at single images, ``outcomes-<split>.csv``.
     """
 
     folder: Path

@@ -14,7 +14,7 @@ import torch
 
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.data.waterbirds import Split
-from e2kd_lab.execute import load_teacher
+from e2kd_lab.execute import load_teacher, outcomes_of
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.explain import compare
 from e2kd_lab.figures import explanation_comparison
@@ -22,7 +22,6 @@ from e2kd_lab.figures.style import METHOD_TITLES
 from e2kd_lab.metrics.groups import GROUP_TITLES, GROUPS
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
-from e2kd_lab.training import outcomes
 from e2kd_lab.widgets.panel import Panel, by_family, family_switch, shows_errors
 
 
@@ -65,7 +64,7 @@ class ExplanationBrowser(Panel):
     ) -> None:
         experiment, self.experiments = by_family(experiments)
         super().__init__(f"{experiment.name}_explanations", export_folder)
-        self.page_size, self.folder = page_size, folder
+        self.page_size, self.split, self.folder = page_size, split, folder
         self.dataset = experiment.dataset(split)
         self.runs = {
             family: {run.config["method"]: run for run in runs if run.config["family"] == family}
@@ -126,7 +125,10 @@ class ExplanationBrowser(Panel):
             self.say("Looking at all images with these networks ...")
             teacher = load_teacher(self.experiments[family], folder=self.folder)
             students = {method: run.load_model() for method, run in self.runs[family].items()}
-            said = {method: outcomes(student, teacher, self.dataset) for method, student in students.items()}
+            said = {
+                method: outcomes_of(run, self.experiments[family], split=self.split, folder=self.folder)
+                for method, run in self.runs[family].items()
+            }
             self._loaded[family] = _Family({"teacher": teacher, **students}, said)
         return self._loaded[family]
 

@@ -3,11 +3,13 @@
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import e2kd_lab as lab
 from e2kd_lab.examples import explained_examples
 from e2kd_lab.runs import Run, load_runs
+from e2kd_lab.training import measures
 from e2kd_lab.widgets import ExplanationBrowser, FocusBrowser, PaperTable, TrainLab, WaterbirdsBars
 
 PNG = b"\x89PNG"
@@ -38,6 +40,20 @@ def test_explanation_browser_filters_pages_and_exports(tiny, runs, tmp_path):
     panel.export_button.click()
     assert {p.suffix for p in (tmp_path / "exports").iterdir()} == {".pdf", ".svg", ".png", ".csv"}
     assert panel.last_error is None
+
+
+def test_what_networks_say_about_each_image_is_computed_once(tiny, runs, monkeypatch):
+    students = [Run(runs / tiny.replace(method=m, lam=5.0).run_name()) for m in ("kd", "e2kd")]
+    first = ExplanationBrowser(tiny, students, folder=runs).shown.outcomes
+    assert all((run.folder / "outcomes-test.csv").is_file() for run in students)
+    monkeypatch.setattr("e2kd_lab.execute.evaluate", None)
+    again = ExplanationBrowser(tiny, students, folder=runs)
+    assert again.last_error is None
+    for method, table in first.items():
+        pd.testing.assert_frame_equal(again.shown.outcomes[method], table)
+    measured = measures(first["e2kd"]).query("group == 'all'").set_index("metric")["value"]
+    known = students[1].results().query("split == 'test' and group == 'all'").set_index("metric")["value"]
+    assert measured.to_dict() == pytest.approx(known.to_dict(), rel=1e-5)
 
 
 def test_explanation_browser_switches_between_families_and_views(tiny, tiny_bcos, runs):
