@@ -53,7 +53,7 @@ def tiny_bcos(minibirds):
 @pytest.fixture(scope="session")
 def runs(workspace, tiny, tiny_bcos):
     """A folder with finished runs of teacher, baseline, KD and e2KD, of both families of networks."""
-    folder = workspace / "runs"
+    folder = workspace / "runs-of-fixtures"  # notebooks write theirs to workspace / "runs"
     for experiment in (tiny, tiny_bcos):
         for method, values in {"baseline": {}, "kd": {}, "e2kd": {"lam": 5.0}}.items():
             e2kd_lab.run(experiment.replace(method=method, **values), folder=folder, progress=False)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from e2kd_lab.data.loading import eval_loader
@@ -51,12 +52,8 @@ def outcomes(
         One row an image, in order: ``index``, ``label``, ``group`` (-1 without groups), ``prediction``; with a teacher
         ``teacher_prediction``, ``explanation_cosine``, ``dead_map``.
     """
-    networks: list[nn.Module] = [student] if teacher is None else [student, teacher]
-    modes = [network.training for network in networks]
-    for network in networks:
-        network.eval()
-    parts = []
-    for batch in eval_loader(dataset, batch_size, rank=rank, world_size=world_size, workers=workers):
+
+    def look(batch: dict[str, Tensor]) -> pd.DataFrame:
         images = as_unit_range(batch["image"].to(device, non_blocking=True))
         columns: dict[str, Any] = {
             "index": batch["index"],
@@ -72,15 +69,33 @@ def outcomes(
             columns["teacher_prediction"] = target.classes
             columns["explanation_cosine"] = explanation_cosine(own.maps, target.maps)
             columns["dead_map"] = dead_maps(own.maps)
-        parts.append(pd.DataFrame({name: np.asarray(column.cpu()) for name, column in columns.items()}))
-    for network, mode in zip(networks, modes, strict=True):
+        return pd.DataFrame({name: np.asarray(column.cpu()) for name, column in columns.items()})
+
+    batches = eval_loader(dataset, batch_size, rank=rank, world_size=world_size, workers=workers)
+    return look_at(batches, [student, teacher], look, world_size=world_size).sort_values("index", ignore_index=True)
+
+
+def look_at(
+    batches: Iterable[dict[str, Tensor]],
+    networks: Sequence[nn.Module | None],
+    look: Callable[[dict[str, Tensor]], pd.DataFrame],
+    *,
+    world_size: int = 1,
+) -> pd.DataFrame:
+    """The rows that ``look`` gives for each batch, of all processes, with the networks in evaluation mode meanwhile."""
+    present = [network for network in networks if network is not None]
+    modes = [network.training for network in present]
+    for network in present:
+        network.eval()
+    parts = [look(batch) for batch in batches]
+    for network, mode in zip(present, modes, strict=True):
         network.train(mode)
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     if world_size > 1:
         gathered: list[Any] = [None] * world_size
         torch.distributed.all_gather_object(gathered, table)
         table = pd.concat(gathered)
-    return table.sort_values("index", ignore_index=True)
+    return table
 
 
 def measures(table: pd.DataFrame) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from e2kd_lab.data.loading import eval_loader
@@ -17,6 +17,7 @@ from e2kd_lab.metrics import (
     explanation_iou,
 )
 from e2kd_lab.models import ExplainableModel
+from e2kd_lab.training.evaluation import look_at
 
 IOU_THRESHOLD = 0.05  # of the paper's Table 4
 
@@ -57,21 +58,13 @@ def multilabel_outcomes(
         class with the highest logit), ``epg`` and ``iou`` (in [0, 1], of present classes only); with a teacher
         ``teacher_prediction``, ``teacher_top``, and on the latter's row ``explanation_cosine`` and ``dead_map``.
     """
-    networks: list[nn.Module] = [student] if teacher is None else [student, teacher]
-    modes = [network.training for network in networks]
-    for network in networks:
-        network.eval()
-    parts = []
-    for batch in eval_loader(dataset, batch_size, rank=rank, world_size=world_size, workers=workers):
+
+    def look(batch: dict[str, Tensor]) -> pd.DataFrame:
         images = as_unit_range(batch["image"].to(device, non_blocking=True))
-        parts.append(_batch(student, teacher, images, batch["label"], batch["box_mask"].to(device), batch["index"]))
-    for network, mode in zip(networks, modes, strict=True):
-        network.train(mode)
-    table = pd.concat(parts, ignore_index=True)
-    if world_size > 1:
-        gathered: list[pd.DataFrame] = [table] * world_size
-        torch.distributed.all_gather_object(gathered, table)
-        table = pd.concat(gathered)
+        return _batch(student, teacher, images, batch["label"], batch["box_mask"].to(device), batch["index"])
+
+    batches = eval_loader(dataset, batch_size, rank=rank, world_size=world_size, workers=workers)
+    table = look_at(batches, [student, teacher], look, world_size=world_size)
     return table.sort_values(["index", "class"], ignore_index=True)
 
 
