@@ -95,10 +95,10 @@ class Panel:
         boxes = [widgets.HBox(row, layout=widgets.Layout(flex_flow="row wrap")) for row in rows]
         self.widget.children = [*boxes, self.message, self.image]
 
-    def show(self, figure: Figure, data: pd.DataFrame | None = None) -> None:
-        """Make a figure the panel's picture."""
+    def show(self, figure: Figure, data: pd.DataFrame | None = None, png: bytes | None = None) -> None:
+        """Make a figure the panel's picture; ``png`` is the figure drawn before."""
         self.figure, self.data = figure, data
-        self.image.value = figure_bytes(figure)
+        self.image.value = figure_bytes(figure) if png is None else png
 
     def say(self, text: str) -> None:
         """Write a line below the controls."""

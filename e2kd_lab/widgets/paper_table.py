@@ -7,8 +7,9 @@ from typing import Any
 
 import ipywidgets as widgets
 import pandas as pd
+from matplotlib.figure import Figure
 
-from e2kd_lab.figures import beside_paper, method_bars, shot_curves
+from e2kd_lab.figures import beside_paper, figure_bytes, method_bars, shot_curves
 from e2kd_lab.figures.style import METHOD_ORDER, METHOD_TITLES
 from e2kd_lab.runs import select_by_validation
 from e2kd_lab.widgets.panel import Panel, shows_errors
@@ -44,6 +45,7 @@ class PaperTable(Panel):
         super().__init__(table, export_folder)
         self.results, self.table, self.title = results, table, title
         self.rows = beside_paper(select_by_validation(results), table)
+        self._drawn: dict[tuple[str, int, tuple[str, ...]], tuple[Figure, pd.DataFrame, bytes]] = {}
         places = self.rows.groupby("place")["column"].unique()
         self.view = widgets.ToggleButtons(
             description="View",
@@ -56,7 +58,7 @@ class PaperTable(Panel):
             description="Data",
             options=[(" / ".join(columns), place) for place, columns in places.items()],
             continuous_update=False,
-            layout=widgets.Layout(width="380px", display=None if len(places) > 1 else "none"),
+            layout=widgets.Layout(width="460px", display=None if len(places) > 1 else "none"),
         )
         present = [method for method in METHOD_ORDER if method in set(self.rows["method"]) - {"teacher"}]
         self.methods = widgets.SelectMultiple(
@@ -70,6 +72,21 @@ class PaperTable(Panel):
             control.observe(self._draw, "value")
         self.arrange([self.view, self.shots], [self.methods, self.export_button])
         self._draw(None)
+        for _, place in self.shots.options:  # so that the slider answers at once
+            self._picture(self.view.value, place, self.methods.value)
+
+    def _picture(self, view: str, place: int, methods: tuple[str, ...]) -> tuple[Figure, pd.DataFrame, bytes]:
+        """Figure, numbers and PNG of what the controls say; drawn once, because drawing takes half a second."""
+        key = (view, place, methods)
+        if key not in self._drawn:
+            shown = self.rows[self.rows["method"].isin([*methods, "teacher"])]
+            if view == "curves":
+                figure = shot_curves(shown, place=place, title=self.title)
+            else:
+                shown = shown[shown["place"] == place]
+                figure = method_bars(shown, title=self.title)
+            self._drawn[key] = (figure, shown, figure_bytes(figure))
+        return self._drawn[key]
 
     @shows_errors
     def _draw(self, _: Any) -> None:
@@ -77,14 +94,8 @@ class PaperTable(Panel):
         if not methods:
             self.say("Choose at least one method.")
             return
-        shown = self.rows[self.rows["method"].isin([*methods, "teacher"])]
-        if self.view.value == "curves":
-            figure = shot_curves(shown, place=place, title=self.title)
-        else:
-            shown = shown[shown["place"] == place]
-            figure = method_bars(shown, title=self.title)
         self.export_name = f"{self.table}_{self.view.value}_{place}"
-        self.show(figure, shown)
+        self.show(*self._picture(self.view.value, place, methods))
         done = self.results.query("status == 'done' and method != 'teacher'")
         self.say(
             f"{done['run'].nunique()} finished runs. For each method and column: the temperature and weight with the "
