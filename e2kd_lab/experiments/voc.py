@@ -185,6 +185,8 @@ def build(scale: Scale, family: Family = "bcos") -> VocExperiment:
         resize=32 if small else 64,
         crop_scale=(0.5, 1.0),
         select="best",
+        guidance_weight=0.3,
+        l1_weight=5.0,
         minivoc=MiniVoc(size=48, train=16, val=8, test=8) if small else MiniVoc(),
         **optimisation,
     )
