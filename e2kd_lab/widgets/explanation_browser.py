@@ -177,7 +177,9 @@ class ExplanationBrowser(Panel):
         titles = tuple(self._part_titles[sample[self._part]] for sample in samples)
         comparison = compare(self.shown.models, images, labels, titles)
         self.export_name = f"explanations_{self.family.value}"
-        self.show(explanation_comparison(comparison, contributions=self.view.value), self._page_data(indices))
+        side_by_side = 2 if len(self.shown.models) < 6 else 1  # so that titles do not touch
+        figure = explanation_comparison(comparison, side_by_side=side_by_side, contributions=self.view.value)
+        self.show(figure, self._page_data(indices))
         shown = f"Images {first + 1} to {first + len(indices)} of {len(self.selected)}"
         self.say(f"{shown}. Every map explains the teacher's prediction; ✓ and ✗ mark each network's own prediction.")
 
