@@ -14,6 +14,7 @@ from e2kd_lab.execute import load_teacher
 from e2kd_lab.experiments import Experiment, VocExperiment
 from e2kd_lab.explain import Comparison, compare, compare_class
 from e2kd_lab.metrics.groups import GROUP_TITLES, GROUPS
+from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
 
 
@@ -38,10 +39,8 @@ def explained_examples(
     parts = np.asarray(dataset.groups if grouped else dataset.labels)  # type: ignore[attr-defined]
     titles = [GROUP_TITLES[group] for group in GROUPS] if grouped else list(experiment.classes())
     samples = [dataset[index] for index in _spread(parts, count)]
-    models = {"teacher": load_teacher(experiment, folder=folder)}
-    models |= {run.config["method"]: run.load_model() for run in runs}
     return compare(
-        models,
+        _networks(experiment, runs, folder),
         as_unit_range(torch.stack([sample["image"] for sample in samples])),
         torch.tensor([sample["label"] for sample in samples]),
         tuple(titles[sample["group" if grouped else "label"]] for sample in samples),
@@ -81,10 +80,8 @@ def focused_examples(
     if not pairs:
         return Comparison(torch.zeros(0, 3, 1, 1), {}, {})
     samples = [dataset[index] for _, index in pairs]
-    models = {"teacher": load_teacher(experiment, folder=folder)}
-    models |= {run.config["method"]: run.load_model() for run in runs}
     return compare_class(
-        models,
+        _networks(experiment, runs, folder),
         as_unit_range(torch.stack([sample["image"] for sample in samples])),
         torch.tensor([number for number, _ in pairs]),
         tuple(names[number] for number, _ in pairs),
@@ -92,6 +89,12 @@ def focused_examples(
             sample["boxes"][sample["box_labels"] == number] for (number, _), sample in zip(pairs, samples, strict=True)
         ),
     )
+
+
+def _networks(experiment: Experiment, runs: Sequence[Run], folder: Path | str | None) -> dict[str, ExplainableModel]:
+    """The teacher, then the students by method."""
+    students = {run.config["method"]: run.load_model() for run in runs}
+    return {"teacher": load_teacher(experiment, folder=folder), **students}
 
 
 def _spread(parts: np.ndarray, count: int) -> list[int]:

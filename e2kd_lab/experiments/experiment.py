@@ -15,7 +15,7 @@ from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.errors import ExperimentError
 from e2kd_lab.models import model_names
 from e2kd_lab.models.checkpoints import weights_fingerprint
-from e2kd_lab.training.guidance import Guidance
+from e2kd_lab.training.guidance import Guidance, GuidanceName
 from e2kd_lab.training.method import METHODS, MethodName, uses_lam, uses_tau
 from e2kd_lab.training.recipe import Recipe
 
@@ -68,6 +68,10 @@ class Experiment(Recipe):
         Smallest and largest share of the image that a random training crop covers.
     select : str
         The checkpoint that is evaluated: ``last`` or ``best`` (by validation accuracy).
+    guidance : str or None
+        Of the teacher that is trained here: ``energy`` or ``l1`` (see `e2kd_lab.training.Guidance`), or None.
+    guidance_weight : float
+        Weight of the guidance beside the label loss.
     """
 
     name: str
@@ -89,6 +93,8 @@ class Experiment(Recipe):
     resize: int
     crop_scale: tuple[float, float] = (0.08, 1.0)
     select: Literal["last", "best"] = "last"
+    guidance: GuidanceName | None = None
+    guidance_weight: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -105,6 +111,8 @@ class Experiment(Recipe):
             )
         if self.select not in ("last", "best"):
             raise ExperimentError(f"'select' is '{self.select}'; expected last or best.")
+        if self.guidance is not None:
+            Guidance(self.guidance, self.guidance_weight)  # refuses what makes no sense
 
     def replace(self, **changes: Any) -> Self:
         """A copy with other values, for instance ``replace(method="e2kd", lam=5.0)``.
@@ -146,8 +154,10 @@ class Experiment(Recipe):
         return False
 
     def training_guidance(self) -> Guidance | None:
-        """How the explanations of the network that this experiment trains are guided, if they are."""
-        return None
+        """How the explanations of the network that this experiment trains are guided; only teachers are."""
+        if self.method != "teacher" or self.guidance is None:
+            return None
+        return Guidance(self.guidance, self.guidance_weight)
 
     def settings(self) -> tuple[str, ...]:
         """Names of the experiment's variants, ``base`` among them."""
@@ -229,6 +239,8 @@ class Experiment(Recipe):
             values["lam"] = 0.0
         if not uses_tau(self.method):
             values["tau"] = 1.0
+        if self.training_guidance() is None:
+            del values["guidance"], values["guidance_weight"]
         if self.step_epochs is None:  # so that runs from before this field keep their names
             del values["step_epochs"]
         values |= {

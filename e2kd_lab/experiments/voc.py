@@ -23,7 +23,7 @@ from e2kd_lab.data.voc_split import VocSplit
 from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.errors import DataError, ExperimentError
 from e2kd_lab.experiments.experiment import Experiment, Family, Scale
-from e2kd_lab.training.guidance import GUIDANCE, Guidance, GuidanceName
+from e2kd_lab.training.guidance import GUIDANCE, GuidanceName
 from e2kd_lab.training.recipe import BCOS_OPTIMISATION, TEACHER_SEED, Recipe
 from e2kd_lab.workspace import data_folder
 
@@ -45,23 +45,20 @@ class VocExperiment(Experiment):
     ----------
     guidance : str or None
         Of the teacher: ``energy`` (EPG teacher), ``l1`` (IoU teacher) or None for an unguided one.
-    guidance_weight : float
-        Weight of the guidance beside the label loss.
     l1_weight : float
-        The same in the setting ``iou``.
+        ``guidance_weight`` in the setting ``iou``.
     minivoc : MiniVoc or None
         The embedded set that is made where no ``data_root`` is given.
     """
 
     guidance: GuidanceName | None = "energy"
-    guidance_weight: float = 1.0
     l1_weight: float = 1.0
     minivoc: MiniVoc | None = None
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.guidance is not None and self.guidance not in GUIDANCE:
             raise ExperimentError(f"'guidance' is '{self.guidance}'; expected {', '.join(GUIDANCE)} or None.")
+        super().__post_init__()
         if self.method not in ("teacher", *GRID):
             raise ExperimentError(
                 f"Method '{self.method}' is not for images with several labels; expected one of {', '.join(GRID)}."
@@ -71,12 +68,6 @@ class VocExperiment(Experiment):
     def multilabel(self) -> bool:
         """See `Experiment.multilabel`."""
         return True
-
-    def training_guidance(self) -> Guidance | None:
-        """See `Experiment.training_guidance`; teachers are guided, students are not."""
-        if self.method != "teacher" or self.guidance is None:
-            return None
-        return Guidance(self.guidance, self.guidance_weight)
 
     def settings(self) -> tuple[str, ...]:
         """Columns of Table 4: ``base``, the EPG teacher, and ``iou``, the IoU teacher."""
@@ -89,9 +80,8 @@ class VocExperiment(Experiment):
         return GRID
 
     def config(self) -> dict[str, Any]:
-        """See `Experiment.config`; the embedded set counts by its content, a teacher's guidance is the teacher's."""
-        skip = {"minivoc", "l1_weight"} | (set() if self.method == "teacher" else {"guidance", "guidance_weight"})
-        return {name: value for name, value in super().config().items() if name not in skip}
+        """See `Experiment.config`; the embedded set counts by its content."""
+        return {name: value for name, value in super().config().items() if name not in ("minivoc", "l1_weight")}
 
     def located(self, split: Split) -> VocSplit:
         """The images of a split as evaluation sees them, with ``boxes`` and ``box_labels`` (see `VocSplit`)."""

@@ -21,7 +21,6 @@ from e2kd_lab.data.transforms import eval_transform, train_transform
 from e2kd_lab.data.waterbirds import CLASSES, Split, Waterbirds, read_waterbirds
 from e2kd_lab.errors import DataError
 from e2kd_lab.experiments.experiment import Experiment, Family, Scale
-from e2kd_lab.training.guidance import Guidance, GuidanceName
 from e2kd_lab.training.recipe import BCOS_OPTIMISATION, TEACHER_SEED, Recipe
 from e2kd_lab.workspace import data_folder
 
@@ -60,26 +59,11 @@ class WaterbirdsExperiment(Experiment):
     guidance : str or None
         ``energy`` or ``l1``: the teacher learns from the biased images themselves, guided to the birds' masks, as the
         paper's was; None: it learns from unbiased images, without guidance.
-    guidance_weight : float
-        Weight of the guidance beside the label loss.
     minibirds : MiniBirds or None
         The embedded set that is made where no ``data_root`` is given.
     """
 
-    guidance: GuidanceName | None = None
-    guidance_weight: float = 1.0
     minibirds: MiniBirds | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.guidance is not None:
-            Guidance(self.guidance, self.guidance_weight)  # refuses what makes no sense
-
-    def training_guidance(self) -> Guidance | None:
-        """See `Experiment.training_guidance`; only teachers are guided."""
-        if self.method != "teacher" or self.guidance is None:
-            return None
-        return Guidance(self.guidance, self.guidance_weight)
 
     def settings(self) -> tuple[str, ...]:
         """Columns of Fig. 3: ``base``, ``mixup`` and ``long`` (mixup and five times the epochs)."""
@@ -93,9 +77,8 @@ class WaterbirdsExperiment(Experiment):
         return GRID[self.family]
 
     def config(self) -> dict[str, Any]:
-        """See `Experiment.config`; the embedded set counts by its content, guidance is the teacher's alone."""
-        skip = {"minibirds"} | (set() if self.training_guidance() else {"guidance", "guidance_weight"})
-        return {name: value for name, value in super().config().items() if name not in skip}
+        """See `Experiment.config`; the embedded set counts by its content."""
+        return {name: value for name, value in super().config().items() if name != "minibirds"}
 
     def dataset(self, split: Split) -> Dataset:
         """See `Experiment.dataset`."""

@@ -2,6 +2,16 @@
 
 from e2kd_lab.explain.bcos import bcos_weights, contribution_maps
 from e2kd_lab.explain.comparison import Comparison, compare, compare_class
+from e2kd_lab.explain.evidence import evidence_maps
 from e2kd_lab.explain.explanation import Explanation, explain
 
-__all__ = ["Comparison", "Explanation", "bcos_weights", "compare", "compare_class", "contribution_maps", "explain"]
+__all__ = [
+    "Comparison",
+    "Explanation",
+    "bcos_weights",
+    "compare",
+    "compare_class",
+    "contribution_maps",
+    "evidence_maps",
+    "explain",
+]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from e2kd_lab.errors import ExperimentError
-from e2kd_lab.explain import contribution_maps, explain
+from e2kd_lab.explain import evidence_maps, explain
 from e2kd_lab.losses import energy_guidance_loss, l1_guidance_loss
 from e2kd_lab.models import ExplainableModel
 
@@ -67,13 +67,11 @@ class Guidance:
         """
         classes = labels if labels.ndim == 1 else _one_of(labels)
         explanation = explain(model, images, classes, create_graph=True)
-        maps = explanation.maps
-        if model.explanation == "bcos":
-            maps = contribution_maps(maps, model.preprocess(images))
+        maps = evidence_maps(model, images, explanation.maps)
         channels = classes.clamp(max=masks.shape[1] - 1)
         chosen = masks[torch.arange(len(masks), device=masks.device), channels]
         loss = energy_guidance_loss if self.name == "energy" else l1_guidance_loss
-        return explanation.logits, loss(maps[:, 0], chosen)
+        return explanation.logits, loss(maps, chosen)
 
 
 def _one_of(labels: Tensor) -> Tensor:

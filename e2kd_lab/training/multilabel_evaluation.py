@@ -9,12 +9,13 @@ from torch.utils.data import Dataset
 
 from e2kd_lab.data.loading import eval_loader
 from e2kd_lab.data.transforms import as_unit_range
-from e2kd_lab.explain import contribution_maps, explain
+from e2kd_lab.explain import evidence_maps, explain
 from e2kd_lab.metrics import (
     dead_maps,
     energy_pointing_game,
     explanation_cosine,
     explanation_iou,
+    multilabel_f1,
 )
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.training.evaluation import look_at
@@ -78,9 +79,9 @@ def multilabel_measures(table: pd.DataFrame) -> pd.DataFrame:
         classes present in each image), ``agreement`` (images whose highest logit is the teacher's class) and
         ``dead_map_rate`` in percent, ``explanation_cosine`` in [-1, 1].
     """
-    hits = (table["prediction"] & table["label"]).sum()
+    decided, shown = (torch.tensor(table[[name]].to_numpy(dtype=float)) for name in ("prediction", "label"))
     values = {
-        "f1": 100.0 * 2 * hits / max(1, table["prediction"].sum() + table["label"].sum()),
+        "f1": 100.0 * multilabel_f1(2 * decided - 1, shown),  # a decision as a logit: 1 or -1
         "epg": 100.0 * table["epg"].mean(),
         "iou": 100.0 * table["iou"].mean(),
     }
@@ -90,27 +91,6 @@ def multilabel_measures(table: pd.DataFrame) -> pd.DataFrame:
         values["explanation_cosine"] = compared["explanation_cosine"].mean()
         values["dead_map_rate"] = 100.0 * compared["dead_map"].mean()
     return pd.DataFrame({"group": "all", "metric": list(values), "value": list(values.values())})
-
-
-def evidence(model: ExplainableModel, images: Tensor, classes: Tensor) -> Tensor:
-    """Signed evidence of each pixel for a class: contributions of B-cos networks, GradCAM of standard ones.
-
-    Parameters
-    ----------
-    model : ExplainableModel
-        The network.
-    images : Tensor
-        RGB images in [0, 1], (N, 3, H, W).
-    classes : Tensor
-        The class to explain in each image, (N,).
-
-    Returns
-    -------
-    Tensor
-        (N, H, W).
-    """
-    maps = explain(model, images, classes).maps
-    return (contribution_maps(maps, model.preprocess(images)) if model.explanation == "bcos" else maps)[:, 0]
 
 
 def _batch(
@@ -141,7 +121,8 @@ def _batch(
     )
     rows, present = columns["label"].nonzero(as_tuple=True)
     where = (rows, present)
-    maps = evidence(student, images[rows.to(images.device)], present.to(images.device))
+    shown = images[rows.to(images.device)]
+    maps = evidence_maps(student, shown, explain(student, shown, present.to(images.device)).maps)
     inside = masks[rows.to(masks.device), present.to(masks.device)]
     nowhere = torch.full((count, classes), torch.nan).double()
     columns["epg"] = _at(where, energy_pointing_game(maps, inside).cpu().double(), nowhere)

@@ -5,10 +5,9 @@ import torch
 
 import e2kd_lab as lab
 from e2kd_lab.errors import ExperimentError
-from e2kd_lab.explain import contribution_maps
+from e2kd_lab.explain import contribution_maps, evidence_maps
 from e2kd_lab.metrics import energy_pointing_game
 from e2kd_lab.training import Guidance, Method
-from e2kd_lab.training.multilabel_evaluation import evidence
 
 
 def batch(count=8, size=32, classes=3):
@@ -52,7 +51,7 @@ def test_the_guided_loss_is_one_minus_epg_of_the_contributions():
     epg = energy_pointing_game(maps, masks[torch.arange(8), labels])
     torch.testing.assert_close(loss, 1 - epg.mean())
     torch.testing.assert_close(logits, explanation.logits)
-    torch.testing.assert_close(evidence(model, images, labels), maps)
+    torch.testing.assert_close(evidence_maps(model, images, explanation.maps), maps)
 
 
 def test_an_only_object_belongs_to_every_class():

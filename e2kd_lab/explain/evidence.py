@@ -1,0 +1,28 @@
+"""Where the evidence for a class lies: one map a class, in the form that EPG, IoU and guidance look at."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from e2kd_lab.explain.bcos import contribution_maps
+from e2kd_lab.models import ExplainableModel
+
+
+def evidence_maps(model: ExplainableModel, images: Tensor, maps: Tensor) -> Tensor:
+    """Signed evidence of each pixel: contributions to the logit for B-cos networks, GradCAM for standard ones.
+
+    Parameters
+    ----------
+    model : ExplainableModel
+        The network that was explained.
+    images : Tensor
+        RGB images in [0, 1], (N, 3, H, W).
+    maps : Tensor
+        The network's explanations of these images (see `explain`), (N, C, H, W).
+
+    Returns
+    -------
+    Tensor
+        (N, H, W); differentiable where ``maps`` are.
+    """
+    return (contribution_maps(maps, model.preprocess(images)) if model.explanation == "bcos" else maps)[:, 0]
