@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +40,7 @@ def explained_examples(
     titles = [GROUP_TITLES[group] for group in GROUPS] if grouped else list(experiment.classes())
     samples = [dataset[index] for index in _spread(parts, count)]
     return compare(
-        _networks(experiment, runs, folder),
+        networks_of(experiment, runs, folder),
         as_unit_range(torch.stack([sample["image"] for sample in samples])),
         torch.tensor([sample["label"] for sample in samples]),
         tuple(titles[sample["group" if grouped else "label"]] for sample in samples),
@@ -49,27 +49,24 @@ def explained_examples(
 
 def focused_examples(
     experiment: VocExperiment,
-    runs: Sequence[Run],
+    networks: Mapping[str, ExplainableModel],
     *,
     classes: Sequence[int] | None = None,
     count: int = 8,
     skip: int = 0,
-    folder: Path | str | None = None,
 ) -> Comparison:
     """Test images that show given classes, each explained for one of them, with the boxes of its objects.
 
     Parameters
     ----------
     experiment : Experiment
-        Gives the images, where an image may show several classes, and the teacher.
-    runs : sequence of Run
-        Finished runs of students, one a method, in the order of the columns.
+        Gives the images, where an image may show several classes.
+    networks : mapping
+        Teacher and students by name, see `networks_of`.
     classes : sequence of int, optional
         The classes to walk through; all by default.
     count, skip : int
         Number of examples, and how many to leave out before them; fewer are returned where there are no more.
-    folder : Path or str, optional
-        Where runs lie.
     """
     dataset, names = experiment.located("test"), experiment.classes()
     chosen = range(len(names)) if classes is None else classes
@@ -81,7 +78,7 @@ def focused_examples(
         return Comparison(torch.zeros(0, 3, 1, 1), {}, {})
     samples = [dataset[index] for _, index in pairs]
     return compare_class(
-        _networks(experiment, runs, folder),
+        networks,
         as_unit_range(torch.stack([sample["image"] for sample in samples])),
         torch.tensor([number for number, _ in pairs]),
         tuple(names[number] for number, _ in pairs),
@@ -91,8 +88,10 @@ def focused_examples(
     )
 
 
-def _networks(experiment: Experiment, runs: Sequence[Run], folder: Path | str | None) -> dict[str, ExplainableModel]:
-    """The teacher, then the students by method."""
+def networks_of(
+    experiment: Experiment, runs: Sequence[Run], folder: Path | str | None = None
+) -> dict[str, ExplainableModel]:
+    """The experiment's teacher by the name ``teacher``, then the students of finished runs by their methods."""
     students = {run.config["method"]: run.load_model() for run in runs}
     return {"teacher": load_teacher(experiment, folder=folder), **students}
 

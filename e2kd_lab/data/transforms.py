@@ -15,8 +15,8 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 
-def train_transform(size: int, scale: tuple[float, float] = (0.08, 1.0)) -> v2.Transform:
-    """Random resized crop and horizontal flip.
+def train_transform(size: int, scale: tuple[float, float] = (0.08, 1.0), rand_augment: int = 0) -> v2.Transform:
+    """Random resized crop and horizontal flip, then RandAugment.
 
     Parameters
     ----------
@@ -24,8 +24,13 @@ def train_transform(size: int, scale: tuple[float, float] = (0.08, 1.0)) -> v2.T
         Side of the square result in pixels.
     scale : tuple of float
         Smallest and largest share of the image's area that a crop covers.
+    rand_augment : int
+        Magnitude of RandAugment's two operations, of 30; 0 for none. It applies to images only, not to masks.
     """
-    return v2.Compose([v2.RandomResizedCrop(size, scale=scale, antialias=True), v2.RandomHorizontalFlip()])
+    parts = [v2.RandomResizedCrop(size, scale=scale, antialias=True), v2.RandomHorizontalFlip()]
+    if rand_augment:
+        parts.append(v2.RandAugment(magnitude=rand_augment, interpolation=v2.InterpolationMode.BILINEAR))
+    return v2.Compose(parts)
 
 
 def eval_transform(size: int, resize: int) -> v2.Transform:

@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from e2kd_lab.errors import ExperimentError
-from e2kd_lab.experiments import imagenet, voc, waterbirds
+from e2kd_lab.experiments import cnn_to_vit, imagenet, voc, waterbirds
+from e2kd_lab.experiments.cnn_to_vit import CnnToVitExperiment
 from e2kd_lab.experiments.experiment import FAMILIES, SCALES, Experiment, Family, Scale
 from e2kd_lab.experiments.imagenet import ImageNetExperiment
 from e2kd_lab.experiments.voc import VocExperiment
 from e2kd_lab.experiments.waterbirds import WaterbirdsExperiment
 
-__all__ = ["Experiment", "ImageNetExperiment", "VocExperiment", "WaterbirdsExperiment", "get", "names"]
+__all__ = [
+    "CnnToVitExperiment",
+    "Experiment",
+    "ImageNetExperiment",
+    "VocExperiment",
+    "WaterbirdsExperiment",
+    "get",
+    "names",
+]
 
-AnyExperiment = WaterbirdsExperiment | ImageNetExperiment | VocExperiment
+AnyExperiment = WaterbirdsExperiment | ImageNetExperiment | VocExperiment | CnnToVitExperiment
 
 # Each experiment's builder, and the networks it has unless told otherwise.
 _REGISTRY: dict[str, tuple[Callable[[Scale, Family], AnyExperiment], Family]] = {
@@ -25,6 +34,7 @@ _REGISTRY: dict[str, tuple[Callable[[Scale, Family], AnyExperiment], Family]] = 
     "data_free": (imagenet.build_data_free, "bcos"),
     "prior_work": (imagenet.build_prior_work, "standard"),
     "voc": (voc.build, "bcos"),
+    "cnn_to_vit": (cnn_to_vit.build, "bcos"),
 }
 
 

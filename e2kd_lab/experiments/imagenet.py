@@ -12,9 +12,10 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from torch.utils.data import Dataset
+from torchvision.transforms import v2
 
 from e2kd_lab.data.frozen import FrozenImages, FrozenSpec, FrozenTeacher
 from e2kd_lab.data.image_folders import (
@@ -156,7 +157,7 @@ class ImageNetExperiment(Experiment):
             return {**grids, "at": [{"lam": 1000.0}], "reviewkd": [{"lam": 1.0}]}
         return {method: grid for method, grid in grids.items() if self.own == self.images or method in _LABEL_FREE}
 
-    def teacher_experiment(self) -> ImageNetExperiment:
+    def teacher_experiment(self) -> Self:
         """See `Experiment.teacher_experiment`; teachers see all images of their own data set."""
         # Named after the data, not after the experiment, so that experiments share them.
         changes = {"name": self.own, "images": self.own, "image_root": None, "shots": None}
@@ -171,22 +172,19 @@ class ImageNetExperiment(Experiment):
 
     def dataset(self, split: Split) -> Dataset:
         """See `Experiment.dataset`."""
-        own = self._read(self.own)
         if split == "test":
-            images: list[LabelledImage] = list(own.test)
+            images = self.test_images()
         elif split == "val":
-            images = hold_out(own.train, self.held_out)[1]
+            images = hold_out(self._read(self.own).train, self.held_out)[1]
         elif self.frozen and self.method in ("kd", "e2kd"):
             return self._frozen_images()
         else:
             images = self.training_images()
-        training = split == "train"
-        transform = (
-            train_transform(self.image_size, self.crop_scale)
-            if training
-            else eval_transform(self.image_size, self.resize)
-        )
+        transform = self._training_transform() if split == "train" else eval_transform(self.image_size, self.resize)
         return LabelledImages(images, transform=transform, cache=self.scale != "paper")
+
+    def _training_transform(self) -> v2.Transform:
+        return train_transform(self.image_size, self.crop_scale)
 
     def classes(self) -> tuple[str, ...]:
         """See `Experiment.classes`; folder names, which for ImageNet are WordNet identifiers."""
@@ -227,6 +225,10 @@ class ImageNetExperiment(Experiment):
         cache = FrozenTeacher(self.frozen_folder(), teacher=spec.teacher, data=spec.data)
         images = LabelledImages(self.training_images(), cache=self.scale != "paper")
         return FrozenImages(images, self.training_files() or [], cache, self.image_size, self.crop_scale)
+
+    def test_images(self) -> list[LabelledImage]:
+        """The images that students are evaluated on."""
+        return list(self._read(self.own).test)
 
     def training_images(self) -> list[LabelledImage]:
         """The images that students see, by class, the same for all methods."""

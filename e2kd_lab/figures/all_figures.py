@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from e2kd_lab.figures.beside_paper import beside_paper, method_bars, shot_curves
 from e2kd_lab.figures.export import export_figure
+from e2kd_lab.figures.voc import epg_iou_plane
 from e2kd_lab.figures.waterbirds import DISTRIBUTIONS, waterbirds_bars
 from e2kd_lab.runs import select_by_validation
 
@@ -17,6 +19,7 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
     "table1": ("imagenet_standard",),
     "table2": ("imagenet_bcos",),
     "table3": ("imagenet_bcos_densenet", "imagenet_frozen"),
+    "table4": ("voc",),
     "table5": ("data_free",),
     "tableB1": ("prior_work",),
 }
@@ -52,6 +55,11 @@ def write_all_figures(results: pd.DataFrame, folder: Path) -> list[Path]:
             part = done[done["experiment"].isin(names) & (done["scale"] == scale)]
             taught = done[done["run"].isin(part["teacher"])]
             rows = beside_paper(select_by_validation(pd.concat([part, taught])), table)
-            draw = shot_curves if rows["place"].max() > 1 else method_bars
-            files += export_figure(draw(rows), folder / f"{table}_{scale}", rows)
+            files += export_figure(_drawn(table, rows), folder / f"{table}_{scale}", rows)
     return files
+
+
+def _drawn(table: str, rows: pd.DataFrame) -> Figure:
+    if table == "table4":
+        return epg_iou_plane(rows)
+    return shot_curves(rows) if rows["place"].max() > 1 else method_bars(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import pickle
 import re
 from collections.abc import Mapping
@@ -14,11 +15,16 @@ from torch import Tensor, nn
 from torchvision.models import get_model_weights
 
 from e2kd_lab.errors import CheckpointError
+from e2kd_lab.models.interface import BcosModel
 
 # Containers and wrappers that published checkpoints put around the state dict.
 _CONTAINERS = ("model", "state_dict")
 _PREFIXES = ("module.", "_forward_module.")
 _SEQUENCE = "0."
+# What guided teachers (Model-Guidance) are stored with, and their logit bias, which is no part of the state dict: it is
+# ImageNet's whatever the number of classes.
+_OF_GUIDED_TEACHERS = frozenset({"model", "F-Score"})
+GUIDED_LOGIT_BIAS = math.log(0.001 / 0.999)
 _CLASSIFIER = re.compile(r"(0\.)?(fc|classifier|linear_head\.linear)\.(linear\.)?(weight|bias)$")
 
 
@@ -99,11 +105,19 @@ def load_weights(model: nn.Module, name: str, weights: str, *, any_classifier: b
         has another number of classes initialise all layers but this classifier.
     any_classifier : bool
         Allow this for files, too: for networks that are going to be trained.
+
+    Notes
+    -----
+    Files of guided B-cos teachers (Model-Guidance: ``model`` beside ``F-Score``) also set the network's logit bias to
+    theirs, log(0.001 / 0.999), unless the network is going to be trained.
     """
     enum = published_weights(name, weights)
     if enum is None:
-        state = state_dict_of(read_checkpoint(weights), weights)
+        checkpoint = read_checkpoint(weights)
+        state = state_dict_of(checkpoint, weights)
         load_state(model, _with_own_classifier(model, state) if any_classifier else state, weights)
+        if not any_classifier and isinstance(model, BcosModel) and checkpoint.keys() >= _OF_GUIDED_TEACHERS:
+            model.logit_bias = GUIDED_LOGIT_BIAS
         return
     try:
         state = dict(enum.get_state_dict(progress=False, check_hash=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
-from e2kd_lab.examples import focused_examples
+from e2kd_lab.examples import focused_examples, networks_of
 from e2kd_lab.experiments import VocExperiment
 from e2kd_lab.figures import explanation_comparison
 from e2kd_lab.runs import Run
@@ -46,7 +47,8 @@ class FocusBrowser(Panel):
         export_folder: Path | str = "exports",
     ) -> None:
         super().__init__("focus", export_folder)
-        self.students, self.folder, self.page_size = dict(students), folder, page_size
+        self.students, self.page_size = dict(students), page_size
+        self._networks = functools.cache(lambda teacher: networks_of(*self.students[teacher], folder))
         names = next(iter(self.students.values()))[0].classes()
         self.teacher = widgets.ToggleButtons(
             description="Teacher", options=list(self.students), style={"button_width": "110px"}
@@ -69,15 +71,14 @@ class FocusBrowser(Panel):
 
     @shows_errors
     def _draw(self, _: Any) -> None:
-        experiment, runs = self.students[self.teacher.value]
+        experiment, _ = self.students[self.teacher.value]
         chosen = None if self.classes.value < 0 else [self.classes.value]
         comparison = focused_examples(
             experiment,
-            runs,
+            self._networks(self.teacher.value),
             classes=chosen,
             count=self.page_size,
             skip=(self.page.value - 1) * self.page_size,
-            folder=self.folder,
         )
         if not len(comparison):
             self.image.value, self.figure, self.data = b"", None, None

@@ -12,6 +12,7 @@ from golden_weights import GOLDEN, fill, images, relative
 
 from e2kd_lab import build_model, explain
 from e2kd_lab.errors import ExperimentError
+from e2kd_lab.models.checkpoints import load_weights
 
 KEYS = json.loads((GOLDEN / "bcos_state_dict_keys.json").read_text())
 # Base seeds of the golden weights; any would do here.
@@ -90,6 +91,31 @@ def test_equals_the_bcos_package(name):
         logits.gather(1, explanation.classes[:, None]).sum().backward()
     assert relative(explanation.logits, logits) < (1e-7 if "vit" in name else 1e-9)  # ViTs: positions are float32
     assert relative(explanation.maps, inputs.grad) < 1e-6
+
+
+def test_files_of_guided_teachers_load_with_their_own_logit_bias(tmp_path):
+    from bcos.models import pretrained
+    from bcos.modules import BcosConv2d, LogitLayer
+
+    theirs = pretrained.resnet50(pretrained=False)
+    theirs.fc = BcosConv2d(2048, 20, kernel_size=1)
+    theirs.logit_layer = torch.nn.Identity()
+    theirs = torch.nn.Sequential(theirs, LogitLayer(logit_bias=math.log(0.001 / 0.999))).double()
+    fill(theirs, 2000, bcos=True)
+    numbers = {"F-Score": 0.72, "BB-Loc": 0.75, "BB-IoU": 0.21}
+    torch.save(
+        {"model": theirs.float().state_dict(), "epochs": 50, "dataset": "VOC2007", **numbers}, tmp_path / "f1.pt"
+    )
+    ours = build_model("bcos_resnet50", 20, weights=str(tmp_path / "f1.pt")).double().eval()
+    rgb = images(96)
+    with torch.no_grad():
+        expected = theirs.double().eval()(torch.cat([rgb, 1 - rgb], 1))
+        assert relative(ours(ours.preprocess(rgb)), expected) < 1e-9
+    # Training starts from the same weights with a bias that fits the number of classes.
+    to_train = build_model("bcos_resnet50", 20)
+    load_weights(to_train, "bcos_resnet50", str(tmp_path / "f1.pt"), any_classifier=True)
+    assert to_train.logit_bias == pytest.approx(-math.log(19))
+    assert all(torch.equal(v, ours.state_dict()[k].to(v)) for k, v in to_train.state_dict().items())
 
 
 def test_standard_vit_equals_the_bcos_packages():

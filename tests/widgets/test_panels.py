@@ -8,6 +8,7 @@ import pytest
 
 import e2kd_lab as lab
 from e2kd_lab.examples import explained_examples
+from e2kd_lab.figures.all_figures import write_all_figures
 from e2kd_lab.runs import Run, load_runs
 from e2kd_lab.training import measures
 from e2kd_lab.widgets import ExplanationBrowser, FocusBrowser, PaperTable, TrainLab, WaterbirdsBars
@@ -230,3 +231,5 @@ def test_focus_browser_shows_boxes_of_the_class(workspace, tmp_path):
     assert "no more images" in panel.message.value
     assert panel.figure is None
     assert panel.last_error is None
+    written = {file.name for file in write_all_figures(lab.load_runs(folder), tmp_path)}
+    assert {"table4_smoke.pdf", "table4_smoke.csv"} <= written
