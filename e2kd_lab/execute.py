@@ -228,7 +228,7 @@ def outcomes_of(
         table = evaluate(experiment, run.load_model(), split=split, folder=folder, device=device)
         try:
             write_text(path, table.to_csv(index=False, lineterminator="\n"))
-        except OSError:  # a folder that cannot be written to is still good to read
+        except RunError:  # a folder that cannot be written to is still good to read
             return table
     return pd.read_csv(path)
 

@@ -45,7 +45,7 @@ class Run:
     folder : Path
         ``<experiment>-<scale>-<method>-<hash>-s<seed>``, with ``config.json``, ``environment.json``, ``metrics.csv``,
         ``last.ckpt``, ``best.ckpt`` and ``status.json``; where training images were chosen, ``training_files.csv``;
-        where somebody looked at single images, ``outcomes-<split>.csv``.
+        where somebody looked at single images, ``outcomes-<split>.csv``, or at shifts, ``shifts-<split>.csv``.
     """
 
     folder: Path

@@ -5,10 +5,12 @@ from e2kd_lab.figures.curves import training_curves
 from e2kd_lab.figures.explanations import explanation_comparison
 from e2kd_lab.figures.export import export_figure, figure_bytes
 from e2kd_lab.figures.paper import paper_results
+from e2kd_lab.figures.shifts import ShiftPicture, shift_periodicity, shifted_comparison
 from e2kd_lab.figures.voc import epg_iou_plane
 from e2kd_lab.figures.waterbirds import waterbirds_bars, waterbirds_table
 
 __all__ = [
+    "ShiftPicture",
     "beside_paper",
     "epg_iou_plane",
     "explanation_comparison",
@@ -16,6 +18,8 @@ __all__ = [
     "figure_bytes",
     "method_bars",
     "paper_results",
+    "shift_periodicity",
+    "shifted_comparison",
     "shot_curves",
     "training_curves",
     "waterbirds_bars",

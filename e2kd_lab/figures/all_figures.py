@@ -22,6 +22,7 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
     "table4": ("voc",),
     "table5": ("data_free",),
     "tableB1": ("prior_work",),
+    "figure4": ("cnn_to_vit",),
 }
 
 

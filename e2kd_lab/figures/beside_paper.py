@@ -1,4 +1,4 @@
-"""The paper's tables (1 to 5 and B1) beside what was measured here."""
+"""The paper's tables (1 to 5 and B1) and Fig. 4's numbers beside what was measured here."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
     "table4": {"voc_epg_teacher": "EPG teacher", "voc_iou_teacher": "IoU teacher"},
     "table5": {"sun_to_imagenet": "SUN → ImageNet", "imagenet_to_sun": "ImageNet → SUN"},
     "tableB1": {"imagenet_full_100ep": "all images"},
+    "figure4": {"imagenet_full": "all images"},
 }
 _SETTINGS: Mapping[str, Mapping[str, str]] = {
     "table4": {"base": "EPG teacher", "iou": "IoU teacher"},
@@ -66,7 +67,7 @@ def beside_paper(results: pd.DataFrame, table: str) -> pd.DataFrame:
         Rows of `e2kd_lab.load_runs` of students and teachers that belong into this table, at most one (lam, tau) a
         method and setting (see `e2kd_lab.runs.select_by_validation`).
     table : str
-        ``table1`` to ``table5``, or ``tableB1``.
+        ``table1`` to ``table5``, ``tableB1``, or ``figure4`` (its left part).
 
     Returns
     -------
@@ -214,8 +215,10 @@ def _measured(results: pd.DataFrame, table: str) -> pd.DataFrame:
     rows = rows[rows["metric"].isin(_METRICS.get(table, _DEFAULT_METRICS))].copy()
     if rows.empty:
         return rows
-    frozen = rows["experiment"].eq("imagenet_frozen") & rows["method"].isin(["kd", "e2kd"])
+    frozen = rows["experiment"].eq("imagenet_frozen") | rows["setting"].eq("frozen")
+    frozen &= rows["method"].isin(["kd", "e2kd"])
     rows["method"] = rows["method"].where(~frozen, rows["method"] + "_frozen")
+    rows["setting"] = rows["setting"].replace("frozen", "base")
     students = rows[rows["method"] != "teacher"]
     settings = sorted(students["setting"].unique(), key=_order)
     # A teacher has a place in every column whose students it taught.

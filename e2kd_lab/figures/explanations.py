@@ -63,7 +63,7 @@ def explanation_comparison(
     Figure
         As wide as the paper's text.
     """
-    blocks = [_pictures(part, contributions) for part in _listed(comparison)]
+    blocks = [pictures_of(part, contributions) for part in _listed(comparison)]
     first = _listed(comparison)[0]
     names = ["Image", *(METHOD_TITLES.get(name, name) for block in blocks for name in block.pictures)]
     count, per_image = len(first), len(names)
@@ -93,7 +93,7 @@ def explanation_comparison(
             shown = [(block, name) for block in blocks for name in block.pictures]
             for (block, name), axis in zip(shown, cells[1:], strict=True):
                 axis.imshow(block.pictures[name][number])
-                _frame(axis)
+                frame(axis)
                 _mark(axis, bool(block.comparison.correct[name][number]))
             for axis in cells if first.boxes else ():
                 _outline(axis, first.boxes[number])
@@ -103,12 +103,12 @@ def explanation_comparison(
         if len(blocks) > 1:
             _name_families(figure, axes[0], blocks, height)
         for number, block in enumerate(blocks):
-            _colour_bar(figure, block, number, len(blocks), height)
+            colour_bar(figure, block, height, number, len(blocks))
     return figure
 
 
 @dataclass(frozen=True)
-class _Block:
+class Block:
     """The pictures of one family of networks, and their colour scale."""
 
     comparison: Comparison
@@ -122,25 +122,26 @@ def _listed(comparison: Comparison | Sequence[Comparison]) -> list[Comparison]:
     return [comparison] if isinstance(comparison, Comparison) else list(comparison)
 
 
-def _pictures(comparison: Comparison, contributions: bool) -> _Block:
+def pictures_of(comparison: Comparison, contributions: bool) -> Block:
+    """All maps of a comparison as RGB pictures (N, H, W, 3), on one colour scale."""
     maps = {name: unit_norm(weights) for name, weights in comparison.maps.items()}
     per_norm = f"of {comparison.explained}, divided by its L2 norm"
     if not comparison.is_bcos:
         vmax = _largest(maps)
         pictures = {name: heat_overlay(comparison.images, m, vmax=vmax) for name, m in maps.items()}
-        return _Block(comparison, FAMILY_TITLES["standard"], pictures, _scale(0, vmax, HEAT), f"GradCAM {per_norm}")
+        return Block(comparison, FAMILY_TITLES["standard"], pictures, _scale(0, vmax, HEAT), f"GradCAM {per_norm}")
     inputs = comparison.inputs
     if contributions:
         maps = {name: unit_norm(contribution_maps(m, inputs)) for name, m in comparison.maps.items()}
         vmax = _largest({name: m.abs() for name, m in maps.items()})
         pictures = {name: signed_colours(m, vmax=vmax) for name, m in maps.items()}
         label = f"contribution to the logit {per_norm}"
-        return _Block(comparison, FAMILY_TITLES["bcos"], pictures, _scale(-vmax, vmax, SIGNED), label)
+        return Block(comparison, FAMILY_TITLES["bcos"], pictures, _scale(-vmax, vmax, SIGNED), label)
     smooth = smoothing(comparison.images.shape[-1])
     vmax = _largest({name: bcos_strength(inputs, m, smooth=smooth) for name, m in maps.items()})
     pictures = {name: over_white(bcos_rgba(inputs, m, smooth=smooth, vmax=vmax)) for name, m in maps.items()}
     label = f"opacity: norm of W(x) at a pixel, {per_norm}"
-    return _Block(comparison, FAMILY_TITLES["bcos"], pictures, _scale(0, vmax, colormaps["Greys"]), label)
+    return Block(comparison, FAMILY_TITLES["bcos"], pictures, _scale(0, vmax, colormaps["Greys"]), label)
 
 
 def _largest(maps: Mapping[str, Tensor]) -> float:
@@ -151,7 +152,8 @@ def _scale(low: float, high: float, colours: Colormap) -> ScalarMappable:
     return ScalarMappable(Normalize(low, high), colours)
 
 
-def _colour_bar(figure: Figure, block: _Block, number: int, count: int, height: float) -> None:
+def colour_bar(figure: Figure, block: Block, height: float, number: int = 0, count: int = 1) -> None:
+    """Draw the colour scale of one of ``count`` blocks along the bottom of a figure of a height in inches."""
     width = 0.8 / count if count == 1 else 0.86 / count
     left = 0.1 if count == 1 else 0.04 + number * (0.92 - width)
     axes = figure.add_axes((left, 0.3 / height, width, 0.06 / height))
@@ -163,7 +165,7 @@ def _colour_bar(figure: Figure, block: _Block, number: int, count: int, height: 
     bar.outline.set_linewidth(0.4)  # type: ignore[operator]
 
 
-def _name_families(figure: Figure, row: Sequence[Axes], blocks: Sequence[_Block], height: float) -> None:
+def _name_families(figure: Figure, row: Sequence[Axes], blocks: Sequence[Block], height: float) -> None:
     start = 1
     for block in blocks:
         end = start + len(block.pictures)
@@ -179,8 +181,8 @@ def _outline(axis: Axes, boxes: Tensor) -> None:
         )
 
 
-def _frame(axis: Axes) -> None:
-    # A hairline, so that a picture on white paper has an edge.
+def frame(axis: Axes) -> None:
+    """Give a picture a hairline, so that on white paper it has an edge."""
     axis.set_axis_on()
     axis.grid(visible=False)
     axis.set_xticks([])

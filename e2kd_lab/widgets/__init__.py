@@ -4,7 +4,16 @@ from e2kd_lab.widgets.explanation_browser import ExplanationBrowser
 from e2kd_lab.widgets.focus_browser import FocusBrowser
 from e2kd_lab.widgets.panel import Panel
 from e2kd_lab.widgets.paper_table import PaperTable
+from e2kd_lab.widgets.shift_browser import ShiftBrowser
 from e2kd_lab.widgets.train_lab import TrainLab
 from e2kd_lab.widgets.waterbirds_bars import WaterbirdsBars
 
-__all__ = ["ExplanationBrowser", "FocusBrowser", "Panel", "PaperTable", "TrainLab", "WaterbirdsBars"]
+__all__ = [
+    "ExplanationBrowser",
+    "FocusBrowser",
+    "Panel",
+    "PaperTable",
+    "ShiftBrowser",
+    "TrainLab",
+    "WaterbirdsBars",
+]

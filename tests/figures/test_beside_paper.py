@@ -63,7 +63,7 @@ def test_gains_of_the_paper_are_those_in_its_brackets(table, column):
     assert (gain["accuracy"], gain["agreement"]) == pytest.approx(GAINS[table, column])
 
 
-@pytest.mark.parametrize("table", ["table1", "table2", "table3", "table4", "table5", "tableB1"])
+@pytest.mark.parametrize("table", ["table1", "table2", "table3", "table4", "table5", "tableB1", "figure4"])
 def test_every_published_number_is_there(table):
     rows = beside_paper(OURS.iloc[:0], table)
     metrics = ["epg", "iou", "f1"] if table == "table4" else ["accuracy", "agreement"]
@@ -92,6 +92,14 @@ def test_frozen_students_have_rows_of_their_own_and_the_teacher_stands_in_every_
     assert wide.loc["KD, frozen", ("all images", "accuracy")] == 50
     assert wide.loc["gain of e²KD, frozen over KD, frozen", ("all images", "accuracy")] == 5
     assert wide.loc["Teacher"].xs("accuracy", level="metric").tolist() == [80, 80]
+
+
+def test_a_frozen_setting_stands_beside_the_live_teachers_students():
+    measured = results({("base", "kd"): [60.0], ("base", "e2kd"): [65.0], ("frozen", "e2kd"): [70.0]})
+    wide = wide_table(beside_paper(measured.assign(experiment="cnn_to_vit"), "figure4"))
+    column = wide["measured here (lab)", "all images", "accuracy"]
+    assert (column["KD"], column["e²KD"], column["e²KD, frozen"]) == (60, 65, 70)
+    assert wide["paper", "all images", "accuracy"]["e²KD"] == 66.3
 
 
 def test_table_5_keeps_directions_and_their_teachers_apart():

@@ -1,0 +1,211 @@
+"""How explanations change when the image is shifted (Fig. 4 centre and right, Fig. A5)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.text import Text
+from PIL import Image as PILImage
+from torch import Tensor
+
+from e2kd_lab.explain.comparison import Comparison
+from e2kd_lab.figures.explanations import colour_bar, explanation_comparison, frame, pictures_of
+from e2kd_lab.figures.style import METHOD_COLOURS, METHOD_ORDER, METHOD_TITLES, TEXT_WIDTH, new_figure, styled
+from e2kd_lab.metrics.shift_similarity import estimate_period
+
+_DASHES = (3, 1.5)
+
+
+def shift_periodicity(curves: pd.DataFrame, *, patch: int, title: str = "") -> Figure:
+    """Similarity of explanations over the shift of the image, a line for each network (Fig. 4, centre).
+
+    Parameters
+    ----------
+    curves : DataFrame
+        ``method``, ``seed``, ``shift``, ``similarity``: one row a shift, or one a shift and image, which are averaged.
+        The shifts are 0, 1, ..., T_max.
+    patch : int
+        Side of the vision transformer's patches in pixels; hairlines stand at its multiples.
+    title : str
+        Over the figure.
+
+    Returns
+    -------
+    Figure
+        Lines are means over seeds, bands reach from the lowest seed to the highest; the legend has the period of each
+        line (see `e2kd_lab.metrics.estimate_period`).
+    """
+    seeds = curves.groupby(["method", "seed", "shift"], dropna=False)["similarity"].mean().reset_index()
+    present = set(seeds["method"])
+    with styled():
+        figure = new_figure(TEXT_WIDTH, 2.4)
+        axis = figure.subplots()
+        for method in [name for name in METHOD_ORDER if name in present]:
+            by_shift = seeds[seeds["method"] == method].groupby("shift")["similarity"]
+            shift_line(axis, method, by_shift.mean())
+            low, high = by_shift.min(), by_shift.max()
+            axis.fill_between(low.index, low, high, color=METHOD_COLOURS[method], alpha=0.2, linewidth=0)
+        shift_axis(axis, int(seeds["shift"].max()) if len(seeds) else patch, patch)
+        if present:
+            figure.legend(loc="outside lower center", ncols=5, fontsize=6, handlelength=2.5)
+        if title:
+            figure.suptitle(title, fontsize=8)
+    return figure
+
+
+def shifted_comparison(comparison: Comparison, *, side_by_side: int = 2, contributions: bool = False) -> Figure:
+    """Images above their shifted copies, each with all explanations (Fig. 4, right, and Fig. A5).
+
+    Parameters
+    ----------
+    comparison : Comparison
+        N images, each followed by its shifted copy, as `e2kd_lab.explain.compare_shifted` gives them for two shifts.
+    side_by_side : int
+        Images in one row of the figure, if it divides N; else one.
+    contributions : bool
+        See `explanation_comparison`.
+
+    Returns
+    -------
+    Figure
+        As wide as the paper's text; one colour scale for all.
+
+    Raises
+    ------
+    ValueError
+        If the number of images is odd.
+    """
+    if len(comparison) % 2:
+        raise ValueError(f"shifted_comparison needs each image and its shifted copy, got {len(comparison)} images.")
+    side_by_side = side_by_side if len(comparison) // 2 % side_by_side == 0 else 1
+    # Rows alternate between unshifted images and their copies.
+    places = torch.arange(len(comparison)).unflatten(0, (-1, side_by_side, 2)).mT.flatten()
+    return explanation_comparison(_chosen(comparison, places), side_by_side=side_by_side, contributions=contributions)
+
+
+class ShiftPicture:
+    """One image and its explanations at a shift that can be moved: unshifted above, shifted below, and the curves.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        One image at the shifts 0, 1, ..., T_max, see `e2kd_lab.explain.compare_shifted`.
+    curves : mapping
+        For each network, by its name, the similarity at each shift, (T_max + 1,).
+    patch : int
+        Side of the vision transformer's patches in pixels.
+    contributions : bool
+        See `explanation_comparison`.
+
+    Attributes
+    ----------
+    figure : Figure
+        At the shift of the last `move`.
+    """
+
+    def __init__(
+        self, comparison: Comparison, curves: Mapping[str, Tensor], *, patch: int, contributions: bool = False
+    ) -> None:
+        block = pictures_of(comparison, contributions)
+        self.pictures = {"image": comparison.images.permute(0, 2, 3, 1).clamp(0, 1).cpu().numpy(), **block.pictures}
+        self.curves = {name: curve.double().cpu().numpy() for name, curve in curves.items()}
+        columns, largest = len(self.pictures), len(comparison) - 1
+        cell = (TEXT_WIDTH - 0.1) / columns
+        height = 0.2 + 2 * (cell + 0.15) + 1.55 + 0.45  # inches: titles, pictures, curves, colour bar
+        grid = {"left": 0.01, "right": 0.99, "top": 1 - 0.2 / height, "bottom": 1 - (0.35 + 2 * cell) / height}
+        with styled():
+            self.figure = new_figure(TEXT_WIDTH, height)
+            self.figure.set_layout_engine("none")
+            rows = self.figure.subplots(
+                2, columns, squeeze=False, gridspec_kw={**grid, "wspace": 0.05, "hspace": 0.15 / cell}
+            )
+            self._shown: dict[str, tuple[AxesImage, Text]] = {}
+            for name, above, below in zip(self.pictures, *rows, strict=True):
+                colour = METHOD_COLOURS.get(name, "black")  # the titles are the legend of the curves
+                above.set_title(METHOD_TITLES.get(name, name.capitalize()), fontsize=6, pad=3, color=colour)
+                above.imshow(self.pictures[name][0])
+                title = below.set_title("", fontsize=6, y=1, pad=2, color=colour)
+                self._shown[name] = below.imshow(self.pictures[name][0]), title
+                frame(above)
+                frame(below)
+            plot = self.figure.add_axes((0.1, 0.85 / height, 0.88, 1.1 / height))
+            for name, curve in self.curves.items():
+                shift_line(plot, name, pd.Series(curve))
+            shift_axis(plot, largest, patch)
+            plot.set_ylabel("cosine")
+            self._marker = plot.axvline(0, color="black", linewidth=0.8)
+            colour_bar(self.figure, block, height)
+        self._canvas = FigureCanvasAgg(self.figure)
+        self._still: Any = None
+        self.move(0)
+
+    def move(self, shift: int) -> None:
+        """Show the image at another shift."""
+        for name, (picture, title) in self._shown.items():
+            picture.set_data(self.pictures[name][shift])
+            known = name in self.curves
+            title.set_text(f"cosine {self.curves[name][shift]:.2f}".replace("-", "−") if known else f"↘ {shift} px")
+        self._marker.set_xdata([shift, shift])
+
+    def png(self) -> bytes:
+        """The figure for the screen; only what depends on the shift is drawn anew, which takes a third of the time."""
+        pictures, titles = zip(*self._shown.values(), strict=True)
+        moving: list[Artist] = [*pictures, *titles, self._marker]
+        with styled():
+            if self._still is None:
+                for artist in moving:
+                    artist.set_visible(False)
+                self._canvas.draw()
+                self._still = self._canvas.copy_from_bbox(self.figure.bbox)
+                for artist in moving:
+                    artist.set_visible(True)
+            self._canvas.restore_region(self._still)
+            frames = [spine for picture in pictures for spine in picture.axes.spines.values()]
+            for artist in [*moving, *frames]:
+                artist.draw(self._canvas.get_renderer())
+        buffer = io.BytesIO()
+        PILImage.fromarray(np.asarray(self._canvas.buffer_rgba())).save(buffer, "png", compress_level=1)
+        return buffer.getvalue()
+
+
+def shift_line(axis: Axes, method: str, curve: pd.Series) -> None:
+    """Draw one network's similarity (by shift), with its period in the label."""
+    period = estimate_period(torch.tensor(curve.to_numpy())).period
+    axis.plot(
+        curve.index,
+        curve,
+        dashes=_DASHES if method.endswith("_frozen") else (None, None),
+        color=METHOD_COLOURS.get(method, "black"),
+        label=f"{METHOD_TITLES.get(method, method)}\n" + ("no period" if period is None else f"period {period} px"),
+    )
+
+
+def shift_axis(axis: Axes, largest: int, patch: int) -> None:
+    """Ticks and hairlines at multiples of the patch, and the names of both axes."""
+    ticks = range(0, largest + 1, patch)
+    axis.set_xlim(0, largest)
+    axis.set_xticks(ticks)
+    axis.vlines(ticks, 0, 1, transform=axis.get_xaxis_transform(), color="#999999", linewidth=0.4, zorder=0.5)
+    axis.set_xlabel("shift T along the diagonal (pixels)")
+    axis.set_ylabel("cosine of explanations")
+
+
+def _chosen(comparison: Comparison, places: Tensor) -> Comparison:
+    """These images of a comparison, in this order."""
+    return Comparison(
+        comparison.images[places],
+        {name: maps[places] for name, maps in comparison.maps.items()},
+        {name: correct[places] for name, correct in comparison.correct.items()},
+        comparison.explained,
+        tuple(comparison.titles[place] for place in places.tolist()) if comparison.titles else (),
+    )

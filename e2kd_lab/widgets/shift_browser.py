@@ -1,0 +1,112 @@
+"""Explanations that move with their image, or do not: Fig. 4 as a panel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+import pandas as pd
+from torch import Tensor
+
+from e2kd_lab.data.transforms import as_unit_range
+from e2kd_lab.explain.shifts import compare_shifted, similarities
+from e2kd_lab.figures.shifts import ShiftPicture
+from e2kd_lab.models import ExplainableModel
+from e2kd_lab.widgets.panel import Panel, shows_errors
+
+
+class ShiftBrowser(Panel):
+    """An image that a slider shifts, and what several networks then say about it.
+
+    All shifts of an image are explained when it is chosen, so that the slider answers at once.
+
+    Parameters
+    ----------
+    networks : mapping
+        Networks in evaluation mode by their methods' names; the first one is the teacher, whose prediction on the
+        unshifted image all of them explain.
+    images : Tensor
+        Larger images, (N, 3, H, W), uint8 or floats in [0, 1], with H and W at least ``size + largest``; see
+        `e2kd_lab.explain.shifted_crops`.
+    titles : sequence of str
+        What each image shows.
+    size, largest : int
+        Side of the images that the networks see, and the largest shift, in pixels.
+    patch : int
+        Side of the vision transformer's patches in pixels, for the hairlines.
+    export_folder : Path or str
+        Where the export button writes.
+
+    Attributes
+    ----------
+    choice, view, shift : ipywidgets controls
+        The image; W(x) or contributions, for B-cos networks; T.
+    """
+
+    def __init__(
+        self,
+        networks: Mapping[str, ExplainableModel],
+        images: Tensor,
+        titles: Sequence[str],
+        *,
+        size: int = 64,
+        largest: int = 32,
+        patch: int = 8,
+        export_folder: Path | str = "exports",
+    ) -> None:
+        super().__init__("shift", export_folder)
+        self.networks, self.images = dict(networks), as_unit_range(images)
+        self.size, self.shifts, self.patch = size, range(largest + 1), patch
+        self._pictures: dict[bool, ShiftPicture] = {}
+        self._table = pd.DataFrame()
+        self.choice = widgets.Dropdown(
+            description="Image",
+            options=[(f"{number + 1}: {title}", number) for number, title in enumerate(titles)],
+        )
+        is_bcos = all(network.explanation == "bcos" for network in self.networks.values())
+        self.view = widgets.ToggleButtons(
+            description="Maps",
+            options=[("W(x)", False), ("Contributions", True)],
+            tooltips=["the weights that are distilled", "what each pixel adds to the logit; the cosine compares these"],
+            style={"button_width": "110px"},
+            layout=widgets.Layout(width="max-content", display=None if is_bcos else "none"),
+        )
+        self.shift = widgets.IntSlider(
+            description="Shift", min=0, max=largest, value=patch // 2, layout=widgets.Layout(width="460px")
+        )
+        self.choice.observe(self._explain, "value")
+        self.view.observe(self._draw, "value")
+        self.shift.observe(self._draw, "value")
+        self.arrange([self.choice, self.view], [self.shift, self.export_button])
+        self._explain(None)
+
+    @shows_errors
+    def _explain(self, _: Any) -> None:
+        self.say("Explaining all shifts of this image ...")
+        image = self.images[self.choice.value : self.choice.value + 1]
+        comparison = compare_shifted(self.networks, image, size=self.size, shifts=self.shifts)
+        curves = {name: rows[0] for name, rows in similarities(comparison, self.shifts).items()}
+        self._pictures = {
+            contributions: ShiftPicture(comparison, curves, patch=self.patch, contributions=contributions)
+            for contributions in ((False, True) if comparison.is_bcos else (False,))
+        }
+        self._table = pd.DataFrame(
+            {"shift": self.shifts} | {name: curve.cpu().numpy() for name, curve in curves.items()}
+        )
+        self._redraw()
+        self.say(
+            "Every map explains what the teacher predicts for the unshifted image. The cosine is that of a network's "
+            "contributions with its own at T = 0, on the area that both images show."
+        )
+
+    @shows_errors
+    def _draw(self, _: Any) -> None:
+        self._redraw()
+
+    def _redraw(self) -> None:
+        picture = self._pictures[self.view.value and len(self._pictures) > 1]
+        picture.move(self.shift.value)
+        self.export_name = f"shift_{self.choice.value + 1}_{self.shift.value}px"
+        self.show(picture.figure, self._table, picture.png())
