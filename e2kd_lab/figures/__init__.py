@@ -4,12 +4,14 @@ from e2kd_lab.figures.beside_paper import beside_paper, method_bars, shot_curves
 from e2kd_lab.figures.curves import training_curves
 from e2kd_lab.figures.explanations import explanation_comparison
 from e2kd_lab.figures.export import export_figure, figure_bytes
+from e2kd_lab.figures.loss_terms import LossPicture
 from e2kd_lab.figures.paper import paper_results
 from e2kd_lab.figures.shifts import ShiftPicture, shift_periodicity, shifted_comparison
 from e2kd_lab.figures.voc import epg_iou_plane
 from e2kd_lab.figures.waterbirds import waterbirds_bars, waterbirds_table
 
 __all__ = [
+    "LossPicture",
     "ShiftPicture",
     "beside_paper",
     "epg_iou_plane",

@@ -3,6 +3,7 @@
 from e2kd_lab.training.evaluation import measures, outcomes
 from e2kd_lab.training.guidance import Guidance
 from e2kd_lab.training.hardware import Hardware
+from e2kd_lab.training.loss_terms import LossTerms, loss_terms
 from e2kd_lab.training.method import METHODS, Method, needs_teacher, uses_lam, uses_tau
 from e2kd_lab.training.multilabel_evaluation import multilabel_measures, multilabel_outcomes
 from e2kd_lab.training.recipe import Recipe
@@ -13,11 +14,13 @@ __all__ = [
     "METHODS",
     "Guidance",
     "Hardware",
+    "LossTerms",
     "Method",
     "ProgressBar",
     "Recipe",
     "Trainer",
     "Watcher",
+    "loss_terms",
     "measures",
     "multilabel_measures",
     "multilabel_outcomes",

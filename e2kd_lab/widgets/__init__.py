@@ -2,6 +2,7 @@
 
 from e2kd_lab.widgets.explanation_browser import ExplanationBrowser
 from e2kd_lab.widgets.focus_browser import FocusBrowser
+from e2kd_lab.widgets.loss_lab import LossLab
 from e2kd_lab.widgets.panel import Panel
 from e2kd_lab.widgets.paper_table import PaperTable
 from e2kd_lab.widgets.shift_browser import ShiftBrowser
@@ -11,6 +12,7 @@ from e2kd_lab.widgets.waterbirds_bars import WaterbirdsBars
 __all__ = [
     "ExplanationBrowser",
     "FocusBrowser",
+    "LossLab",
     "Panel",
     "PaperTable",
     "ShiftBrowser",

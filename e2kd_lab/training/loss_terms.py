@@ -1,0 +1,189 @@
+"""Both terms of the e2KD loss for a few images, and how their gradients pull at the student (Eq. 2)."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from e2kd_lab.errors import ExperimentError
+from e2kd_lab.explain import Explanation, explain
+from e2kd_lab.losses import explanation_loss, kd_loss, multilabel_kd_loss
+from e2kd_lab.metrics import explanation_cosine
+from e2kd_lab.models import ExplainableModel
+
+
+@dataclass(frozen=True)
+class TermsAtTau:
+    r"""Both terms of Eq. 2 and their gradients at one temperature, as numbers; the weight lambda only scales.
+
+    .. math:: \mathcal{L} = \mathcal{L}_{KD} + \lambda \mathcal{L}_{exp}, \qquad
+              g = g_{KD} + \lambda g_{exp}, \quad g_i = \partial \mathcal{L}_i / \partial \theta
+
+    Attributes
+    ----------
+    tau : float
+        The temperature, > 0.
+    kd_loss, explanation_loss : float
+        Eq. 1 (or Eq. C.1), >= 0; Eq. 3, in [0, 2].
+    kd_gradient, explanation_gradient : float
+        L2 norms of both gradients with respect to the student's parameters, >= 0.
+    angle : float
+        Between both gradients, in degrees, in [0, 180]; not a number where one of them is zero.
+    """
+
+    tau: float
+    kd_loss: float
+    explanation_loss: float
+    kd_gradient: float
+    explanation_gradient: float
+    angle: float
+
+    def loss(self, lam: float) -> float:
+        """Eq. 2 with a weight >= 0."""
+        return self.kd_loss + lam * self.explanation_loss
+
+    def gradient(self, lam: float) -> float:
+        """L2 norm of the gradient of Eq. 2 with a weight >= 0."""
+        return math.hypot(*self.in_plane(lam)[2])
+
+    def in_plane(self, lam: float) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]]:
+        """The gradients of KD and of lam times the explanation loss, and their sum, in the plane that they span.
+
+        The first one lies along the first axis, the second one above it; lengths and angle are true.
+        """
+        turn = 0.0 if math.isnan(self.angle) else math.radians(self.angle)
+        size = lam * self.explanation_gradient
+        x, y = size * math.cos(turn), size * math.sin(turn)
+        return (self.kd_gradient, 0.0), (x, y), (self.kd_gradient + x, y)
+
+
+@dataclass(frozen=True)
+class LossTerms:
+    """What teacher and student say about N images, and the loss that follows from it at any temperature.
+
+    Attributes
+    ----------
+    target, student : Explanation
+        The teacher's and the student's logits (N, K) and maps (N, C, H, W), as constants. Both explain the class that
+        the teacher predicts.
+    cosines : Tensor
+        Cosine of both maps of each image, (N,), in [-1, 1].
+    multilabel : bool
+        Whether each class is a decision of its own.
+    at : callable
+        `TermsAtTau` of a temperature. The first call of each costs one backward pass through the logits; maps and the
+        gradient of the explanation loss do not depend on the temperature and are computed once.
+    """
+
+    target: Explanation
+    student: Explanation
+    cosines: Tensor
+    multilabel: bool
+    at: Callable[[float], TermsAtTau]
+
+    def __len__(self) -> int:
+        return len(self.cosines)
+
+    def probabilities(self, tau: float) -> tuple[Tensor, Tensor]:
+        """The teacher's and the student's softened probabilities, (N, K) each, that the KD loss compares.
+
+        Softmax of z / tau as in Eq. 1; with ``multilabel`` the sigmoid as in Eq. C.1.
+        """
+        teacher, student = (said.logits / tau for said in (self.target, self.student))
+        if self.multilabel:
+            return teacher.sigmoid(), student.sigmoid()
+        return teacher.softmax(1), student.softmax(1)
+
+
+def loss_terms(
+    student: ExplainableModel, images: Tensor, target: Explanation, *, multilabel: bool = False
+) -> LossTerms:
+    """Both terms of the e2KD loss for a batch, with the gradients that ``Method("e2kd", ...)`` would follow.
+
+    The student is in evaluation mode meanwhile, so that batch norm uses its running statistics and an image's numbers
+    do not depend on the other images; a training step uses those of its batch.
+
+    Parameters
+    ----------
+    student : ExplainableModel
+        The network that would be trained; the gradients are those of its parameters that require one. The graph of its
+        logits is kept, so that its parameters must not be changed as long as the result is used.
+    images : Tensor
+        RGB images in [0, 1], (N, 3, H, W).
+    target : Explanation
+        What the teacher, in evaluation mode, says about these images: ``explain(teacher, images)``.
+    multilabel : bool
+        An image may show several classes: the logit loss is that of Eq. C.1.
+
+    Returns
+    -------
+    LossTerms
+        Both losses are means over the batch, as in training.
+
+    Raises
+    ------
+    ExperimentError
+        If no parameter of the student requires a gradient.
+    ValueError
+        If logits or maps of student and teacher differ in shape.
+    """
+    parameters = [parameter for parameter in student.parameters() if parameter.requires_grad]
+    if not parameters:
+        raise ExperimentError(
+            f"All parameters of this {type(student).__name__} are frozen, so that its losses have no gradients; "
+            "expected a student that can be trained."
+        )
+    logit_loss = multilabel_kd_loss if multilabel else kd_loss
+    mode = student.training
+    student.eval()
+    try:
+        with torch.enable_grad():
+            own = explain(student, images, target.classes, create_graph=True)
+            explanation = explanation_loss(own.maps, target.maps)
+            explanation_gradient = _gradient(explanation, parameters)
+    finally:
+        student.train(mode)
+    # Below only the graph of the logits lives on, not the larger one of the maps.
+    logits, explanation_value = own.logits, explanation.item()
+    said = Explanation(logits.detach(), own.classes, own.maps.detach())
+    cosines = explanation_cosine(said.maps, target.maps)
+
+    @functools.cache
+    def at(tau: float) -> TermsAtTau:
+        with torch.enable_grad():
+            kd = logit_loss(logits, target.logits, tau)
+            kd_gradient = _gradient(kd, parameters)
+        return TermsAtTau(
+            tau,
+            kd.item(),
+            explanation_value,
+            kd_gradient.norm().item(),
+            explanation_gradient.norm().item(),
+            angle_between(kd_gradient, explanation_gradient),
+        )
+
+    return LossTerms(target, said, cosines, multilabel, at)
+
+
+def angle_between(first: Tensor, second: Tensor) -> float:
+    """Angle between two vectors (P,) in degrees, in [0, 180]; not a number if one of them is zero.
+
+    Accurate for nearly parallel vectors, too, where the arc cosine is not (Kahan, "How futile are mindless assessments
+    of roundoff in floating-point computation?", 2006, "Mangled angles").
+    """
+    sizes = first.norm(), second.norm()
+    if not all(sizes):
+        return math.nan
+    one, other = first / sizes[0], second / sizes[1]
+    return 2 * math.degrees(math.atan2((one - other).norm().item(), (one + other).norm().item()))
+
+
+def _gradient(loss: Tensor, parameters: Sequence[Tensor]) -> Tensor:
+    """The gradient with respect to all parameters as one vector (P,), float64; the graph is kept."""
+    parts = torch.autograd.grad(loss, parameters, retain_graph=True, materialize_grads=True)
+    return torch.cat([part.flatten() for part in parts]).double()

@@ -1,0 +1,197 @@
+"""The e2KD loss at the fingertips: its terms, and how their gradients pull, at any temperature and weight."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+from torch import Tensor
+
+from e2kd_lab.errors import ExperimentError
+from e2kd_lab.explain import Explanation, explain
+from e2kd_lab.figures.loss_terms import LossPicture
+from e2kd_lab.figures.style import METHOD_TITLES
+from e2kd_lab.metrics import dead_maps
+from e2kd_lab.models import ExplainableModel
+from e2kd_lab.training import LossTerms, loss_terms
+from e2kd_lab.widgets.panel import Panel, shows_errors
+
+LAMBDAS = (0.0, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 70.0, 100.0)
+TAUS = (0.5, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0)
+# Each keeps the graph of a student's logits: little for the lab's networks, much at 224 px.
+_TERMS_KEPT = 8
+
+
+class LossLab(Panel):
+    """Eq. 2 live: distributions and maps that it compares, both terms, and the angle between their gradients.
+
+    Teacher and student are in evaluation mode, so that all images have the numbers that they have alone; a training
+    step uses the batch norm statistics of its batch.
+
+    Parameters
+    ----------
+    networks : mapping
+        The teacher first, then students by method name or another title (see `e2kd_lab.examples.networks_of`). They
+        are copied: training them further does not change the panel.
+    images : Tensor
+        RGB images in [0, 1], (N, 3, H, W), for instance those of `e2kd_lab.examples.explained_examples`.
+    titles : sequence of str
+        A title for each image, or none.
+    classes : sequence of str
+        Names of the classes; their numbers if there are none.
+    multilabel : bool
+        An image may show several classes: the logit loss is that of Eq. C.1.
+    lam, tau : float
+        Where the sliders start.
+    lambdas, taus : sequence of float
+        Values on the sliders.
+    export_folder : Path or str
+        Where the export button writes.
+
+    Attributes
+    ----------
+    student, view, number, whole_batch, lam, tau : ipywidgets controls
+        The student; W(x) or contributions of B-cos networks; the image that is shown, counted from 0; whether loss and
+        gradients are those of this image or of all images; weight; temperature.
+    picture : LossPicture or None
+        What is shown.
+
+    Raises
+    ------
+    ExperimentError
+        If there is no student or no image, or the numbers of titles and images differ.
+    """
+
+    def __init__(
+        self,
+        networks: Mapping[str, ExplainableModel],
+        images: Tensor,
+        *,
+        titles: Sequence[str] = (),
+        classes: Sequence[str] = (),
+        multilabel: bool = False,
+        lam: float = 1.0,
+        tau: float = 1.0,
+        lambdas: Sequence[float] = LAMBDAS,
+        taus: Sequence[float] = TAUS,
+        export_folder: Path | str = "exports",
+    ) -> None:
+        super().__init__("loss", export_folder)
+        if len(networks) < 2 or not len(images):
+            raise ExperimentError(
+                f"LossLab got {len(networks)} networks and {len(images)} images; "
+                "expected a teacher, at least one student and at least one image."
+            )
+        if titles and len(titles) != len(images):
+            raise ExperimentError(f"LossLab got {len(titles)} titles for {len(images)} images.")
+        teacher, *students = (copy.deepcopy(network).eval() for network in networks.values())
+        self.students = dict(zip(list(networks)[1:], students, strict=True))
+        self.images, self.titles = images, tuple(titles) or ("",) * len(images)
+        self.classes, self.multilabel = tuple(classes), multilabel
+        self.target = explain(teacher, images)
+        self.picture: LossPicture | None = None
+        self._terms = functools.lru_cache(_TERMS_KEPT)(self._compute)
+        self.student = widgets.ToggleButtons(
+            description="Student",
+            options=[(METHOD_TITLES.get(name, name), name) for name in self.students],
+            value="e2kd" if "e2kd" in self.students else next(iter(self.students)),
+            style={"button_width": "90px"},
+            layout=widgets.Layout(width="max-content", display=None if len(self.students) > 1 else "none"),
+        )
+        self.view = widgets.ToggleButtons(
+            description="Maps",
+            options=[("W(x)", False), ("Contributions", True)],
+            tooltips=["the weights that are distilled", "what each pixel adds to the logit"],
+            style={"button_width": "110px"},
+            layout=widgets.Layout(width="max-content", display=None if teacher.explanation == "bcos" else "none"),
+        )
+        self.number = widgets.SelectionSlider(
+            description="Image",
+            options=[(f"{number + 1} {title}".strip(), number) for number, title in enumerate(self.titles)],
+            continuous_update=False,
+        )
+        self.whole_batch = widgets.ToggleButtons(
+            description="Loss of",
+            options=[("this image", False), ("all images", True)],
+            style={"button_width": "90px"},
+            layout=widgets.Layout(width="max-content"),
+        )
+        self.lam = _slider("λ", lambdas, lam)
+        self.tau = _slider("τ", taus, tau)
+        for control in (self.student, self.view, self.number, self.whole_batch):
+            control.observe(self._draw, "value")
+        for control in (self.lam, self.tau):
+            control.observe(self._move, "value")
+        self.arrange(
+            [self.student, self.view],
+            [self.number, self.whole_batch],
+            [self.lam, self.tau, self.export_button],
+        )
+        self._draw(None)
+
+    @shows_errors
+    def _draw(self, _: Any) -> None:
+        self.picture = None  # until the new one is there
+        number, student = self.number.value, self.student.value
+        alone = self._terms(student, number)
+        self.picture = LossPicture(
+            self.images[number],
+            alone,
+            tau=self.tau.value,
+            lam=self.lam.value,
+            batch=self._terms(student, None) if self.whole_batch.value else None,
+            student=student,
+            classes=self.classes,
+            title=self.titles[number],
+            contributions=self.view.value,
+        )
+        self._show(self.picture)
+        if dead_maps(alone.student.maps).item():
+            self.say("The student's map is zero everywhere: its cosine is 0 and nothing pulls at it.")
+        else:
+            self.say(
+                "Networks in evaluation mode. Gradients are those of the student's parameters: λ scales one, τ changes "
+                "the other, and a step goes against their sum."
+            )
+
+    @shows_errors
+    def _move(self, _: Any) -> None:
+        if self.picture is not None:
+            self.picture.move(self.tau.value, self.lam.value)
+            self._show(self.picture)
+
+    def _show(self, picture: LossPicture) -> None:
+        number, student, whole = self.number.value, self.student.value, self.whole_batch.value
+        lam, tau = self.lam.value, self.tau.value
+        name = "".join(letter if letter.isalnum() else "_" for letter in student)
+        scope = "all" if whole else "one"
+        view = "_contributions" if self.view.value else ""
+        self.export_name = f"loss_{name}_image{number + 1}_{scope}_lam{lam:g}_tau{tau:g}{view}"
+        columns = {
+            "student": student,
+            "image": number + 1,
+            "title": self.titles[number],
+            "images_in_loss": len(self.images) if whole else 1,
+            "lam": lam,
+            "tau": tau,
+        }
+        self.show(picture.figure, picture.data.assign(**columns))
+
+    def _compute(self, student: str, number: int | None) -> LossTerms:
+        """Loss terms of one image, or of all."""
+        chosen = slice(None) if number is None else slice(number, number + 1)
+        target = Explanation(*(part[chosen] for part in self.target))
+        return loss_terms(self.students[student], self.images[chosen], target, multilabel=self.multilabel)
+
+
+def _slider(name: str, values: Sequence[float], value: float) -> widgets.SelectionSlider:
+    return widgets.SelectionSlider(
+        description=name,
+        options=[(f"{option:g}", option) for option in sorted({*values, value})],
+        value=value,
+        continuous_update=False,
+    )
