@@ -18,7 +18,7 @@ from e2kd_lab.figures.style import METHOD_TITLES
 from e2kd_lab.metrics import dead_maps
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.training import LossTerms, loss_terms
-from e2kd_lab.widgets.panel import Panel, shows_errors
+from e2kd_lab.widgets.panel import Panel, shows_errors, value_slider
 
 LAMBDAS = (0.0, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 70.0, 100.0)
 TAUS = (0.5, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0)
@@ -120,8 +120,8 @@ class LossLab(Panel):
             style={"button_width": "90px"},
             layout=widgets.Layout(width="max-content"),
         )
-        self.lam = _slider("λ", lambdas, lam)
-        self.tau = _slider("τ", taus, tau)
+        self.lam = value_slider("λ", lambdas, lam)
+        self.tau = value_slider("τ", taus, tau)
         for control in (self.student, self.view, self.number, self.whole_batch):
             control.observe(self._draw, "value")
         for control in (self.lam, self.tau):
@@ -186,12 +186,3 @@ class LossLab(Panel):
         chosen = slice(None) if number is None else slice(number, number + 1)
         target = Explanation(*(part[chosen] for part in self.target))
         return loss_terms(self.students[student], self.images[chosen], target, multilabel=self.multilabel)
-
-
-def _slider(name: str, values: Sequence[float], value: float) -> widgets.SelectionSlider:
-    return widgets.SelectionSlider(
-        description=name,
-        options=[(f"{option:g}", option) for option in sorted({*values, value})],
-        value=value,
-        continuous_update=False,
-    )

@@ -123,3 +123,23 @@ class Panel:
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         picture = bytes(self.image.value)
         return ({**data, "image/png": picture} if picture else data), metadata
+
+
+def value_slider(name: str, values: Sequence[float], value: float) -> widgets.SelectionSlider:
+    """A slider over given values, which need not be evenly spaced and may hold an exact 0.
+
+    Parameters
+    ----------
+    name : str
+        Beside the slider.
+    values : sequence of float
+        The values, in any order.
+    value : float
+        Where it starts; one of the values, or one more.
+    """
+    return widgets.SelectionSlider(
+        description=name,
+        options=[(f"{option:g}", option) for option in sorted({*values, value})],
+        value=value,
+        continuous_update=False,
+    )

@@ -14,7 +14,7 @@ from e2kd_lab.figures import training_curves
 from e2kd_lab.runs import Run
 from e2kd_lab.session import Session
 from e2kd_lab.training import Hardware
-from e2kd_lab.widgets.panel import Panel, by_family, family_switch, shows_errors
+from e2kd_lab.widgets.panel import Panel, by_family, family_switch, shows_errors, value_slider
 from e2kd_lab.workspace import runs_folder
 
 LAMBDAS = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0)
@@ -68,8 +68,8 @@ class TrainLab(Panel):
         self.folder = runs_folder() if folder is None else Path(folder)
         self.session: Session | None = None
         self.family = family_switch(list(self.bases))
-        self.lam = self._slider("λ", lambdas, experiment.lam)
-        self.tau = self._slider("τ", taus, experiment.tau)
+        self.lam = value_slider("λ", lambdas, experiment.lam)
+        self.tau = value_slider("τ", taus, experiment.tau)
         self.seed = widgets.BoundedIntText(
             description="Seed", value=experiment.seed, min=0, max=9999, layout=widgets.Layout(width="160px")
         )
@@ -97,16 +97,6 @@ class TrainLab(Panel):
     def wait(self, timeout: float | None = None) -> Run | None:
         """Wait for the training that was started last; its error is raised here."""
         return None if self.session is None else self.session.wait(timeout)
-
-    @staticmethod
-    def _slider(name: str, values: Sequence[float], value: float) -> widgets.SelectionSlider:
-        options = sorted({*values, value})
-        return widgets.SelectionSlider(
-            description=name,
-            options=[(f"{option:g}", option) for option in options],
-            value=value,
-            continuous_update=False,
-        )
 
     @shows_errors
     def _pick(self, _: Any) -> None:
