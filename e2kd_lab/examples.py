@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.execute import load_teacher
@@ -18,51 +20,82 @@ from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
 
 
-def explained_examples(
-    experiment: Experiment, runs: Sequence[Run], *, count: int = 8, folder: Path | str | None = None
-) -> Comparison:
-    """Images from all over the test split, of each group or of several classes, explained by teacher and students.
+@dataclass(frozen=True)
+class Examples:
+    """A few test images, each with the class that it is known to show.
+
+    Attributes
+    ----------
+    images : Tensor
+        RGB images in [0, 1], (N, 3, H, W).
+    classes : Tensor
+        (N,).
+    titles : tuple of str
+        Group or class of each image.
+    boxes : tuple of Tensor
+        Boxes of the class in each image, (n, 4) in pixels, where an image may show several classes; else none.
+    multilabel : bool
+        Whether it may.
+    """
+
+    images: Tensor
+    classes: Tensor
+    titles: tuple[str, ...]
+    boxes: tuple[Tensor, ...] = ()
+    multilabel: bool = False
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, places: slice) -> Examples:
+        """Some of the examples, in this order."""
+        return Examples(
+            self.images[places], self.classes[places], self.titles[places], self.boxes[places], self.multilabel
+        )
+
+    def explained_by(self, networks: Mapping[str, ExplainableModel]) -> Comparison:
+        """Explain them by networks (see `networks_of`): for the teacher's prediction, or for the class that they show.
+
+        The latter where an image may show several classes.
+        """
+        if self.multilabel:
+            return compare_class(networks, self.images, self.classes, self.titles, self.boxes)
+        return compare(networks, self.images, self.classes, self.titles)
+
+
+def examples_of(experiment: Experiment, count: int = 8) -> Examples:
+    """Images from all over the test split.
 
     Parameters
     ----------
     experiment : Experiment
-        Gives the images and the teacher.
-    runs : sequence of Run
-        Finished runs of students, one a method, in the order of the columns.
+        Gives the images.
     count : int
         Number of images: as many of each Waterbirds group, or each of another class.
-    folder : Path or str, optional
-        Where runs lie.
     """
+    if isinstance(experiment, VocExperiment):
+        return examples_of_classes(experiment, count=count)
     dataset = experiment.dataset("test")
     grouped = hasattr(dataset, "groups")
     parts = np.asarray(dataset.groups if grouped else dataset.labels)  # type: ignore[attr-defined]
     titles = [GROUP_TITLES[group] for group in GROUPS] if grouped else list(experiment.classes())
     samples = [dataset[index] for index in _spread(parts, count)]
-    return compare(
-        networks_of(experiment, runs, folder),
+    return Examples(
         as_unit_range(torch.stack([sample["image"] for sample in samples])),
         torch.tensor([sample["label"] for sample in samples]),
         tuple(titles[sample["group" if grouped else "label"]] for sample in samples),
     )
 
 
-def focused_examples(
-    experiment: VocExperiment,
-    networks: Mapping[str, ExplainableModel],
-    *,
-    classes: Sequence[int] | None = None,
-    count: int = 8,
-    skip: int = 0,
-) -> Comparison:
-    """Test images that show given classes, each explained for one of them, with the boxes of its objects.
+def examples_of_classes(
+    experiment: VocExperiment, *, classes: Sequence[int] | None = None, count: int = 8, skip: int = 0
+) -> Examples:
+    """Test images that show given classes, with the boxes of these classes' objects.
 
     Parameters
     ----------
-    experiment : Experiment
-        Gives the images, where an image may show several classes.
-    networks : mapping
-        Teacher and students by name, see `networks_of`.
+    experiment : VocExperiment
+        Gives the images.
     classes : sequence of int, optional
         The classes to walk through; all by default.
     count, skip : int
@@ -74,18 +107,36 @@ def focused_examples(
     # One of each class, then a second one of each, and so on.
     turns = itertools.zip_longest(*([(number, index) for index in showing[number]] for number in chosen))
     pairs = [pair for turn in turns for pair in turn if pair is not None][skip : skip + count]
-    if not pairs:
-        return Comparison(torch.zeros(0, 3, 1, 1), {}, {})
     samples = [dataset[index] for _, index in pairs]
-    return compare_class(
-        networks,
-        as_unit_range(torch.stack([sample["image"] for sample in samples])),
-        torch.tensor([number for number, _ in pairs]),
+    size = experiment.image_size
+    return Examples(
+        as_unit_range(torch.stack([sample["image"] for sample in samples])) if pairs else torch.zeros(0, 3, size, size),
+        torch.tensor([number for number, _ in pairs], dtype=torch.int64),
         tuple(names[number] for number, _ in pairs),
         tuple(
             sample["boxes"][sample["box_labels"] == number] for (number, _), sample in zip(pairs, samples, strict=True)
         ),
+        multilabel=True,
     )
+
+
+def explained_examples(
+    experiment: Experiment, runs: Sequence[Run], *, count: int = 8, folder: Path | str | None = None
+) -> Comparison:
+    """Images from all over the test split (see `examples_of`), explained by teacher and students.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Gives the images and the teacher.
+    runs : sequence of Run
+        Finished runs of students, one a method, in the order of the columns.
+    count : int
+        Number of images.
+    folder : Path or str, optional
+        Where runs lie.
+    """
+    return examples_of(experiment, count).explained_by(networks_of(experiment, runs, folder))
 
 
 def networks_of(

@@ -6,23 +6,35 @@ from e2kd_lab.figures.explanations import explanation_comparison
 from e2kd_lab.figures.export import export_figure, figure_bytes
 from e2kd_lab.figures.loss_terms import LossPicture
 from e2kd_lab.figures.paper import paper_results
+from e2kd_lab.figures.results_table import results_cells
 from e2kd_lab.figures.shifts import ShiftPicture, shift_periodicity, shifted_comparison
+from e2kd_lab.figures.sweep_map import Measure, measures_of, sweep_cells, sweep_map
+from e2kd_lab.figures.table_formats import table_csv, table_html, table_latex, table_markdown
 from e2kd_lab.figures.voc import epg_iou_plane
 from e2kd_lab.figures.waterbirds import waterbirds_bars, waterbirds_table
 
 __all__ = [
     "LossPicture",
+    "Measure",
     "ShiftPicture",
     "beside_paper",
     "epg_iou_plane",
     "explanation_comparison",
     "export_figure",
     "figure_bytes",
+    "measures_of",
     "method_bars",
     "paper_results",
+    "results_cells",
     "shift_periodicity",
     "shifted_comparison",
     "shot_curves",
+    "sweep_cells",
+    "sweep_map",
+    "table_csv",
+    "table_html",
+    "table_latex",
+    "table_markdown",
     "training_curves",
     "waterbirds_bars",
     "waterbirds_table",

@@ -54,7 +54,7 @@ def write_all_figures(results: pd.DataFrame, folder: Path) -> list[Path]:
     for table, names in _TABLES.items():
         for scale in done.loc[done["experiment"].isin(names), "scale"].unique():
             part = done[done["experiment"].isin(names) & (done["scale"] == scale)]
-            taught = done[done["run"].isin(part["teacher"])]
+            taught = done[done["run"].isin(part["teacher"]) & ~done["run"].isin(part["run"])]
             rows = beside_paper(select_by_validation(pd.concat([part, taught])), table)
             files += export_figure(_drawn(table, rows), folder / f"{table}_{scale}", rows)
     return files

@@ -5,7 +5,9 @@ from e2kd_lab.widgets.focus_browser import FocusBrowser
 from e2kd_lab.widgets.loss_lab import LossLab
 from e2kd_lab.widgets.panel import Panel
 from e2kd_lab.widgets.paper_table import PaperTable
+from e2kd_lab.widgets.results_table import ResultsTable
 from e2kd_lab.widgets.shift_browser import ShiftBrowser
+from e2kd_lab.widgets.sweep_map import SweepMap
 from e2kd_lab.widgets.train_lab import TrainLab
 from e2kd_lab.widgets.waterbirds_bars import WaterbirdsBars
 
@@ -15,7 +17,9 @@ __all__ = [
     "LossLab",
     "Panel",
     "PaperTable",
+    "ResultsTable",
     "ShiftBrowser",
+    "SweepMap",
     "TrainLab",
     "WaterbirdsBars",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
-from e2kd_lab.examples import focused_examples, networks_of
+from e2kd_lab.examples import examples_of_classes, networks_of
 from e2kd_lab.experiments import VocExperiment
 from e2kd_lab.figures import explanation_comparison
 from e2kd_lab.runs import Run
@@ -73,17 +73,14 @@ class FocusBrowser(Panel):
     def _draw(self, _: Any) -> None:
         experiment, _ = self.students[self.teacher.value]
         chosen = None if self.classes.value < 0 else [self.classes.value]
-        comparison = focused_examples(
-            experiment,
-            self._networks(self.teacher.value),
-            classes=chosen,
-            count=self.page_size,
-            skip=(self.page.value - 1) * self.page_size,
+        examples = examples_of_classes(
+            experiment, classes=chosen, count=self.page_size, skip=(self.page.value - 1) * self.page_size
         )
-        if not len(comparison):
+        if not len(examples):
             self.image.value, self.figure, self.data = b"", None, None
             self.say("There are no more images of this class.")
             return
+        comparison = examples.explained_by(self._networks(self.teacher.value))
         self.export_name = f"focus_{experiment.setting}_{self.classes.label}_{self.page.value}"
         data = pd.DataFrame(
             {"image": comparison.titles}

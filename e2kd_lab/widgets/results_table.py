@@ -1,0 +1,182 @@
+"""The paper's tables with our numbers in them, the runs behind each number, and all of it to copy."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+import pandas as pd
+
+from e2kd_lab.atomic import write_text
+from e2kd_lab.figures import results_cells, table_csv, table_html, table_latex, table_markdown
+from e2kd_lab.figures.beside_paper import METRIC_TITLES, PAPER
+from e2kd_lab.figures.results_table import TABLE_TITLES
+from e2kd_lab.figures.style import METHOD_TITLES
+from e2kd_lab.widgets.panel import Panel, shows_errors
+
+# Suffix of the file, and what writes it.
+_FORMATS: Mapping[str, tuple[str, Callable[[pd.DataFrame, str], str]]] = {
+    "LaTeX": ("tex", table_latex),
+    "Markdown": ("md", table_markdown),
+    "CSV": ("csv", table_csv),
+}
+
+
+class ResultsTable(Panel):
+    """A table of the paper with its numbers and ours, their difference, spread over seeds, and the runs behind them.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of `e2kd_lab.load_runs`, of any experiments and scales.
+    table : str
+        Which table to show first.
+    tables : sequence of str, optional
+        Tables to choose from, see `e2kd_lab.figures.results_cells`; all by default.
+    export_folder : Path or str
+        Where the export button writes the table as ``.tex``, ``.md`` and ``.csv``.
+
+    Attributes
+    ----------
+    table : ipywidgets.Dropdown
+        The table.
+    shown : ipywidgets.HTML
+        The table itself.
+    row, number : ipywidgets.Dropdown
+        The number whose runs are listed: its line in the table, and its metric and source.
+    runs : ipywidgets.HTML
+        Those runs.
+    format : ipywidgets.ToggleButtons
+        LaTeX, Markdown or CSV.
+    text : ipywidgets.Textarea
+        The table in this format, to select and copy.
+    data : DataFrame
+        See `e2kd_lab.figures.results_cells`.
+    """
+
+    def __init__(
+        self,
+        results: pd.DataFrame,
+        table: str = "table1",
+        *,
+        tables: Sequence[str] | None = None,
+        export_folder: Path | str = "exports",
+    ) -> None:
+        super().__init__(f"results_{table}", export_folder)
+        self.results = results
+        self._cells: dict[str, pd.DataFrame] = {}
+        self.data: pd.DataFrame = pd.DataFrame()
+        known = list(TABLE_TITLES) if tables is None else list(tables)
+        self.table = widgets.Dropdown(
+            description="Table",
+            options=[(TABLE_TITLES.get(name, name), name) for name in dict.fromkeys([*known, table])],
+            value=table,
+            layout=widgets.Layout(width="640px"),
+        )
+        self.export_button.tooltip = "Write LaTeX, Markdown and CSV"
+        self.shown, self.runs = widgets.HTML(), widgets.HTML()
+        wide = widgets.Layout(width="420px")
+        self.row = widgets.Dropdown(description="Runs behind", style={"description_width": "initial"}, layout=wide)
+        self.number = widgets.Dropdown(description="Number", layout=wide)
+        self.format = widgets.ToggleButtons(
+            description="Copy as",
+            options=list(_FORMATS),
+            style={"button_width": "90px"},
+            layout=widgets.Layout(width="max-content"),
+        )
+        self.text = widgets.Textarea(rows=10, layout=widgets.Layout(width="100%"), tooltip="Select all and copy")
+        self.table.observe(self._draw, "value")
+        self.row.observe(self._list_numbers, "value")
+        self.number.observe(self._list_runs, "value")
+        self.format.observe(self._write, "value")
+        self.arrange([self.table, self.export_button])
+        *controls, _ = self.widget.children
+        self.widget.children = [
+            *controls,
+            widgets.Box([self.shown], layout=widgets.Layout(overflow="auto", max_width="100%")),
+            widgets.HBox([self.row, self.number], layout=widgets.Layout(flex_flow="row wrap")),
+            self.runs,
+            self.format,
+            self.text,
+        ]
+        self._draw(None)
+
+    @property
+    def cell(self) -> pd.Series | None:
+        """The number whose runs are listed: a row of ``data``; None where nothing was measured yet."""
+        measured = self._measured()
+        if self.row.value is None or self.number.value is None:
+            return None
+        (place, method), (metric, source) = self.row.value, self.number.value
+        chosen = measured[(measured["place"] == place) & (measured["method"] == method)]
+        chosen = chosen[(chosen["metric"] == metric) & (chosen["source"] == source)]
+        return chosen.iloc[0] if len(chosen) else None
+
+    @shows_errors
+    def _draw(self, _: Any) -> None:
+        table = self.table.value
+        if table not in self._cells:
+            self._cells[table] = results_cells(self.results, table)
+        self.data, self.export_name = self._cells[table], f"results_{table}"
+        self.shown.value = table_html(self.data, table)
+        measured = self._measured()
+        rows = measured[["place", "column", "method"]].drop_duplicates().itertuples(index=False)
+        _offer(self.row, [(f"{column}, {METHOD_TITLES[method]}", (place, method)) for place, column, method in rows])
+        self._list_numbers(None)
+        self._write(None)
+        count = len({name for names in self.data["runs"] for name in names})
+        self.say(f"{count} finished runs behind these numbers." if count else "There are no finished runs yet.")
+
+    @shows_errors
+    def _list_numbers(self, _: Any) -> None:
+        measured = self._measured()
+        place, method = self.row.value or (None, None)
+        own = measured[(measured["place"] == place) & (measured["method"] == method)]
+        pairs = own[["metric", "source"]].itertuples(index=False, name=None)
+        _offer(self.number, [(f"{METRIC_TITLES[metric]}, {source}", (metric, source)) for metric, source in pairs])
+        self._list_runs(None)
+
+    @shows_errors
+    def _list_runs(self, _: Any) -> None:
+        cell = self.cell
+        if cell is None:
+            self.runs.value = ""
+            return
+        values = [f"{name} = {cell[key]:g}" for name, key in (("λ", "lam"), ("τ", "tau")) if pd.notna(cell[key])]
+        stands = [] if cell["column_here"] == cell["column"] else [f"here {cell['column_here']}"]
+        items = "".join(f"<li><code>{html.escape(name)}</code></li>" for name in cell["runs"])
+        mean = f"mean of n = {cell['n']}: {cell['mean']:.1f} %"
+        self.runs.value = (
+            f"<div style='line-height: 1.5'>{html.escape(', '.join([*stands, *values, mean]))}<ul>{items}</ul></div>"
+        )
+
+    @shows_errors
+    def _write(self, _: Any) -> None:
+        _, write = _FORMATS[self.format.value]
+        self.text.value = write(self.data, self.table.value)
+
+    @shows_errors
+    def _export(self, _: Any) -> None:
+        files = [self.export_folder / f"{self.export_name}.{suffix}" for suffix, _ in _FORMATS.values()]
+        for file, (_, write) in zip(files, _FORMATS.values(), strict=True):
+            write_text(file, write(self.data, self.table.value))
+        self.say(f"Wrote {', '.join(file.name for file in files)} to {self.export_folder}.")
+
+    def _measured(self) -> pd.DataFrame:
+        return self.data[self.data["source"] != PAPER]
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        # The table stands in where widgets cannot be shown, such as on a code host.
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        return {**data, "text/html": self.shown.value}, metadata
+
+
+def _offer(choice: widgets.Dropdown, options: list[tuple[str, Any]]) -> None:
+    """Offer other options and keep the choice where it is among them, else take the first one."""
+    before = choice.value
+    choice.options = options
+    values = [value for _, value in options]
+    choice.index = values.index(before) if before in values else 0 if options else None

@@ -1,0 +1,341 @@
+"""A map of lambda and tau: pick a student to see it, or a missing one to train it."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+import pandas as pd
+from matplotlib.figure import Figure
+
+from e2kd_lab.examples import explained_examples
+from e2kd_lab.experiments import Experiment
+from e2kd_lab.figures import (
+    Measure,
+    explanation_comparison,
+    export_figure,
+    figure_bytes,
+    measures_of,
+    sweep_cells,
+    sweep_map,
+    training_curves,
+)
+from e2kd_lab.runs import Run, load_runs
+from e2kd_lab.session import Session
+from e2kd_lab.training import Hardware
+from e2kd_lab.widgets.panel import Panel, shows_errors
+from e2kd_lab.workspace import runs_folder
+
+Cell = tuple[float, float]
+Drawn = tuple[Figure, pd.DataFrame | None, bytes]
+
+
+class SweepMap(Panel):
+    """The finished runs of an experiment over lambda and tau, all seeds; beside the map the student that is picked.
+
+    lambda = 0 is plain KD. A cell is picked by the two sliders; its training curves and its explanations of a few test
+    images are drawn beside the map. A cell without a finished run waits for the button and then trains in the
+    background, with live curves and a stop button.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Everything but method, lambda and tau; its seed is the one to train. The cells are those of the paper's grid,
+        of finished runs, and the experiment's own lambda and tau.
+    count : int
+        Number of test images that are explained.
+    folder : Path or str, optional
+        Where runs lie.
+    hardware : Hardware, optional
+        Device and processes.
+    export_folder : Path or str
+        Where the export button writes the map and, if a student is shown, its curves and explanations.
+
+    Attributes
+    ----------
+    measure, lam, tau, seed : ipywidgets controls
+        What the map shows; the cell that is picked, and which of its seeds.
+    train_button, stop_button : ipywidgets.Button
+        Train or resume the missing run; save its state and stop.
+    progress, time_left : ipywidgets.IntProgress, ipywidgets.Label
+        Steps done of the training that was started last, and how long it still takes.
+    curves, explanations : ipywidgets.Image
+        Pictures of the student that is picked, PNG.
+    results : DataFrame
+        Rows of `e2kd_lab.load_runs` of the map's finished runs and of their teacher.
+    session : Session or None
+        The training that was started last.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        *,
+        count: int = 4,
+        folder: Path | str | None = None,
+        hardware: Hardware | None = None,
+        export_folder: Path | str = "exports",
+    ) -> None:
+        super().__init__(f"{experiment.name}_sweep", export_folder)
+        self.base, self.count, self.hardware = experiment, count, hardware
+        self.folder = runs_folder() if folder is None else Path(folder)
+        self.session: Session | None = None
+        # The thread that trains redraws the panel, too.
+        self._lock = threading.RLock()
+        self._stem = functools.cache(self._stem_of)
+        self._maps: dict[tuple[Measure, Cell], Drawn] = {}
+        self._curves: dict[tuple[str, ...], Drawn] = {}
+        self._explanations: dict[str, Drawn] = {}
+        tried = [*experiment.grid("kd"), *experiment.grid("e2kd")]
+        self.grid = [(one.lam if one.method == "e2kd" else 0.0, one.tau) for one in tried]
+        self.results = self._finished()
+        students = self.results[self.results["method"] != "teacher"]
+        own = (experiment.lam, experiment.tau)
+        self.measure = widgets.Dropdown(
+            description="Measure", options=self._measures(), layout=widgets.Layout(width="380px")
+        )
+        self.lam = _slider("λ", {own[0], *students["lam"], *(lam for lam, _ in self.grid)}, own[0])
+        self.tau = _slider("τ", {own[1], *students["tau"], *(tau for _, tau in self.grid)}, own[1])
+        self.seed = widgets.Dropdown(description="Seed", options=self._seeds(own), layout=widgets.Layout(width="160px"))
+        self.train_button = widgets.Button(description="Train", icon="play", button_style="primary")
+        self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
+        self.progress = widgets.IntProgress(description="Steps", value=0, max=1)
+        self.time_left = widgets.Label()
+        self.curves, self.explanations = (
+            widgets.Image(format="png", layout=widgets.Layout(width=self.image.layout.width, max_width="100%"))
+            for _ in range(2)
+        )
+        for control in (self.lam, self.tau):
+            control.observe(self._pick, "value")
+        for control in (self.measure, self.seed):
+            control.observe(self._draw, "value")
+        self.train_button.on_click(self._train)
+        self.stop_button.on_click(self._stop)
+        self.arrange(
+            [self.measure, self.export_button],
+            [self.lam, self.tau, self.seed],
+            [self.train_button, self.stop_button, self.progress, self.time_left],
+        )
+        *controls, picture = self.widget.children
+        pictures = [picture, widgets.VBox([self.curves, self.explanations])]
+        self.widget.children = [*controls, widgets.HBox(pictures, layout=widgets.Layout(flex_flow="row wrap"))]
+        self._draw(None)
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment that the controls name."""
+        return self._experiment((self.lam.value, self.tau.value), self.seed.value)
+
+    @property
+    def run(self) -> Run:
+        """The run that the controls name, finished or not."""
+        return self._run((self.lam.value, self.tau.value), self.seed.value)
+
+    def wait(self, timeout: float | None = None) -> Run | None:
+        """Wait for the training that was started last; its error is raised here."""
+        return None if self.session is None else self.session.wait(timeout)
+
+    def _experiment(self, cell: Cell, seed: int) -> Experiment:
+        lam, tau = cell
+        return self.base.replace(method="e2kd" if lam > 0 else "kd", lam=lam, tau=tau, seed=seed)
+
+    def _stem_of(self, cell: Cell) -> str:
+        """Name of a cell's runs without the seed; it takes a look at the data."""
+        return self._experiment(cell, 0).run_name().removesuffix("-s0")
+
+    def _run(self, cell: Cell, seed: int) -> Run:
+        return Run(self.folder / f"{self._stem(cell)}-s{seed}")
+
+    def _finished(self) -> pd.DataFrame:
+        """Results of the finished runs of exactly this experiment (its recipe, data and teacher), and the latter's."""
+        results = load_runs(self.folder)
+        students = results.query(
+            "status == 'done' and method in ('kd', 'e2kd') and experiment == @self.base.name "
+            "and scale == @self.base.scale and family == @self.base.family and setting == @self.base.setting"
+        )
+        known = students[["run", "lam", "tau", "seed", "teacher"]].drop_duplicates()
+        names: set[str] = set()
+        for name, lam, tau, seed, teacher in known.itertuples(index=False):
+            if self._run((lam, tau), seed).folder.name == name:
+                names |= {name, teacher}
+        return results[results["run"].isin(names)].reset_index(drop=True)
+
+    def _measures(self) -> list[tuple[str, Measure]]:
+        present = measures_of(self.results) or [Measure("f1" if self.base.multilabel else "accuracy")]
+        return [(measure.title, measure) for measure in present]
+
+    def _seeds(self, cell: Cell) -> list[int]:
+        """Seeds of the cell's finished runs, or the one to train."""
+        own = self.results["run"].str.startswith(f"{self._stem(cell)}-s")
+        return sorted(int(seed) for seed in self.results.loc[own, "seed"].unique()) or [self.base.seed]
+
+    @shows_errors
+    def _pick(self, _: Any) -> None:
+        with self._lock:
+            seeds = self._seeds((self.lam.value, self.tau.value))
+            if list(self.seed.options) != seeds:
+                self.seed.options = seeds
+            self._draw(None)
+
+    @shows_errors
+    def _draw(self, _: Any) -> None:
+        with self._lock:
+            session, experiment, here = self.session, self.experiment, self.run
+            training = session is not None and session.running
+            status = here.status
+            if status == "done" and not self.results["run"].eq(here.folder.name).any():
+                self._read_again()  # somebody else has finished it
+            self.train_button.disabled = training or status in ("done", "running")
+            self.train_button.description = "Resume" if status in ("stopped", "failed") else "Train"
+            self.stop_button.disabled = not training
+            self.export_name = f"sweep_{experiment.family}_{self.measure.value.metric}_{self.measure.value.group}"
+            self.show(*self._map())
+            if status == "done":
+                self.say(self._summary(experiment, here))
+                _put(self.curves, self._curves_of(experiment, here)[2])
+                if here.folder.name not in self._explanations:
+                    _put(self.explanations, b"")  # those of another student must not stay if these fail
+                _put(self.explanations, self._explanations_of(here)[2])
+            elif session is not None and training and session.experiment == experiment:
+                self._show_training(session)
+            else:
+                _put(self.curves, b"")
+                _put(self.explanations, b"")
+                advice = {
+                    "stopped": "was stopped: press Resume to go on.",
+                    "running": "is being trained by another process.",
+                    "failed": f"failed: {here.error}",
+                }
+                self.say(f"{_label(experiment)} {advice.get(status, 'has no finished run yet: press Train.')}")
+
+    def _map(self) -> Drawn:
+        measure, picked = self.measure.value, (self.lam.value, self.tau.value)
+        if (measure, picked) not in self._maps:
+            figure = sweep_map(self.results, measure, grid=self.grid, picked=picked)
+            cells = sweep_cells(self.results, measure, grid=self.grid)
+            self._maps[measure, picked] = (figure, cells, figure_bytes(figure))
+        return self._maps[measure, picked]
+
+    def _curves_of(self, experiment: Experiment, here: Run) -> Drawn:
+        """Training curves of a finished run, and of KD's at the same temperature and seed."""
+        curves: dict[str, tuple[str, pd.DataFrame]] = {_label(experiment): (experiment.method, here.metrics())}
+        kd = self._run((0.0, experiment.tau), experiment.seed)
+        if experiment.method == "e2kd" and kd.status == "done":
+            curves = {_label(experiment.replace(method="kd")): ("kd", kd.metrics())} | curves
+        key = (here.folder.name, *curves)
+        if key not in self._curves:
+            self._curves[key] = _drawn_curves(curves, experiment)
+        return self._curves[key]
+
+    def _explanations_of(self, here: Run) -> Drawn:
+        name = here.folder.name
+        if name not in self._explanations:
+            comparison = explained_examples(self.base, [here], count=self.count, folder=self.folder)
+            figure = explanation_comparison(comparison, contributions=self.base.multilabel)
+            right = {f"{network} is right": marks.cpu().numpy() for network, marks in comparison.correct.items()}
+            data = pd.DataFrame({"image": comparison.titles} | right)
+            self._explanations[name] = (figure, data, figure_bytes(figure))
+        return self._explanations[name]
+
+    def _summary(self, experiment: Experiment, here: Run) -> str:
+        measure = self.measure.value
+        rows = self.results[(self.results["split"] == "test") & (self.results["metric"] == measure.metric)]
+        rows = rows[rows["group"] == measure.group]
+        own = rows.loc[rows["run"] == here.folder.name, "value"]
+        said = f"{measure.text(own.mean())} {measure.unit}".rstrip() if len(own) else "not measured"
+        return f"{_label(experiment)}: {measure.title} {said}. Run {here.folder.name}."
+
+    @shows_errors
+    def _train(self, _: Any) -> None:
+        with self._lock:
+            if self.session is not None and self.session.running:
+                return
+            self.last_error = None
+            self.session = Session(self.experiment, folder=self.folder, hardware=self.hardware, on_change=self._follow)
+            self.train_button.disabled, self.stop_button.disabled = True, False
+            self.progress.value = 0
+            self.say(f"{self.session.title}: starting ...")
+            self.session.start()
+
+    @shows_errors
+    def _stop(self, _: Any) -> None:
+        if self.session is not None and self.session.running:
+            self.session.stop()
+            self.time_left.value = "saving and stopping ..."
+
+    @shows_errors
+    def _follow(self, session: Session) -> None:
+        """On the training thread: new measures, or the end."""
+        with self._lock:
+            self.progress.max, self.progress.value = max(1, session.total_steps), session.step
+            if session.running:
+                left = session.seconds_left
+                rest = f", about {left:.0f} s left" if left is not None else ""
+                self.time_left.value = f"step {session.step} of {session.total_steps}{rest}"
+                if session.experiment == self.experiment:
+                    self._show_training(session)
+                return
+            self.time_left.value = ""
+            self._read_again()
+            self._pick(None)
+            if isinstance(session.error, Exception):
+                self.show_error(session.error)
+
+    def _show_training(self, session: Session) -> None:
+        self.say(f"{session.title}: training ...")
+        curves = {}
+        if len(session.rows):
+            curves[_label(session.experiment)] = (session.experiment.method, session.rows)
+        _put(self.curves, _drawn_curves(curves, session.experiment)[2] if curves else b"")
+        _put(self.explanations, b"")
+
+    def _read_again(self) -> None:
+        """Finished runs join the map."""
+        self.results = self._finished()
+        self._maps.clear()
+        if list(self.measure.options) != (measures := self._measures()):
+            chosen = self.measure.value
+            self.measure.options = measures
+            self.measure.value = chosen if chosen in dict(measures).values() else measures[0][1]
+
+    @shows_errors
+    def _export(self, _: Any) -> None:
+        with self._lock:
+            parts = {"": self._map()}
+            if self.run.status == "done":
+                student = f"_lam{self.lam.value:g}_tau{self.tau.value:g}_s{self.seed.value}"
+                parts[f"{student}_curves"] = self._curves_of(self.experiment, self.run)
+                parts[f"{student}_explanations"] = self._explanations_of(self.run)
+            for suffix, (figure, data, _png) in parts.items():
+                export_figure(figure, self.export_folder / f"{self.export_name}{suffix}", data)
+            names = ", ".join(f"{self.export_name}{suffix}" for suffix in parts)
+            self.say(f"Wrote {names} as PDF, SVG, PNG and CSV to {self.export_folder}.")
+
+
+def _slider(name: str, values: set[float], value: float) -> widgets.SelectionSlider:
+    return widgets.SelectionSlider(
+        description=name,
+        options=[("0 (KD)" if option == 0 else f"{option:g}", option) for option in sorted(values)],
+        value=value,
+        continuous_update=False,
+    )
+
+
+def _label(experiment: Experiment) -> str:
+    weight = f"e²KD, λ = {experiment.lam:g}" if experiment.method == "e2kd" else "KD"
+    return f"{weight}, τ = {experiment.tau:g}, seed {experiment.seed}"
+
+
+def _drawn_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], experiment: Experiment) -> Drawn:
+    figure = training_curves(curves, total_epochs=experiment.epochs)
+    rows = [rows.assign(run=label) for label, (_, rows) in curves.items()]
+    return figure, pd.concat(rows, ignore_index=True), figure_bytes(figure)
+
+
+def _put(image: widgets.Image, png: bytes) -> None:
+    """Show a picture, or no empty frame."""
+    image.value, image.layout.display = png, None if png else "none"
