@@ -13,6 +13,7 @@ from torch import Tensor
 from e2kd_lab.errors import RunError
 from e2kd_lab.execute import run
 from e2kd_lab.experiments import Experiment
+from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
 from e2kd_lab.training import Hardware, Watcher
 
@@ -30,6 +31,9 @@ class Session(Watcher):
         Device and processes.
     on_change : callable, optional
         Called with the session on the training thread, whenever measures arrive and at the end.
+    on_network : callable, optional
+        Called with the session and the network in training, on the training thread, before each epoch's measures
+        arrive.
 
     Attributes
     ----------
@@ -52,6 +56,7 @@ class Session(Watcher):
         folder: Path | str | None = None,
         hardware: Hardware | None = None,
         on_change: Callable[[Session], None] | None = None,
+        on_network: Callable[[Session, ExplainableModel], None] | None = None,
     ) -> None:
         self.experiment, self.folder, self.hardware = experiment, folder, hardware
         self.title, self.step, self.total_steps = experiment.title, 0, 0
@@ -59,6 +64,7 @@ class Session(Watcher):
         self.run: Run | None = None
         self.error: BaseException | None = None
         self._on_change = on_change or (lambda session: None)
+        self._on_network = on_network or (lambda session, network: None)
         self._stop = threading.Event()
         self._started_at = (0.0, 0)
         self._finished = False
@@ -118,6 +124,10 @@ class Session(Watcher):
         """See `Watcher.on_rows`."""
         self.rows = pd.concat([self.rows, rows], ignore_index=True) if len(self.rows) else rows
         self._on_change(self)
+
+    def on_network(self, network: ExplainableModel) -> None:
+        """See `Watcher.on_network`."""
+        self._on_network(self, network)
 
     def should_stop(self) -> bool:
         """See `Watcher.should_stop`."""

@@ -1,7 +1,8 @@
 """From a CNN to a ViT: priors of an architecture (Sec. 4.3.2; Fig. 4, A5).
 
 At paper scale a B-cos DenseNet-169 teaches a B-cos ViT-Ti for 150 epochs of ImageNet; days on one data-centre GPU. At
-lab scale a B-cos DenseNet mini of stride product 4 teaches a B-cos ViT mini with patches of 8 px on MiniNet.
+lab scale a B-cos DenseNet mini of stride product 4 teaches a B-cos ViT mini with patches of 8 px on MiniScenes: vision
+transformers learn slowly, and MiniNet's objects take them more steps than the lab has (12 % accuracy after 840 steps).
 """
 
 from __future__ import annotations
@@ -101,7 +102,13 @@ def build(scale: Scale, family: Family = "bcos") -> CnnToVitExperiment:
             "rand_augment": 10,
         }
         return CnnToVitExperiment(**values | {"name": "cnn_to_vit", "patch": 16, "largest_shift": 64})
-    # The teacher's stride product must be smaller than the student's patches for the two periods to differ.
-    values |= {"teacher": "bcos_densenet_mini", "student": "bcos_vit_mini"}
+    values |= {
+        # The teacher's stride product must be smaller than the student's patches for the two periods to differ.
+        "teacher": "bcos_densenet_mini",
+        "student": "bcos_vit_mini",
+        "own": "sun397",
+        "images": "sun397",
+        "num_classes": 10,
+    }
     largest = 8 if scale == "smoke" else 32
     return CnnToVitExperiment(**values | {"name": "cnn_to_vit", "patch": 8, "largest_shift": largest})

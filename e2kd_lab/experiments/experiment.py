@@ -178,6 +178,11 @@ class Experiment(Recipe):
     def _setting_changes(self, setting: str) -> dict[str, Any]:
         return {}
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that the paper tried in this experiment."""
+        return tuple(self._grids())
+
     def grid(self, method: str) -> list[Self]:
         """The paper's grid of temperature and weight for a method, in this setting.
 

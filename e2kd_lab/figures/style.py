@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from matplotlib import rc_context
@@ -10,6 +12,8 @@ from matplotlib.figure import Figure
 
 # Width of the paper's text block in inches.
 TEXT_WIDTH = 4.8
+
+_DRAWING = threading.RLock()
 
 METHOD_TITLES: Mapping[str, str] = {
     "teacher": "Teacher",
@@ -84,6 +88,11 @@ def new_figure(width: float = TEXT_WIDTH, height: float = 2.4) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def styled() -> Any:
-    """Context in which figures are drawn and saved with the lab's style."""
-    return rc_context(STYLE)
+@contextmanager
+def styled() -> Iterator[None]:
+    """Context in which figures are drawn and saved with the lab's style, by one thread at a time.
+
+    Matplotlib's parameters belong to the whole program, and panels draw while others train in the background.
+    """
+    with _DRAWING, rc_context(STYLE):
+        yield

@@ -202,6 +202,8 @@ class Trainer:
         totals = {name: torch.as_tensor(self.fabric.all_reduce(value)) for name, value in state.sums.items()}
         means = {name: value.item() / self.steps_per_epoch for name, value in totals.items()}
         state.sums = {}
+        if self.fabric.is_global_zero:
+            self.watcher.on_network(self.method.student)
         self._record(state.step, epoch, "train", _loss_rows(means))
         if epoch % self.recipe.validate_every and state.step != self.total_steps:
             return

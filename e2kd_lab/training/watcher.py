@@ -9,6 +9,8 @@ import pandas as pd
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from e2kd_lab.models import ExplainableModel
+
 
 class Watcher:
     """Receives what happens during training and may stop it; this base class only lets it run.
@@ -24,6 +26,9 @@ class Watcher:
 
     def on_rows(self, rows: pd.DataFrame) -> None:
         """An epoch's losses or a validation's measures, as in ``metrics.csv``."""
+
+    def on_network(self, network: ExplainableModel) -> None:
+        """An epoch has ended; ``network`` is the one in training, to be looked at and left as it is."""
 
     def on_end(self, title: str) -> None:
         """Training of ``title`` has ended or stopped."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,30 +11,38 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
+from e2kd_lab.errors import RunError
+from e2kd_lab.examples import examples_of
+from e2kd_lab.execute import load_teacher
 from e2kd_lab.experiments import Experiment
-from e2kd_lab.figures import training_curves
+from e2kd_lab.figures import explanation_comparison, figure_bytes, training_curves
+from e2kd_lab.figures.style import METHOD_TITLES
+from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
 from e2kd_lab.session import Session
 from e2kd_lab.training import Hardware
+from e2kd_lab.training.method import uses_lam, uses_tau
 from e2kd_lab.widgets.panel import Panel, by_family, family_switch, shows_errors, value_slider
 from e2kd_lab.workspace import runs_folder
 
 LAMBDAS = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0)
 TAUS = (1.0, 2.0, 5.0, 10.0)
+_EXAMPLES = 8
 
 
 class TrainLab(Panel):
-    """Sliders for lambda and tau; the run that they name is shown, or trained on request.
+    """Method, lambda, tau, epochs and seed; the run that they name is shown, or trained on request.
 
-    lambda = 0 is plain KD. A run that exists is drawn at once; a missing one waits for the button and then trains in
-    the background, with live curves and a stop button. KD's run of the same temperature is drawn for comparison.
+    e2KD with lambda = 0 is plain KD. A run that exists is drawn at once; a missing one waits for the button and then
+    trains in the background, with live curves, the explanation of an image as it changes, and a stop button. KD's run
+    of the same temperature is drawn for comparison.
 
     Parameters
     ----------
     experiments : Experiment, or sequence of Experiment
-        Everything but method, lambda and tau; one experiment for each family of networks.
+        Everything but what the controls say; one experiment for each family of networks.
     lambdas, taus : sequence of float
-        Values on the sliders.
+        Values on the sliders; other methods than e2KD have the paper's weights.
     folder : Path or str, optional
         Where runs lie.
     hardware : Hardware, optional
@@ -42,8 +52,12 @@ class TrainLab(Panel):
 
     Attributes
     ----------
-    family, lam, tau, seed : ipywidgets controls
+    family, method, lam, tau, epochs, seed : ipywidgets controls
         What to show or train.
+    number : ipywidgets.IntSlider
+        The test image whose explanation is shown.
+    explanation : ipywidgets.Image
+        That image, explained by the teacher and by the network that the controls name.
     train_button, stop_button : ipywidgets.Button
         Train or resume the run; save its state and stop.
     progress : ipywidgets.IntProgress
@@ -64,39 +78,73 @@ class TrainLab(Panel):
     ) -> None:
         experiment, self.bases = by_family(experiments)
         super().__init__(f"{experiment.name}_curves", export_folder)
-        self.hardware = hardware
+        self.hardware, self.lambdas = hardware, lambdas
         self.folder = runs_folder() if folder is None else Path(folder)
         self.session: Session | None = None
+        self._examples = functools.cache(lambda family: examples_of(self.bases[family], _EXAMPLES))
+        self._teachers: dict[str, ExplainableModel] = {}
         self.family = family_switch(list(self.bases))
+        others = [name for name in experiment.methods if name not in ("kd", "e2kd")]
+        self.method = widgets.Dropdown(
+            description="Method",
+            options=[("e²KD (λ = 0: KD)", "e2kd"), *((METHOD_TITLES[name], name) for name in others)],
+            layout=widgets.Layout(width="260px"),
+        )
         self.lam = value_slider("λ", lambdas, experiment.lam)
         self.tau = value_slider("τ", taus, experiment.tau)
+        self.epochs = widgets.BoundedIntText(
+            description="Epochs", value=experiment.epochs, min=1, max=10_000, layout=widgets.Layout(width="160px")
+        )
         self.seed = widgets.BoundedIntText(
             description="Seed", value=experiment.seed, min=0, max=9999, layout=widgets.Layout(width="160px")
         )
+        self.number = widgets.IntSlider(description="Image", min=1, max=_EXAMPLES, continuous_update=False)
+        self.explanation = widgets.Image(format="png", layout=self.image.layout)
         self.train_button = widgets.Button(description="Train", icon="play", button_style="primary")
         self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
         self.progress = widgets.IntProgress(description="Steps", value=0, max=1)
-        for control in (self.family, self.lam, self.tau, self.seed):
+        self.family.observe(self._reset_epochs, "value")
+        self.method.observe(self._offer_weights, "value")
+        for control in (self.family, self.method, self.lam, self.tau, self.epochs, self.seed):
             control.observe(self._pick, "value")
+        self.number.observe(self._explain, "value")
         self.train_button.on_click(self._train)
         self.stop_button.on_click(self._stop)
         self.arrange(
-            [self.family, self.seed],
+            [self.family, self.method],
             [self.lam, self.tau],
+            [self.epochs, self.seed],
             [self.train_button, self.stop_button, self.progress, self.export_button],
         )
+        self.widget.children = [*self.widget.children, self.number, self.explanation]
         self._pick(None)
 
     @property
     def experiment(self) -> Experiment:
         """The experiment that the controls name."""
-        method = "e2kd" if self.lam.value > 0 else "kd"
-        base = self.bases[self.family.value]
-        return base.replace(method=method, lam=self.lam.value, tau=self.tau.value, seed=self.seed.value)
+        method = "kd" if self.method.value == "e2kd" and self.lam.value == 0 else self.method.value
+        values = {"lam": self.lam.value, "tau": self.tau.value, "epochs": self.epochs.value, "seed": self.seed.value}
+        return self.bases[self.family.value].replace(method=method, **values)
 
     def wait(self, timeout: float | None = None) -> Run | None:
         """Wait for the training that was started last; its error is raised here."""
         return None if self.session is None else self.session.wait(timeout)
+
+    @shows_errors
+    def _reset_epochs(self, _: Any) -> None:
+        self.epochs.value = self.bases[self.family.value].epochs
+
+    @shows_errors
+    def _offer_weights(self, _: Any) -> None:
+        """The sliders' values and whether they count, for another method."""
+        method, base = self.method.value, self.bases[self.family.value]
+        weights = self.lambdas if method == "e2kd" else [experiment.lam for experiment in base.grid(method)]
+        values = sorted({*weights, *([base.lam] if method == "e2kd" else [])})
+        self.lam.unobserve(self._pick, "value")  # one choice, one drawing
+        self.lam.options = [(f"{value:g}", value) for value in values]
+        self.lam.value = base.lam if method == "e2kd" else values[-1]
+        self.lam.observe(self._pick, "value")
+        self.lam.disabled, self.tau.disabled = not uses_lam(method), not uses_tau(method)
 
     @shows_errors
     def _pick(self, _: Any) -> None:
@@ -119,13 +167,48 @@ class TrainLab(Panel):
             advice = "press Resume to go on" if status == "stopped" else "press Train"
             self.say(f"{_label(experiment)}, seed {experiment.seed} has no result yet: {advice}.")
         self._draw(curves, experiment)
+        self._explain(None)
+
+    @shows_errors
+    def _explain(self, _: Any) -> None:
+        """Explain the chosen image by the finished run; a training one does so itself."""
+        if self.session is not None and self.session.running:
+            return
+        here = Run(self.folder / self.experiment.run_name())
+        self._show_explanation(self.experiment, here.load_model() if here.status == "done" else None)
+
+    def _show_explanation(self, experiment: Experiment, network: ExplainableModel | None) -> None:
+        teacher = self._teacher(experiment)
+        networks = {} if teacher is None else {"teacher": teacher}
+        if network is not None:
+            networks[experiment.method] = network
+        if not networks:
+            self.explanation.value = b""
+            return
+        chosen = self._examples(experiment.family)[self.number.value - 1 : self.number.value]
+        figure = explanation_comparison(chosen.explained_by(networks), side_by_side=1, contributions=True)
+        self.explanation.value = figure_bytes(figure)
+
+    def _teacher(self, experiment: Experiment) -> ExplainableModel | None:
+        if experiment.family not in self._teachers:
+            try:
+                self._teachers[experiment.family] = load_teacher(experiment, folder=self.folder)
+            except RunError:  # not trained yet
+                return None
+        return self._teachers[experiment.family]
 
     @shows_errors
     def _train(self, _: Any) -> None:
         if self.session is not None and self.session.running:
             return
         self.last_error = None
-        self.session = Session(self.experiment, folder=self.folder, hardware=self.hardware, on_change=self._follow)
+        self.session = Session(
+            self.experiment,
+            folder=self.folder,
+            hardware=self.hardware,
+            on_change=self._follow,
+            on_network=self._look,
+        )
         self._lock_controls(True)
         self.say(f"{self.session.title}: starting ...")
         self.session.start()
@@ -148,6 +231,12 @@ class TrainLab(Panel):
         else:
             self._pick(None)
 
+    @shows_errors
+    def _look(self, session: Session, network: ExplainableModel) -> None:
+        """On the training thread: how the network explains the chosen image by now."""
+        if session.title == session.experiment.title:  # not its teacher
+            self._show_explanation(session.experiment, copy.deepcopy(network).cpu().eval())
+
     def _draw_session(self, session: Session) -> None:
         left = session.seconds_left
         rest = f", about {left:.0f} s left" if left is not None else ""
@@ -168,10 +257,10 @@ class TrainLab(Panel):
     def _draw(self, curves: dict[str, tuple[str, pd.DataFrame]], experiment: Experiment) -> None:
         data = [rows.assign(run=label) for label, (_, rows) in curves.items()]
         figure = training_curves(curves, total_epochs=experiment.epochs)
-        weight = f"_lam{experiment.lam:g}" if experiment.method == "e2kd" else ""
-        self.export_name = (
-            f"curves_{experiment.family}_{experiment.method}{weight}_tau{experiment.tau:g}_s{experiment.seed}"
-        )
+        parts: list[str] = [experiment.family, experiment.method]
+        parts += [f"lam{experiment.lam:g}"] if uses_lam(experiment.method) else []
+        parts += [f"tau{experiment.tau:g}"] if uses_tau(experiment.method) else []
+        self.export_name = "_".join(["curves", *parts, f"s{experiment.seed}"])
         self.show(figure, pd.concat(data, ignore_index=True) if data else None)
 
     def _lock_controls(self, training: bool) -> None:
@@ -180,9 +269,10 @@ class TrainLab(Panel):
 
 
 def _label(experiment: Experiment) -> str:
-    if experiment.method == "kd":
-        return f"KD, τ = {experiment.tau:g}"
-    return f"e²KD, λ = {experiment.lam:g}, τ = {experiment.tau:g}"
+    parts = [METHOD_TITLES[experiment.method]]
+    parts += [f"λ = {experiment.lam:g}"] if uses_lam(experiment.method) else []
+    parts += [f"τ = {experiment.tau:g}"] if uses_tau(experiment.method) else []
+    return ", ".join(parts)
 
 
 def _summary(results: pd.DataFrame) -> str:

@@ -106,6 +106,51 @@ def test_sliders_pick_a_run_or_train_the_missing_one(tiny, runs):
     assert panel.last_error is None
 
 
+def test_other_methods_bring_their_own_weights(tiny, runs):
+    panel = TrainLab(tiny.replace(lam=5.0), folder=runs)
+    assert panel.experiment.method == "e2kd"
+    panel.method.value = "baseline"
+    assert panel.experiment.method == "baseline"
+    assert panel.train_button.disabled  # this run is done
+    assert panel.lam.disabled
+    assert panel.tau.disabled
+    panel.method.value = "at"
+    assert [value for _, value in panel.lam.options] == [10.0, 100.0, 1000.0]
+    assert panel.experiment == tiny.replace(method="at", lam=1000.0)
+    assert panel.export_name == "curves_standard_at_lam1000_s0"
+    panel.method.value = "e2kd"
+    assert panel.experiment == tiny.replace(method="e2kd", lam=5.0)
+    panel.epochs.value = 3
+    assert panel.experiment.epochs == 3
+    assert not panel.train_button.disabled
+    assert panel.last_error is None
+
+
+def test_an_explanation_is_drawn_anew_as_training_goes_on(tiny, runs, monkeypatch):
+    panel = TrainLab(tiny.replace(lam=5.0, epochs=3), folder=runs)
+    pictures = [bytes(panel.explanation.value)]
+    assert pictures[0].startswith(PNG)  # the teacher alone
+    show = panel._show_explanation
+    monkeypatch.setattr(
+        panel, "_show_explanation", lambda *a: (show(*a), pictures.append(bytes(panel.explanation.value)))
+    )
+    panel.train_button.click()
+    assert panel.wait(120).status == "done"
+    assert len(set(pictures)) >= 4  # once an epoch
+    panel.number.value = 2
+    assert bytes(panel.explanation.value) != pictures[-2]
+    assert panel.last_error is None
+
+
+def test_watching_a_network_does_not_change_its_training(tiny, runs, tmp_path):
+    other = Path(shutil.copytree(runs, tmp_path / "other"))
+    experiment = tiny.replace(method="e2kd", lam=3.0)
+    panel = TrainLab(experiment, folder=other)
+    panel.train_button.click()
+    watched, alone = panel.wait(120), lab.run(experiment, folder=runs, progress=False)
+    assert (watched.folder / "metrics.csv").read_bytes() == (alone.folder / "metrics.csv").read_bytes()
+
+
 def test_sliders_serve_both_families(tiny, tiny_bcos, runs):
     panel = TrainLab([tiny.replace(lam=5.0), tiny_bcos.replace(lam=5.0)], folder=runs)
     first = bytes(panel.image.value)
