@@ -6,6 +6,7 @@ import ast
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -33,6 +34,7 @@ from e2kd_lab.figures.all_figures import write_all_figures
 from e2kd_lab.freezing import Storage, storage_choices
 from e2kd_lab.freezing import freeze as freeze_teacher
 from e2kd_lab.models import build_model
+from e2kd_lab.paper_figures import write_paper_figures
 from e2kd_lab.runs import load_runs
 from e2kd_lab.training import METHODS, Hardware, ProgressBar, uses_lam, uses_tau
 from e2kd_lab.workspace import data_folder, runs_folder, workspace
@@ -312,13 +314,23 @@ def results(
 def figures(
     runs: RunsOption = None,
     out: Annotated[Path, typer.Option(help="Folder that receives the figures")] = Path("exports"),
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every figure and table of the paper, explanations and shifts too")
+    ] = False,
+    scale: Annotated[str | None, typer.Option(help="lab, paper or smoke  [default: all that have runs]")] = None,
 ) -> None:
-    """Draw every figure that the finished runs allow, as PDF, SVG, PNG and CSV."""
-    files = write_all_figures(load_runs(runs), out)
+    """Draw every figure that the finished runs allow, as PDF, SVG, PNG and CSV; --all says which runs are missing."""
+    if everything:
+        say = partial(console.print, markup=False, highlight=False)
+        files = write_paper_figures(out, runs=runs, scale=scale, say=say)
+    else:
+        results = load_runs(runs)
+        files = write_all_figures(results if scale is None else results[results["scale"] == scale], out)
+        for file in files:
+            console.print(str(file))
     if not files:
-        raise LabError(f"{runs or runs_folder()} holds no finished runs yet; train some first.")
-    for file in files:
-        console.print(str(file))
+        which = "" if scale is None else f" at scale '{scale}'"
+        raise LabError(f"{runs or runs_folder()} holds no finished runs{which} yet; train some first.")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The lab in a real browser: run a notebook in JupyterLab, move a slider by keyboard, export.
+"""The lab in a real browser: run a notebook in JupyterLab, move sliders by keyboard, train, stop, export.
 
 Skipped where there is no Chromium.
 """
@@ -76,7 +76,7 @@ def jupyterlab(tmp_path, workspace):
         server.wait(timeout=30)
 
 
-def test_run_all_move_lambda_by_keyboard_and_export(jupyterlab, tmp_path):
+def test_run_all_move_sliders_by_keyboard_train_stop_and_export(jupyterlab, tmp_path):
     address, folder = jupyterlab
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
@@ -113,6 +113,18 @@ def test_run_all_move_lambda_by_keyboard_and_export(jupyterlab, tmp_path):
         page.wait_for_selector("text=/λ = 10.*test accuracy/", timeout=120_000)
         panel.locator("button", has_text="Export").click()
         page.wait_for_selector("text=/Wrote curves_standard_e2kd_lam10/", timeout=60_000)
+        panel.locator(".noUi-handle").nth(1).focus()
+        page.keyboard.press("ArrowRight")
+        page.wait_for_selector("text=/λ = 10, τ = 2.*no result yet: press Train/", timeout=30_000)
+        drawn, epochs = panel.locator("img").first, panel.locator("input[type=number]").first
+        before = drawn.get_attribute("src")
+        epochs.fill("2000")
+        epochs.press("Tab")
+        page.wait_for_function("([i, before]) => i.src !== before", arg=[drawn.element_handle(), before])
+        panel.locator("button", has_text="Train").click()
+        page.wait_for_selector("text=/τ = 2.*step [1-9][0-9]* of/", timeout=60_000)
+        panel.locator("button", has_text="Stop").click()
+        page.wait_for_selector("text=/λ = 10, τ = 2.*press Resume to go on/", timeout=60_000)
         browser.close()
     written = {file.suffix for file in (folder / "exports").glob("curves_standard_e2kd_lam10*")}
     assert written == {".pdf", ".svg", ".png", ".csv"}

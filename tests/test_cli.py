@@ -93,6 +93,10 @@ def test_sweep_runs_a_grid_once_and_goes_on_past_failures(workspace, tmp_path):
     second = call(*arguments, "--method", "baseline")
     assert second.output.count("done before") == 4
     assert "6 of 6 runs are done" in second.output
+    drawn = call("figures", "--all", "--scale", "smoke", "--runs", tmp_path, "--out", tmp_path / "figures")
+    assert "figure3_smoke: written" in drawn.output
+    assert "table1_smoke: missing imagenet_standard" in drawn.output
+    assert (tmp_path / "figures" / "figureB2a_smoke.svg").is_file()
     diverging = [f"--set={value}" for value in ("lr=1e30", "clip_norm=None", "warmup_epochs=0", "epochs=4")]
     broken = call(*arguments[:-4], "--method", "baseline", "--runs", tmp_path, *diverging)
     assert broken.exit_code == 1
@@ -112,6 +116,8 @@ def test_sweep_runs_a_grid_once_and_goes_on_past_failures(workspace, tmp_path):
         (["train", "waterbirds", "--scale", "paper"], "give data_root"),
         (["data", "make", "minibirds", "--size", "3"], "size"),
         (["results", "--runs", "/nowhere"], "holds no runs"),
+        (["figures", "--all", "--runs", "/nowhere"], "holds no finished runs yet"),
+        (["figures", "--all", "--scale", "acme"], "no scale 'acme'; expected one of smoke, lab, paper"),
     ],
 )
 def test_mistakes_end_in_one_sentence(monkeypatch, capsys, workspace, arguments, says):

@@ -176,7 +176,7 @@ def build(scale: Scale, family: Family = "bcos") -> VocExperiment:
         crop_scale=(0.5, 1.0),
         select="best",
         guidance_weight=0.3,
-        l1_weight=1.5,
+        l1_weight=0.8,
         minivoc=MiniVoc(size=48, train=16, val=8, test=8) if small else MiniVoc(),
         **optimisation,
     )

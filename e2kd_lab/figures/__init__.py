@@ -10,6 +10,7 @@ from e2kd_lab.figures.results_table import results_cells
 from e2kd_lab.figures.shifts import ShiftPicture, shift_periodicity, shifted_comparison
 from e2kd_lab.figures.sweep_map import Measure, measures_of, sweep_cells, sweep_map
 from e2kd_lab.figures.table_formats import table_csv, table_html, table_latex, table_markdown
+from e2kd_lab.figures.teaser import teaser, teaser_numbers
 from e2kd_lab.figures.voc import epg_iou_plane
 from e2kd_lab.figures.waterbirds import waterbirds_bars, waterbirds_table
 
@@ -35,6 +36,8 @@ __all__ = [
     "table_html",
     "table_latex",
     "table_markdown",
+    "teaser",
+    "teaser_numbers",
     "training_curves",
     "waterbirds_bars",
     "waterbirds_table",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -10,20 +9,10 @@ from matplotlib.figure import Figure
 
 from e2kd_lab.figures.beside_paper import beside_paper, method_bars, shot_curves
 from e2kd_lab.figures.export import export_figure
+from e2kd_lab.figures.results_table import TABLE_EXPERIMENTS
 from e2kd_lab.figures.voc import epg_iou_plane
 from e2kd_lab.figures.waterbirds import DISTRIBUTIONS, waterbirds_bars
 from e2kd_lab.runs import select_by_validation
-
-# Which experiments make up each table.
-_TABLES: Mapping[str, tuple[str, ...]] = {
-    "table1": ("imagenet_standard",),
-    "table2": ("imagenet_bcos",),
-    "table3": ("imagenet_bcos_densenet", "imagenet_frozen"),
-    "table4": ("voc",),
-    "table5": ("data_free",),
-    "tableB1": ("prior_work",),
-    "figure4": ("cnn_to_vit",),
-}
 
 
 def write_all_figures(results: pd.DataFrame, folder: Path) -> list[Path]:
@@ -51,16 +40,32 @@ def write_all_figures(results: pd.DataFrame, folder: Path) -> list[Path]:
             figure = waterbirds_bars(selected, group=group)
             files += export_figure(figure, folder / f"waterbirds_{scale}_{family}_{group}", shown)
     done = results.query("status == 'done'")
-    for table, names in _TABLES.items():
+    for table, names in TABLE_EXPERIMENTS.items():
+        if "waterbirds" in names:
+            continue
         for scale in done.loc[done["experiment"].isin(names), "scale"].unique():
             part = done[done["experiment"].isin(names) & (done["scale"] == scale)]
             taught = done[done["run"].isin(part["teacher"]) & ~done["run"].isin(part["run"])]
             rows = beside_paper(select_by_validation(pd.concat([part, taught])), table)
-            files += export_figure(_drawn(table, rows), folder / f"{table}_{scale}", rows)
+            files += export_figure(table_figure(table, rows), folder / f"{table}_{scale}", rows)
     return files
 
 
-def _drawn(table: str, rows: pd.DataFrame) -> Figure:
+def table_figure(table: str, rows: pd.DataFrame) -> Figure:
+    """One of the paper's tables as a picture.
+
+    Parameters
+    ----------
+    table : str
+        ``table1`` to ``table5``, ``tableB1``, or ``figure4`` (its left part).
+    rows : DataFrame
+        See `e2kd_lab.figures.beside_paper`.
+
+    Returns
+    -------
+    Figure
+        Table 4 as a plane of EPG and IoU; others as curves over the shots, or as bars if there are two columns or one.
+    """
     if table == "table4":
         return epg_iou_plane(rows)
     return shot_curves(rows) if rows["place"].max() > 1 else method_bars(rows)

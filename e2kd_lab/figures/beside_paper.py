@@ -319,8 +319,11 @@ def _bars(axis: Axes, part: pd.DataFrame, methods: Sequence[str], crowded: bool)
     seaborn.barplot(
         students, **places, hue="method", palette=dict(METHOD_COLOURS), saturation=1, errorbar=None, legend=False
     )
-    if (students.groupby("method")["value"].size() > 1).any():
-        seaborn.stripplot(students, **places, color="black", size=1.8, alpha=0.75, jitter=0.15)
+    for place, method in enumerate(methods):
+        seeds = students.loc[students["method"] == method, "value"]
+        if len(seeds) > 1:
+            offsets = [place + 0.1 * (number - (len(seeds) - 1) / 2) for number in range(len(seeds))]
+            axis.plot(offsets, seeds, "o", color="black", markersize=1.8, markeredgewidth=0, alpha=0.75)
     axis.set(xlabel="", ylabel="")
     for number, method in enumerate(methods):
         values = students.loc[students["method"] == method, "value"]
