@@ -45,7 +45,7 @@ def _lighten(data: dict) -> None:
     if len(png) > _LARGE:
         with Image.open(io.BytesIO(png)) as picture:
             light = io.BytesIO()
-            picture.convert("RGB").save(light, "JPEG", quality=92, subsampling=0)
+            picture.convert("RGB").save(light, "JPEG", quality=85, subsampling=0)
         del data["image/png"]
         data["image/jpeg"] = base64.b64encode(light.getvalue()).decode() + "\n"
 
