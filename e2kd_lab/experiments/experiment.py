@@ -228,6 +228,10 @@ class Experiment(Recipe):
         """
         raise NotImplementedError
 
+    def located(self, split: Split) -> Dataset | None:
+        """The images of a split as evaluation sees them, with where their objects are; None where that is not known."""
+        return None
+
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of their numbers."""
         raise NotImplementedError

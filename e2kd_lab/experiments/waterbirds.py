@@ -90,6 +90,14 @@ class WaterbirdsExperiment(Experiment):
             transform = eval_transform(self.image_size, self.resize)
         return waterbirds.split(split, transform=transform, masks=guided, cache=self.scale != "paper")
 
+    def located(self, split: Split) -> Dataset | None:
+        """See `Experiment.located`: with the birds' soft masks (``mask``), if the set has any."""
+        waterbirds = _read(str(self._root()))
+        if waterbirds.masks is None:
+            return None
+        transform = eval_transform(self.image_size, self.resize)
+        return waterbirds.split(split, transform=transform, masks=True, cache=self.scale != "paper")
+
     def classes(self) -> tuple[str, ...]:
         """See `Experiment.classes`."""
         return CLASSES

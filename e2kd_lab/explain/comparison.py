@@ -31,6 +31,8 @@ class Comparison:
         What to write at each image.
     boxes : tuple of Tensor
         Boxes to draw on each image, (n, 4): left, top, right, bottom in pixels; or none.
+    masks : Tensor or None
+        Objects to outline on each image, (N, H, W), bool.
     """
 
     images: Tensor
@@ -39,6 +41,7 @@ class Comparison:
     explained: str = "the teacher's prediction"
     titles: tuple[str, ...] = ()
     boxes: tuple[Tensor, ...] = ()
+    masks: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -55,7 +58,11 @@ class Comparison:
 
 
 def compare(
-    models: Mapping[str, ExplainableModel], images: Tensor, labels: Tensor, titles: tuple[str, ...] = ()
+    models: Mapping[str, ExplainableModel],
+    images: Tensor,
+    labels: Tensor,
+    titles: tuple[str, ...] = (),
+    masks: Tensor | None = None,
 ) -> Comparison:
     """Explain a batch by several networks, all for the class that the first of them predicts (Eq. 3).
 
@@ -69,6 +76,8 @@ def compare(
         Ground-truth classes, (N,).
     titles : tuple of str
         A title for each image, or none.
+    masks : Tensor, optional
+        Objects to outline, (N, H, W), bool.
     """
     classes: Tensor | None = None
     maps, correct = {}, {}
@@ -76,7 +85,7 @@ def compare(
         explanation = explain(model, images, classes)
         classes = explanation.classes
         maps[name], correct[name] = explanation.maps, explanation.logits.argmax(1) == torch.as_tensor(labels)
-    return Comparison(images, maps, correct, titles=titles)
+    return Comparison(images, maps, correct, titles=titles, masks=masks)
 
 
 def compare_class(

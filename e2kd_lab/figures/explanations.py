@@ -95,8 +95,11 @@ def explanation_comparison(
                 axis.imshow(block.pictures[name][number])
                 frame(axis)
                 _mark(axis, bool(block.comparison.correct[name][number]))
-            for axis in cells if first.boxes else ():
-                _outline(axis, first.boxes[number])
+            for axis in cells:
+                if first.boxes:
+                    _outline(axis, first.boxes[number])
+                if first.masks is not None and first.masks[number].any():
+                    axis.contour(first.masks[number].cpu().numpy(), [0.5], colors=[BOX_COLOUR], linewidths=[0.5])
             if row == 0:
                 for axis, title in zip(cells, names, strict=True):
                     axis.set_title(title, fontsize=5.5, pad=7.5)

@@ -45,9 +45,10 @@ class ExplanationBrowser(Panel):
 
     Attributes
     ----------
-    family, view, group, student, relation, order, page : ipywidgets controls
-        Standard or B-cos networks; W(x) or contributions of the latter; group or class of images; the student that
-        ``relation`` and ``order`` are about; its agreement with the teacher or correctness; order of the images; page.
+    family, view, outlines, group, student, relation, order, page : ipywidgets controls
+        Standard or B-cos networks; W(x) or contributions of the latter; outlines of the objects, where they are known;
+        group or class of images; the student that ``relation`` and ``order`` are about; its agreement with the teacher
+        or correctness; order of the images; page.
     selected : ndarray
         Indices of the images that pass the filters, in order.
     """
@@ -65,7 +66,8 @@ class ExplanationBrowser(Panel):
         experiment, self.experiments = by_family(experiments)
         super().__init__(f"{experiment.name}_explanations", export_folder)
         self.page_size, self.split, self.folder = page_size, split, folder
-        self.dataset = experiment.dataset(split)
+        located = None if experiment.multilabel else experiment.located(split)
+        self.dataset = experiment.dataset(split) if located is None else located
         self.runs = {
             family: {run.config["method"]: run for run in runs if run.config["family"] == family}
             for family in self.experiments
@@ -83,6 +85,12 @@ class ExplanationBrowser(Panel):
             tooltips=["the weights that are distilled", "what each pixel adds to the logit"],
             style={"button_width": "110px"},
             layout=widgets.Layout(width="max-content"),
+        )
+        self.outlines = widgets.ToggleButton(
+            description="Outlines",
+            icon="pencil",
+            tooltip="where the object is",
+            layout=widgets.Layout(width="110px", display="none" if located is None else None),
         )
         self.group = widgets.Dropdown(
             description="Group" if self._part == "group" else "Class",
@@ -107,10 +115,10 @@ class ExplanationBrowser(Panel):
         self.page = widgets.IntSlider(description="Page", min=1, max=1, value=1, continuous_update=False)
         for control in (self.family, self.group, self.student, self.relation, self.order):
             control.observe(self._filter, "value")
-        for control in (self.view, self.page):
+        for control in (self.view, self.outlines, self.page):
             control.observe(self._draw, "value")
         self.arrange(
-            [self.family, self.view],
+            [self.family, self.view, self.outlines],
             [self.group, self.student, self.relation],
             [self.order, self.page, self.export_button],
         )
@@ -175,7 +183,8 @@ class ExplanationBrowser(Panel):
         images = as_unit_range(torch.stack([sample["image"] for sample in samples]))
         labels = torch.tensor([sample["label"] for sample in samples])
         titles = tuple(self._part_titles[sample[self._part]] for sample in samples)
-        comparison = compare(self.shown.models, images, labels, titles)
+        masks = torch.stack([sample["mask"][0] > 127 for sample in samples]) if self.outlines.value else None
+        comparison = compare(self.shown.models, images, labels, titles, masks)
         self.export_name = f"explanations_{self.family.value}"
         side_by_side = 2 if len(self.shown.models) < 6 else 1  # so that titles do not touch
         figure = explanation_comparison(comparison, side_by_side=side_by_side, contributions=self.view.value)

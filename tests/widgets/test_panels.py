@@ -40,6 +40,9 @@ def test_explanation_browser_filters_pages_and_exports(tiny, runs, tmp_path):
     assert panel.shown.outcomes["e2kd"].loc[panel.selected, "explanation_cosine"].is_monotonic_increasing
     panel.export_button.click()
     assert {p.suffix for p in (tmp_path / "exports").iterdir()} == {".pdf", ".svg", ".png", ".csv"}
+    before = bytes(panel.image.value)
+    panel.outlines.value = True  # MiniBirds has masks
+    assert bytes(panel.image.value) != before
     assert panel.last_error is None
 
 
