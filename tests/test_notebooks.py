@@ -39,4 +39,12 @@ def test_reads_well_on_a_code_host(path):
 
 def test_there_are_notebooks():
     names = ("00_quickstart", "01_waterbirds", "02_imagenet_standard", "03_imagenet_bcos", "04_frozen_explanations")
-    assert {path.stem for path in NOTEBOOKS} >= {*names, "05_data_free", "06_voc", "07_cnn_to_vit", "08_prior_work"}
+    assert {path.stem for path in NOTEBOOKS} >= {
+        *names,
+        "05_data_free",
+        "06_voc",
+        "07_cnn_to_vit",
+        "08_prior_work",
+        "09_lambda_tau_lab",
+        "10_teaser",
+    }
