@@ -100,7 +100,9 @@ class LossLab(Panel):
             options=[(METHOD_TITLES.get(name, name), name) for name in self.students],
             value="e2kd" if "e2kd" in self.students else next(iter(self.students)),
             style={"button_width": "90px"},
-            layout=widgets.Layout(width="max-content", display=None if len(self.students) > 1 else "none"),
+            layout=widgets.Layout(
+                width=f"{100 + 96 * len(self.students)}px", display=None if len(self.students) > 1 else "none"
+            ),
         )
         self.view = widgets.ToggleButtons(
             description="Maps",
@@ -113,12 +115,13 @@ class LossLab(Panel):
             description="Image",
             options=[(f"{number + 1} {title}".strip(), number) for number, title in enumerate(self.titles)],
             continuous_update=False,
+            layout=widgets.Layout(width="440px", margin="2px 24px 2px 2px"),
         )
         self.whole_batch = widgets.ToggleButtons(
             description="Loss of",
             options=[("this image", False), ("all images", True)],
             style={"button_width": "90px"},
-            layout=widgets.Layout(width="max-content"),
+            layout=widgets.Layout(width="300px"),
         )
         self.lam = value_slider("λ", lambdas, lam)
         self.tau = value_slider("τ", taus, tau)
