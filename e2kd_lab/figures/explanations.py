@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,6 +40,9 @@ from e2kd_lab.figures.style import (
     styled,
 )
 
+_GAP, _LINE = 0.05, 0.13  # between pictures in a row, in their widths, and between rows, in inches
+_HAIRLINE = "#BBBBBB"
+
 
 def explanation_comparison(
     comparison: Comparison | Sequence[Comparison], *, side_by_side: int = 2, contributions: bool = False
@@ -69,45 +73,81 @@ def explanation_comparison(
     count, per_image = len(first), len(names)
     side_by_side = max(1, min(side_by_side, count))
     rows, columns = -(-count // side_by_side), side_by_side * per_image
-    cell = (TEXT_WIDTH - 0.1) / columns
-    # Inches: a line above each row of images, method names on top, the colour bars below.
+    # Inches: a gap between pictures, a line above each row of them, method names on top, the colour bars below.
+    cell = 0.98 * TEXT_WIDTH / (columns + _GAP * (columns - 1))
     top = 0.27 if len(blocks) == 1 else 0.4
-    height = rows * (cell + 0.13) + 0.38 + top
+    height = rows * cell + (rows - 1) * _LINE + top + 0.41
     with styled():
         figure = new_figure(TEXT_WIDTH, height)
         figure.set_layout_engine("none")
-        spaces = {"left": 0.01, "right": 0.99, "top": 1 - top / height, "bottom": 0.41 / height}
-        axes = figure.subplots(
-            rows, columns, squeeze=False, gridspec_kw={**spaces, "wspace": 0.05, "hspace": 0.13 / cell}
-        )
-        for axis in axes.flat:
-            axis.set_axis_off()
+        # One pair of axes in inches for all pictures: a pair for each would take most of the time.
+        axis = figure.add_axes((0, 0, 1, 1))
+        axis.set_axis_off()
         for number in range(count):
             row, left = number // side_by_side, number % side_by_side * per_image
-            cells: list[Axes] = list(axes[row, left : left + per_image])
-            cells[0].imshow(first.images[number].permute(1, 2, 0).clamp(0, 1).cpu().numpy())
+            bottom = height - top - cell - row * (cell + _LINE)
+            places = [
+                _Place((0.01 * TEXT_WIDTH) + (left + column) * (1 + _GAP) * cell, bottom, cell)
+                for column in range(per_image)
+            ]
+            places[0].show(axis, first.images[number].permute(1, 2, 0).clamp(0, 1).cpu().numpy())
             if first.titles:
-                cells[0].text(
-                    0, 1.03, first.titles[number], transform=cells[0].transAxes, fontsize=4.5, va="bottom", ha="left"
-                )
+                places[0].write(axis, 0, 1.03, first.titles[number], fontsize=4.5, va="bottom", ha="left")
             shown = [(block, name) for block in blocks for name in block.pictures]
-            for (block, name), axis in zip(shown, cells[1:], strict=True):
-                axis.imshow(block.pictures[name][number])
-                frame(axis)
-                _mark(axis, bool(block.comparison.correct[name][number]))
-            for axis in cells:
+            for (block, name), place in zip(shown, places[1:], strict=True):
+                place.show(axis, block.pictures[name][number])
+                place.frame(axis)
+                _mark(axis, place, bool(block.comparison.correct[name][number]))
+            size = (first.images.shape[2], first.images.shape[3])
+            for place in places:
                 if first.boxes:
-                    _outline(axis, first.boxes[number])
+                    place.outline(axis, first.boxes[number], size)
                 if first.masks is not None and first.masks[number].any():
-                    axis.contour(first.masks[number].cpu().numpy(), [0.5], colors=[BOX_COLOUR], linewidths=[0.5])
+                    place.contour(axis, first.masks[number].cpu().numpy())
             if row == 0:
-                for axis, title in zip(cells, names, strict=True):
-                    axis.set_title(title, fontsize=5.5, pad=7.5)
+                for place, title in zip(places, names, strict=True):
+                    place.write(axis, 0.5, 1 + 0.105 / cell, title, fontsize=5.5, va="bottom", ha="center")
+        axis.set(xlim=(0, TEXT_WIDTH), ylim=(0, height), aspect="auto")
         if len(blocks) > 1:
-            _name_families(figure, axes[0], blocks, height)
+            _name_families(figure, blocks, cell, height)
         for number, block in enumerate(blocks):
             colour_bar(figure, block, height, number, len(blocks))
     return figure
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A square for a picture, in inches from the figure's lower left corner."""
+
+    left: float
+    bottom: float
+    side: float
+
+    def show(self, axis: Axes, picture: np.ndarray) -> None:
+        axis.imshow(picture, extent=(self.left, self.left + self.side, self.bottom, self.bottom + self.side))
+
+    def write(self, axis: Axes, right: float, up: float, text: str, **style: Any) -> None:
+        """Write at a point given in sides of the square."""
+        axis.text(self.left + right * self.side, self.bottom + up * self.side, text, **style)
+
+    def frame(self, axis: Axes) -> None:
+        # A hairline, so that a picture on white paper has an edge.
+        corner = self.left, self.bottom
+        axis.add_patch(Rectangle(corner, self.side, self.side, fill=False, edgecolor=_HAIRLINE, linewidth=0.3))
+
+    def outline(self, axis: Axes, boxes: Tensor, size: tuple[int, int]) -> None:
+        """Boxes (n, 4) in pixels of a picture of this height and width."""
+        height, width = size
+        for left, top, right, bottom in boxes.tolist():
+            corner = self.left + self.side * left / width, self.bottom + self.side * (1 - bottom / height)
+            extent = self.side * (right - left) / width, self.side * (bottom - top) / height
+            axis.add_patch(Rectangle(corner, *extent, fill=False, color=BOX_COLOUR, linewidth=0.7))
+
+    def contour(self, axis: Axes, mask: np.ndarray) -> None:
+        height, width = mask.shape
+        across = self.left + self.side * (np.arange(width) + 0.5) / width
+        down = self.bottom + self.side * (1 - (np.arange(height) + 0.5) / height)
+        axis.contour(across, down, mask, [0.5], colors=[BOX_COLOUR], linewidths=[0.5])
 
 
 @dataclass(frozen=True)
@@ -168,20 +208,13 @@ def colour_bar(figure: Figure, block: Block, height: float, number: int = 0, cou
     bar.outline.set_linewidth(0.4)  # type: ignore[operator]
 
 
-def _name_families(figure: Figure, row: Sequence[Axes], blocks: Sequence[Block], height: float) -> None:
-    start = 1
+def _name_families(figure: Figure, blocks: Sequence[Block], cell: float, height: float) -> None:
+    start, step = 1, (1 + _GAP) * cell
     for block in blocks:
         end = start + len(block.pictures)
-        left, right = row[start].get_position().x0, row[end - 1].get_position().x1
-        figure.text((left + right) / 2, 1 - 0.03 / height, block.family, fontsize=6.5, ha="center", va="top")
+        middle = 0.01 * TEXT_WIDTH + (start * step + (end - 1) * step + cell) / 2
+        figure.text(middle / TEXT_WIDTH, 1 - 0.03 / height, block.family, fontsize=6.5, ha="center", va="top")
         start = end
-
-
-def _outline(axis: Axes, boxes: Tensor) -> None:
-    for left, top, right, bottom in boxes.tolist():
-        axis.add_patch(
-            Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, color=BOX_COLOUR, linewidth=0.7)
-        )
 
 
 def frame(axis: Axes) -> None:
@@ -193,15 +226,15 @@ def frame(axis: Axes) -> None:
     for spine in axis.spines.values():
         spine.set_visible(True)
         spine.set_linewidth(0.3)
-        spine.set_color("#BBBBBB")
+        spine.set_color(_HAIRLINE)
 
 
-def _mark(axis: Axes, correct: bool) -> None:
-    axis.text(
+def _mark(axis: Axes, place: _Place, correct: bool) -> None:
+    place.write(
+        axis,
         0.96,
         0.04,
         "✓" if correct else "✗",
-        transform=axis.transAxes,
         ha="right",
         va="bottom",
         fontsize=4.5,

@@ -1,6 +1,7 @@
 import pandas as pd
 import pytest
 import torch
+from matplotlib.colors import to_rgba
 from PIL import Image
 
 from e2kd_lab.explain import Comparison
@@ -15,7 +16,7 @@ from e2kd_lab.figures import (
     waterbirds_table,
 )
 from e2kd_lab.figures.all_figures import write_all_figures
-from e2kd_lab.figures.style import METHOD_COLOURS, TEXT_WIDTH
+from e2kd_lab.figures.style import BOX_COLOUR, METHOD_COLOURS, TEXT_WIDTH
 from e2kd_lab.runs import find_runs, load_runs, select_by_validation
 
 
@@ -66,7 +67,7 @@ def test_comparison_of_both_families_shows_all_networks_once(contributions):
         maps = {name: torch.randn(3, channels, 32, 32) for name in ("teacher", "e2kd")}
         parts.append(Comparison(images, maps, dict.fromkeys(maps, correct)))
     figure = explanation_comparison(parts, side_by_side=1, contributions=contributions)
-    titles = [axis.get_title() for axis in figure.axes if axis.get_title()]
+    titles = [text.get_text() for text in figure.axes[0].texts if text.get_text() not in "✓✗"]
     assert titles == ["Image", "Teacher", "e²KD", "Teacher", "e²KD"]
     assert [text.get_text() for text in figure.texts] == ["Standard networks", "B-cos networks"]
     assert figure_bytes(figure).startswith(b"\x89PNG")
@@ -77,9 +78,17 @@ def test_boxes_are_drawn_where_they_are_on_image_and_maps():
     correct = {name: torch.tensor([True]) for name in maps}
     boxes = (torch.tensor([[2.0, 3.0, 10.0, 8.0]]),)
     figure = explanation_comparison(Comparison(torch.rand(1, 3, 16, 16), maps, correct, boxes=boxes), side_by_side=1)
-    drawn = [patch.get_bbox() for axis in figure.axes for patch in axis.patches if not patch.get_fill()]
-    # Pixel 2 begins at 1.5 in the coordinates of a picture.
-    assert [box.extents.tolist() for box in drawn] == [[1.5, 2.5, 9.5, 7.5]] * 3
+    axis = figure.axes[0]
+    drawn = [patch.get_bbox() for patch in axis.patches if patch.get_edgecolor() == to_rgba(BOX_COLOUR)]
+    assert len(drawn) == 3
+    for box, picture in zip(drawn, axis.images, strict=True):
+        left, right, bottom, top = picture.get_extent()
+        side = right - left
+        assert top - bottom == pytest.approx(side)
+        assert (box.x0 - left) / side == pytest.approx(2 / 16)
+        assert (box.x1 - left) / side == pytest.approx(10 / 16)
+        assert (top - box.y1) / side == pytest.approx(3 / 16)  # rows are counted from the top
+        assert (top - box.y0) / side == pytest.approx(8 / 16)
 
 
 def test_unit_norm_and_heat():

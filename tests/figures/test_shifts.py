@@ -78,20 +78,22 @@ def test_rows_of_single_images_are_averaged():
 def test_shifted_images_stand_below_the_unshifted_ones(images, side_by_side, order, channels):
     compared = comparison(2 * images, channels)
     figure = shifted_comparison(compared, side_by_side=side_by_side)
-    titled = [
-        axis
-        for axis in figure.axes
-        if any(text.get_fontsize() == 4.5 and text.get_ha() == "left" for text in axis.texts)
-    ]
-    assert [axis.texts[0].get_text() for axis in titled] == order
-    for axis, title in zip(titled, order, strict=True):
-        picture = compared.images[compared.titles.index(title)].permute(1, 2, 0)
-        np.testing.assert_allclose(axis.images[0].get_array(), picture)
+    axis = figure.axes[0]
+    titles = [text for text in axis.texts if text.get_fontsize() == 4.5 and text.get_ha() == "left"]
+    assert [text.get_text() for text in titles] == order
+    per_image = 1 + len(compared.maps)
+    pictures = axis.images[::per_image]
+    for picture, text in zip(pictures, titles, strict=True):
+        shown = compared.images[compared.titles.index(text.get_text())].permute(1, 2, 0)
+        np.testing.assert_allclose(picture.get_array(), shown)
+        left, _, _, top = picture.get_extent()
+        assert text.get_position()[0] == pytest.approx(left)
+        assert text.get_position()[1] > top
     for title in order:
         if not title.endswith("↘"):
-            upper, lower = (titled[order.index(t)].get_position() for t in (title, title + "↘"))
-            assert upper.x0 == pytest.approx(lower.x0)
-            assert upper.y0 > lower.y1
+            upper, lower = (pictures[order.index(t)].get_extent() for t in (title, title + "↘"))
+            assert upper[0] == pytest.approx(lower[0])
+            assert upper[2] > lower[3]
 
 
 def test_an_image_without_its_copy_is_refused():
