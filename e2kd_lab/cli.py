@@ -18,6 +18,7 @@ from rich.table import Table
 
 from e2kd_lab import experiments
 from e2kd_lab.atomic import write_text
+from e2kd_lab.bench import run_benchmarks
 from e2kd_lab.data.check import check_data
 from e2kd_lab.data.minibirds import MiniBirds, make_minibirds
 from e2kd_lab.data.mininet import MiniNet, make_mininet
@@ -331,6 +332,38 @@ def figures(
     if not files:
         which = "" if scale is None else f" at scale '{scale}'"
         raise LabError(f"{runs or runs_folder()} holds no finished runs{which} yet; train some first.")
+
+
+@app.command()
+def bench(
+    only: Annotated[
+        list[str] | None, typer.Option(help="steps, explaining, epg_iou, frozen or loading; again for more")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Tiny and meaningless: shows that it works")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Receives bench.json and the figure  [default: bench in the runs folder]")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+) -> None:
+    """Time the lab beside a straightforward program that computes the same; write bench.json and a figure."""
+    say = partial(console.print, markup=False, highlight=False)
+    findings = run_benchmarks(only, device=device, quick=quick, out=out, say=say)
+    machine = findings.machine
+    where = f"{machine['device_name']}, {machine['threads']} threads"
+    table = Table(title=f"Ratios of times, measured here ({where})", title_justify="left")
+    for heading in ("benchmark", "case", "ratio"):
+        table.add_column(heading)
+    for heading in ("median", "quartiles", "floor"):
+        table.add_column(heading, justify="right")
+    for ratio in findings.ratios:
+        title = (
+            f"{ratio.title}, reference / ours" if ratio.benchmark == "steps" and ratio.kind == "gain" else ratio.title
+        )
+        value, floor = ratio.value, "" if ratio.floor is None else f"{ratio.floor:.1f}"
+        quartiles = f"{value.lower:.2f}–{value.upper:.2f}"
+        table.add_row(ratio.benchmark, ratio.case, title, f"{value.median:.2f}", quartiles, floor)
+    console.print(table)
+    console.print(f"\nNumbers and figure: {out or runs_folder() / 'bench'}", markup=False, highlight=False)
 
 
 def main() -> None:

@@ -1,0 +1,7 @@
+"""How fast the lab is: beside a straightforward program that computes the same, in one process and run."""
+
+from e2kd_lab.bench.findings import Findings, Ratio, Timing
+from e2kd_lab.bench.running import BENCHMARKS, run_benchmarks
+from e2kd_lab.bench.timing import BenchError, Spread
+
+__all__ = ["BENCHMARKS", "BenchError", "Findings", "Ratio", "Spread", "Timing", "run_benchmarks"]

@@ -1,0 +1,68 @@
+"""Explaining a batch at once, beside explaining its images one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from e2kd_lab.bench.findings import Findings
+from e2kd_lab.bench.pairs import in_double, settle
+from e2kd_lab.bench.timing import require_equal, take_turns
+from e2kd_lab.explain import explain
+from e2kd_lab.models import ExplainableModel, build_model
+
+_TITLES = {
+    "resnet_mini": "ResNet mini, GradCAM",
+    "bcos_resnet_mini": "ResNet mini, B-cos",
+    "resnet18": "ResNet-18, GradCAM",
+    "bcos_resnet18": "ResNet-18, B-cos",
+}
+_CHECKED_IMAGES, _TOLERANCE = 4, 1e-9
+
+
+def measure_explaining(findings: Findings, device: torch.device, quick: bool, say: Callable[[str], None]) -> None:
+    """Time explanations of 64 images by ResNet-18 and the small ResNet, GradCAM and W(x).
+
+    Raises
+    ------
+    BenchError
+        If an image's map depends on the images beside it.
+    """
+    count = 4 if quick else 64
+    for name, title in _TITLES.items():
+        mini = name.endswith("mini")
+        if quick and not mini:
+            continue
+        size = 16 if quick else 224 if device.type == "cuda" and not mini else 64
+        say(f"explaining: {title}, {count} images of {size} px")
+        images = torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)
+        model = _network(name, images)
+        (double,) = in_double(model)
+        some = images[:_CHECKED_IMAGES].double()
+        ours, reference = explain(double, some).maps, one_by_one(double, some)
+        require_equal(f"Explanations by {name}", {"maps": ours}, {"maps": reference}, _TOLERANCE)
+        seconds = take_turns(
+            {"batch": partial(explain, model, images), "one by one": partial(one_by_one, model, images)},
+            3 if quick else 7 if device.type == "cpu" and not mini else 21,
+            device,
+        )
+        findings.add_timings("explaining", title, seconds, images=count)
+        findings.add_ratio(
+            "explaining", title, "gain", seconds, "one by one", "batch", title="explaining one by one / a batch"
+        )
+
+
+def one_by_one(model: ExplainableModel, images: Tensor) -> Tensor:
+    """Explanation maps (N, C, H, W), a pass an image."""
+    return torch.cat([explain(model, image[None]).maps for image in images])
+
+
+def _network(name: str, images: Tensor) -> ExplainableModel:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = build_model(name, 20).to(images.device)
+    settle(model, images[:8])
+    return model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,0 +1,124 @@
+"""Ratios that benchmarks found, as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
+
+from e2kd_lab.bench.findings import Findings, Ratio
+from e2kd_lab.figures.style import METHOD_COLOURS, TEXT_WIDTH, new_figure, styled
+
+_TITLES = {
+    "gain": "Gain: time of the alternative / time of the lab",
+    "cost": "Cost: time of one of the lab's / time of another",
+}
+_COLOURS = {"gain": METHOD_COLOURS["e2kd"], "cost": METHOD_COLOURS["kd"]}
+_FLOOR_COLOUR = METHOD_COLOURS["e2kd_frozen"]
+# Heights in inches.
+_ROW, _FRAME = 0.125, 0.42
+_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)
+
+
+def bench_figure(findings: Findings) -> Figure:
+    """Horizontal bars of all ratios from the line at one, with quartiles; a tick marks the floor of the arithmetic.
+
+    Parameters
+    ----------
+    findings : Findings
+        What was measured.
+
+    Returns
+    -------
+    Figure
+        Gains above, costs below, each group of bars under the name of its case, on logarithmic axes.
+    """
+    parts = {kind: [ratio for ratio in findings.ratios if ratio.kind == kind] for kind in _TITLES}
+    parts = {kind: part for kind, part in parts.items() if part}
+    heights = [_ROW * (len(part) + 1.15 * len({_case(ratio) for ratio in part})) + _FRAME for part in parts.values()]
+    with styled():
+        figure = new_figure(TEXT_WIDTH, sum(heights) + 0.2)
+        axes = figure.subplots(len(parts), 1, squeeze=False, height_ratios=heights)[:, 0]
+        for axis, (kind, part) in zip(axes, parts.items(), strict=True):
+            _bars(axis, part, _COLOURS[kind])
+            axis.set_title(_TITLES[kind], fontsize=7, loc="left")
+        figure.supxlabel(_note(findings), fontsize=5.5, color="#555555")
+    return figure
+
+
+def _bars(axis: Axes, ratios: Sequence[Ratio], colour: str) -> None:
+    ticks, labels, place = [], [], 0.0
+    for case, group in groupby(sorted(ratios, key=lambda ratio: _first(ratios, ratio)), key=_case):
+        axis.annotate(
+            case[1],
+            (0, place),
+            xycoords=axis.get_yaxis_transform(),
+            xytext=(-3, 0),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            fontsize=5.8,
+            fontweight="bold",
+        )
+        for ratio in group:
+            place += 1
+            ticks.append(place)
+            labels.append(ratio.title)
+            _bar(axis, place, ratio, colour)
+        place += 1.15
+    axis.axvline(1, color="black", linewidth=0.7)
+    axis.set_xscale("log")
+    least = min(ratio.value.lower for ratio in ratios)
+    largest = max(max(ratio.value.upper, ratio.floor or 0) for ratio in ratios)
+    axis.set_xlim(0.85 * min(1.0, least), max(2.0, largest) * (max(2.0, largest) / min(1.0, least)) ** 0.09)
+    axis.xaxis.set_major_locator(FixedLocator(_TICKS))
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_yticks(ticks, labels)
+    axis.set_ylim(place - 0.5, -0.6)
+    axis.grid(visible=True, axis="x")
+    axis.grid(visible=False, axis="y")
+    axis.tick_params(axis="y", length=0, labelsize=5.8)
+    axis.tick_params(axis="x", labelsize=6)
+    if any(ratio.floor is not None for ratio in ratios):
+        axis.plot([], [], color=_FLOOR_COLOUR, linewidth=1.3, label="floor of the arithmetic")
+        axis.legend(fontsize=5.8, loc="lower right", bbox_to_anchor=(1, 1), frameon=False, borderpad=0.1)
+
+
+def _bar(axis: Axes, place: float, ratio: Ratio, colour: str) -> None:
+    value = ratio.value
+    axis.barh(place, value.median - 1, left=1, height=0.72, color=colour)
+    axis.plot([value.lower, value.upper], [place, place], color="black", linewidth=0.8)
+    if ratio.floor is not None:
+        axis.plot([ratio.floor] * 2, [place - 0.45, place + 0.45], color=_FLOOR_COLOUR, linewidth=1.3)
+    axis.annotate(
+        f"{value.median:.2f}" if value.median < 10 else f"{value.median:.0f}",
+        (max(value.upper, ratio.floor or 0, 1), place),
+        xytext=(3, 0),
+        textcoords="offset points",
+        va="center_baseline",
+        fontsize=5.5,
+    )
+
+
+def _note(findings: Findings) -> str:
+    machine = findings.machine
+    threads = f"{machine['threads']} thread" + ("s" if machine["threads"] > 1 else "")
+    quick = "; quick, meaningless" if machine["quick"] else ""
+    torch = machine["torch"].split("+")[0]
+    return (
+        f"{machine['device_name']}, {threads}, torch {torch}, {machine['date'][:10]}; "
+        f"medians, lines from the 25th to the 75th percentile{quick}"
+    )
+
+
+def _case(ratio: Ratio) -> tuple[str, str]:
+    return ratio.benchmark, ratio.case
+
+
+def _first(ratios: Sequence[Ratio], ratio: Ratio) -> int:
+    """Where a ratio's case comes first."""
+    return next(number for number, other in enumerate(ratios) if _case(other) == _case(ratio))

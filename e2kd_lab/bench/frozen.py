@@ -1,0 +1,75 @@
+"""Steps with frozen explanations (Sec. 3.3) beside steps that ask the teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from e2kd_lab.bench.findings import Findings
+from e2kd_lab.bench.pairs import LAM, TAU, Pair, in_double, loss_and_gradients, optimizer_of, step_of
+from e2kd_lab.bench.timing import peak_memory, require_equal, take_turns
+from e2kd_lab.explain import explain
+from e2kd_lab.models import ExplainableModel
+from e2kd_lab.training.method import Method
+
+_CHECKED_IMAGES, _TOLERANCE = 4, 1e-7
+
+
+def measure_frozen(findings: Findings, device: torch.device, quick: bool, say: Callable[[str], None]) -> None:
+    """Time an e2KD step from stored logits and maps, a KD step and an e2KD step with a live teacher.
+
+    Raises
+    ------
+    BenchError
+        If stored and live explanations of the same view do not give the same loss and gradients.
+    """
+    if device.type == "cuda" and not quick:
+        title, pair = "DenseNet-169 to ResNet-18, B-cos", Pair("bcos_densenet169", "bcos_resnet18", 1000, 224, 64)
+    else:
+        size, batch = (16, 4) if quick else (64, 64)
+        title = "DenseNet mini to ResNet mini, B-cos"
+        pair = Pair("bcos_densenet_mini_deep", "bcos_resnet_mini", 20, size, batch)
+    say(f"frozen: {title}, {pair.batch} images of {pair.size} px")
+    teacher, student = pair.build(device)
+    check_frozen(pair, teacher, student)
+    for model in (teacher, student):
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    images, labels = pair.images_and_labels(device)
+    images = images.contiguous(memory_format=torch.channels_last)
+    logits, _, maps = explain(teacher, images)
+    optimizer = optimizer_of(student)
+    kd = Method("kd", student, teacher, tau=TAU)
+    e2kd = Method("e2kd", student, teacher, lam=LAM, tau=TAU)
+    contestants = {
+        "e2kd frozen": step_of(e2kd, optimizer, images, labels, (logits, maps.contiguous())),
+        "kd": step_of(kd, optimizer, images, labels),
+        "e2kd": step_of(e2kd, optimizer, images, labels),
+    }
+    seconds = take_turns(contestants, 3 if quick else 21, device)
+    findings.add_timings("frozen", title, seconds, images=pair.batch)
+    for live, shown in (("kd", "KD"), ("e2kd", "e²KD")):
+        findings.add_ratio("frozen", title, "cost", seconds, "e2kd frozen", live, title=f"e²KD, frozen / {shown}, live")
+    if peaks := peak_memory(contestants, device):
+        findings.peak_bytes[f"frozen, {title}"] = peaks
+
+
+def check_frozen(pair: Pair, teacher: ExplainableModel, student: ExplainableModel) -> None:
+    """Compare loss and gradients with stored and with live explanations, in float64, on some images.
+
+    Raises
+    ------
+    BenchError
+        If they differ.
+    """
+    device = next(student.parameters()).device
+    images, labels = (batch[:_CHECKED_IMAGES] for batch in pair.images_and_labels(device))
+    images = images.double()
+    found = []
+    for stored in (True, False):
+        own_teacher, own_student = in_double(teacher, student)
+        logits, _, maps = explain(own_teacher, images)
+        method = Method("e2kd", own_student, own_teacher, lam=LAM, tau=TAU)
+        frozen = (logits, maps) if stored else None
+        found.append(loss_and_gradients(method(images, labels, frozen)["loss"], own_student))
+    require_equal(f"The e2kd step of {pair.student} from stored maps", found[0], found[1], _TOLERANCE)

@@ -1,0 +1,95 @@
+"""Images a second that the training loader gives: decoded, augmented, and augmented together with a frozen map."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch.utils.data import Dataset
+
+from e2kd_lab.bench.findings import Findings
+from e2kd_lab.bench.timing import BenchError, take_turns
+from e2kd_lab.data.frozen import FrozenImages, FrozenSpec, FrozenTeacher, FrozenWriter
+from e2kd_lab.data.image_folders import ImageFolders, LabelledImages, read_imagenet
+from e2kd_lab.data.loading import steps_per_epoch, train_loader
+from e2kd_lab.data.mininet import MiniNet, make_mininet
+from e2kd_lab.data.transforms import train_transform
+
+_WORKERS = (0, 2)
+_BATCH = 16
+
+
+def measure_loading(findings: Findings, device: torch.device, quick: bool, say: Callable[[str], None]) -> None:
+    """Time passes over MiniNet in a temporary folder, the start of worker processes included.
+
+    Raises
+    ------
+    BenchError
+        If the loader does not give each image once.
+    """
+    size, per_class = (16, 1) if quick else (64, 50)
+    title = "MiniNet"
+    say(f"loading: {20 * per_class} images of {size} px")
+    with tempfile.TemporaryDirectory() as name:
+        folders = read_imagenet(make_mininet(Path(name) / "mininet", MiniNet(size=size, train=per_class, val=1)))
+        sets = loading_sets(folders, Path(name) / "frozen", size)
+        contestants: dict[str, Callable[[], object]] = {}
+        for kind, dataset in sets.items():
+            for workers in _WORKERS:
+                contestants[f"{kind}, {workers} workers"] = _pass_over(dataset, workers)
+        images = check_loading(sets["decoded"])
+        # Loading runs on the CPU wherever the training is.
+        seconds = take_turns(contestants, 3 if quick else 7, torch.device("cpu"))
+    findings.add_timings("loading", title, seconds, images=images)
+    few, many = _WORKERS
+    for kind in sets:
+        findings.add_ratio("loading", title, "gain", seconds, f"{kind}, {few} workers", f"{kind}, {many} workers",
+                           title=f"{kind}, {few} / {many} workers")  # fmt: skip
+    for above, below in (("augmented", "decoded"), ("augmented with map", "augmented")):
+        findings.add_ratio("loading", title, "cost", seconds, f"{above}, {few} workers", f"{below}, {few} workers",
+                           title=f"{above} / {below}")  # fmt: skip
+
+
+def loading_sets(folders: ImageFolders, cache: Path, size: int) -> dict[str, Dataset]:
+    """The data sets that are timed; images are read from disk each time."""
+    names = [image.path.relative_to(folders.root).as_posix() for image in folders.train]
+    spec = FrozenSpec(teacher="none", data=folders.fingerprint(), view=size, channels=6, classes=len(folders.classes))
+    writer = FrozenWriter(cache, spec, names)
+    generator = torch.Generator().manual_seed(0)
+    for rows in writer.missing():
+        logits = torch.randn(len(rows), spec.classes, generator=generator)
+        writer.write(rows, logits, torch.randn(len(rows), spec.channels, size, size, generator=generator))
+    return {
+        "decoded": LabelledImages(folders.train),
+        "augmented": LabelledImages(folders.train, transform=train_transform(size)),
+        "augmented with map": FrozenImages(LabelledImages(folders.train), names, FrozenTeacher(cache), size),
+    }
+
+
+def check_loading(dataset: Dataset) -> int:
+    """Number of images of one pass; each must come once.
+
+    Raises
+    ------
+    BenchError
+        If one comes twice.
+    """
+    seen = torch.cat([batch["index"] for batch in _loader(dataset, 0)])
+    if len(seen.unique()) != len(seen):
+        raise BenchError(f"A pass over {len(seen)} images showed only {len(seen.unique())}; expected each image once.")
+    return len(seen)
+
+
+def _pass_over(dataset: Dataset, workers: int) -> Callable[[], object]:
+    def read() -> None:
+        for _ in _loader(dataset, workers):
+            pass
+
+    return read
+
+
+def _loader(dataset: Dataset, workers: int) -> torch.utils.data.DataLoader:
+    steps = steps_per_epoch(len(dataset), _BATCH)  # type: ignore[arg-type]
+    return train_loader(dataset, _BATCH, seed=0, start=0, stop=steps, workers=workers)

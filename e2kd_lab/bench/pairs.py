@@ -1,0 +1,146 @@
+"""Pairs of teacher and student that benchmarks train, and the steps that are timed."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from e2kd_lab.bench.reference import PlainModel, PlainStep
+from e2kd_lab.models import ExplainableModel, build_model
+from e2kd_lab.training.method import Method, MethodName
+from e2kd_lab.training.recipe import BCOS_OPTIMISATION, Recipe, build_optimizer
+
+METHODS: tuple[MethodName, ...] = ("baseline", "kd", "e2kd")
+LAM, TAU = 5.0, 1.0
+# Weights shall stay about where they are, however many steps are timed.
+_LEARNING_RATE = 1e-6
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A teacher and a student of one family, and the batches they see.
+
+    Attributes
+    ----------
+    teacher, student : str
+        Names of `e2kd_lab.build_model`.
+    classes, size, batch : int
+        Number of logits, side of the images in pixels, images of a step.
+    """
+
+    teacher: str
+    student: str
+    classes: int
+    size: int
+    batch: int
+
+    @property
+    def is_bcos(self) -> bool:
+        """Whether they are B-cos networks."""
+        return self.student.startswith("bcos_")
+
+    def build(self, device: torch.device) -> tuple[ExplainableModel, ExplainableModel]:
+        """Teacher (frozen, evaluation mode) and student (training mode), initialised at random, always the same."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            teacher, student = (build_model(name, self.classes) for name in (self.teacher, self.student))
+            settle(teacher, torch.rand(8, 3, self.size, self.size))
+        return teacher.to(device).eval().requires_grad_(False), student.to(device).train()
+
+    def images_and_labels(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """A batch of noise, always the same."""
+        generator = torch.Generator().manual_seed(0)
+        images = torch.rand(self.batch, 3, self.size, self.size, generator=generator)
+        return images.to(device), torch.randint(self.classes, (self.batch,), generator=generator).to(device)
+
+
+@torch.no_grad()
+def settle(model: ExplainableModel, images: Tensor) -> None:
+    """Give a network that was never trained the statistics of a batch, so that its activations have usual sizes."""
+    handles = [
+        module.register_forward_pre_hook(_take_statistics)
+        for module in model.modules()
+        if isinstance(module, nn.BatchNorm2d)
+    ]
+    model.eval()(model.preprocess(images))
+    for handle in handles:
+        handle.remove()
+
+
+def our_steps(
+    teacher: ExplainableModel, student: ExplainableModel, images: Tensor, labels: Tensor
+) -> dict[str, Callable[[], object]]:
+    """Whole training steps of each method as the trainer makes them: channels last, no graph that is not needed."""
+    for model in (teacher, student):
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    images = images.contiguous(memory_format=torch.channels_last)
+    optimizer = optimizer_of(student)
+    methods = {name: Method(name, student, teacher, lam=LAM, tau=TAU) for name in METHODS}
+    return {name: step_of(method, optimizer, images, labels) for name, method in methods.items()}
+
+
+def reference_steps(
+    teacher: ExplainableModel, student: ExplainableModel, images: Tensor, labels: Tensor
+) -> dict[str, Callable[[], object]]:
+    """The same steps by the straightforward program, on copies of the networks."""
+    plain_teacher, plain_student = plain_pair(teacher, student)
+    optimizer = optimizer_of(plain_student.network)
+    steps: dict[str, Callable[[], object]] = {}
+    for name in METHODS:
+        step = PlainStep(name, plain_student, plain_teacher, lam=LAM, tau=TAU)
+        steps[name] = step_of(lambda *batch, step=step: {"loss": step(*batch)}, optimizer, images, labels)
+    return steps
+
+
+def plain_pair(teacher: ExplainableModel, student: ExplainableModel) -> tuple[PlainModel, PlainModel]:
+    """Teacher and student in plain layers."""
+    plain_teacher = PlainModel(teacher).eval()
+    plain_teacher.requires_grad_(False)
+    return plain_teacher, PlainModel(student).train()
+
+
+def step_of(
+    losses: Callable[..., Mapping[str, Tensor]], optimizer: torch.optim.Optimizer, *batch: Any
+) -> Callable[[], object]:
+    """A training step: forward, loss, backward, optimizer."""
+
+    def step() -> None:
+        losses(*batch)["loss"].backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return step
+
+
+def optimizer_of(student: ExplainableModel) -> torch.optim.Optimizer:
+    """The optimizer of the student's family (Sec. C.1), with a tiny learning rate."""
+    changes = {**BCOS_OPTIMISATION} if student.explanation == "bcos" else {}
+    return build_optimizer(Recipe(**{"epochs": 1, "batch_size": 1, **changes, "lr": _LEARNING_RATE}), student)
+
+
+def loss_and_gradients(loss: Tensor, student: ExplainableModel) -> dict[str, Tensor]:
+    """A loss and its gradients to a student's parameters, by name; its graph is used up."""
+    loss.backward()
+    found = {"loss": loss.detach()}
+    for name, parameter in student.named_parameters():
+        if parameter.grad is not None:
+            found[f"gradient of {name}"] = parameter.grad
+    return found
+
+
+def in_double(*models: ExplainableModel) -> tuple[ExplainableModel, ...]:
+    """Copies of networks in float64, where only a wrong formula makes two programs differ."""
+    return tuple(copy.deepcopy(model).double() for model in models)
+
+
+def _take_statistics(module: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
+    assert module.running_var is not None
+    assert module.running_mean is not None
+    variance, mean = torch.var_mean(inputs[0], (0, 2, 3), unbiased=False)
+    module.running_var.copy_(variance)
+    module.running_mean.copy_(mean)

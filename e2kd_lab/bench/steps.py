@@ -1,0 +1,111 @@
+"""Training steps: baseline, KD and e2KD, of GradCAM and B-cos pairs, beside the straightforward program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+
+from e2kd_lab.bench.findings import Findings
+from e2kd_lab.bench.pairs import (
+    LAM,
+    METHODS,
+    TAU,
+    Pair,
+    in_double,
+    loss_and_gradients,
+    our_steps,
+    plain_pair,
+    reference_steps,
+)
+from e2kd_lab.bench.reference import PlainStep
+from e2kd_lab.bench.timing import peak_memory, require_equal, take_turns
+from e2kd_lab.models import ExplainableModel
+from e2kd_lab.training.method import Method
+
+# Counted in forward passes, a pass to the input costs one and an ordinary backward pass two. KD: the teacher's forward
+# (T) and the student's forward and backward, T + 3 S. GradCAM has a closed form, so e2KD needs no other pass. W(x)
+# takes a pass to the input of both (T + S), and the student's backward goes through it as well (2 S): 2 T + 6 S.
+FLOORS = {"standard": 1.0, "bcos": 2.0}
+_SHOWN = {"baseline": "baseline", "kd": "KD", "e2kd": "e²KD"}
+_CHECKED_IMAGES, _TOLERANCE = 4, 1e-7
+
+
+def measure_steps(findings: Findings, device: torch.device, quick: bool, say: Callable[[str], None]) -> None:
+    """Time the steps of all pairs, ours and the reference's, standard and B-cos in turns.
+
+    Raises
+    ------
+    BenchError
+        If ours and the reference do not give the same losses and gradients.
+    """
+    for title, pairs, repeats in step_pairs(device, quick):
+        say(f"steps: {title}, {pairs['standard'].batch} images of {pairs['standard'].size} px")
+        contestants: dict[str, Callable[[], object]] = {}
+        for family, pair in pairs.items():
+            teacher, student = pair.build(device)
+            check_steps(pair, teacher, student)
+            images, labels = pair.images_and_labels(device)
+            # The reference copies the networks before ours change their layout in memory.
+            plain = reference_steps(teacher, student, images, labels)
+            own = our_steps(teacher, student, images, labels)
+            for name in METHODS:
+                contestants[f"{family} {name}"] = own[name]
+                contestants[f"{family} {name} reference"] = plain[name]
+        seconds = take_turns(contestants, repeats, device)
+        findings.add_timings("steps", title, seconds, images=pairs["standard"].batch)
+        for family in pairs:
+            for name in METHODS:
+                ours = f"{family} {name}"
+                findings.add_ratio("steps", f"{title}, {_family(family)}", "gain", seconds, f"{ours} reference", ours,
+                                   title=_SHOWN[name])  # fmt: skip
+            findings.add_ratio("steps", f"{title}, {_family(family)}", "cost", seconds, f"{family} e2kd",
+                               f"{family} kd", title="e²KD / KD", floor=FLOORS[family])  # fmt: skip
+        for name in METHODS:
+            findings.add_ratio("steps", title, "cost", seconds, f"bcos {name}", f"standard {name}",
+                               title=f"{_SHOWN[name]}, B-cos / standard")  # fmt: skip
+        if peaks := peak_memory(contestants, device):
+            findings.peak_bytes[f"steps, {title}"] = peaks
+
+
+def check_steps(pair: Pair, teacher: ExplainableModel, student: ExplainableModel) -> None:
+    """Compare losses and gradients of ours and the reference in float64, on some images.
+
+    Raises
+    ------
+    BenchError
+        If they differ.
+    """
+    device = next(student.parameters()).device
+    images, labels = (batch[:_CHECKED_IMAGES] for batch in pair.images_and_labels(device))
+    images = images.double()
+    for name in METHODS:
+        # Batch statistics move with every step, so each method starts from fresh copies.
+        own_teacher, own_student = in_double(teacher, student)
+        plain_teacher, plain_student = plain_pair(own_teacher, own_student)
+        method = Method(name, own_student, own_teacher, lam=LAM, tau=TAU)
+        step = PlainStep(name, plain_student, plain_teacher, lam=LAM, tau=TAU)
+        ours = loss_and_gradients(method(images, labels)["loss"], own_student)
+        reference = loss_and_gradients(step(images, labels), plain_student.network)
+        require_equal(f"The {name} step of {pair.student} taught by {pair.teacher}", ours, reference, _TOLERANCE)
+
+
+def step_pairs(device: torch.device, quick: bool) -> Iterator[tuple[str, dict[str, Pair], int]]:
+    """Title, pairs by family, and rounds."""
+    if quick:
+        yield "ResNet mini", _both("resnet_mini_deep", "resnet_mini", 4, 16, 4), 3
+        return
+    size, batch = (224, 64) if device.type == "cuda" else (64, 16)
+    yield "ResNet-34 to 18", _both("resnet34", "resnet18", 1000, size, batch), 11 if device.type == "cpu" else 31
+    yield "ResNet mini", _both("resnet_mini_deep", "resnet_mini", 20, 64, 64), 21
+
+
+def _both(teacher: str, student: str, classes: int, size: int, batch: int) -> dict[str, Pair]:
+    return {
+        "standard": Pair(teacher, student, classes, size, batch),
+        "bcos": Pair(f"bcos_{teacher}", f"bcos_{student}", classes, size, batch),
+    }
+
+
+def _family(name: str) -> str:
+    return "B-cos" if name == "bcos" else "GradCAM"
