@@ -13,18 +13,22 @@ from e2kd_lab.figures.style import METHOD_COLOURS, TEXT_WIDTH, new_figure, style
 _OOD = "out_of_distribution"
 
 
-def _axes(grouped: bool) -> tuple[tuple[str, str, str, str], ...]:
+def _axes(rows: pd.DataFrame) -> tuple[tuple[str, str, str, str], ...]:
     """What each axis shows: title, split, group, metric."""
-    agreement = ("OOD agreement, val. (%)", _OOD) if grouped else ("Agreement, val. (%)", "all")
+    group, prefix = (_OOD, "OOD ") if _OOD in set(rows["group"]) else ("all", "")
+    decided = ("F1 (%)", "val", "all", "f1") if "f1" in set(rows["metric"]) else None
     return (
         ("Training loss", "train", "all", "loss"),
-        (agreement[0], "val", agreement[1], "agreement"),
-        ("Explanation cosine, val.", "val", "all", "explanation_cosine"),
+        decided or (f"{prefix}accuracy (%)", "val", group, "accuracy"),
+        (f"{prefix}agreement (%)", "val", group, "agreement"),
+        ("Explanation cosine", "val", "all", "explanation_cosine"),
     )
 
 
 def training_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], *, total_epochs: int | None = None) -> Figure:
-    """Loss, agreement (out of distribution, where there is such a thing) and explanation cosine over the epochs.
+    """Loss, and on validation images accuracy or F1, agreement and explanation cosine, over the epochs.
+
+    Accuracy and agreement are those out of distribution, where there is such a thing.
 
     Parameters
     ----------
@@ -36,7 +40,8 @@ def training_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], *, total_epo
     """
     with styled():
         figure = new_figure(TEXT_WIDTH, 1.75)
-        shown = _axes(grouped=any(_OOD in set(rows["group"]) for _, rows in curves.values()))
+        rows_of_all = [rows[["group", "metric"]] for _, rows in curves.values()]
+        shown = _axes(pd.concat(rows_of_all) if rows_of_all else pd.DataFrame(columns=["group", "metric"]))
         axes = figure.subplots(1, len(shown))
         for axis, (title, split, group, metric) in zip(axes, shown, strict=True):
             seen: set[str] = set()
@@ -46,12 +51,13 @@ def training_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], *, total_epo
                 seen.add(method)
                 colour = METHOD_COLOURS.get(method, "black")
                 axis.plot(line["epoch"], line["value"], style, color=colour, label=label, marker=".", markersize=3)
-            axis.set_title(title, fontsize=6.5)
+            axis.set_title(title, fontsize=6)
             axis.set_xlabel("epoch")
             axis.set_xlim(0, total_epochs or None)
-            axis.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+            axis.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
             axis.tick_params(labelsize=6)
-        axes[1].set_ylim(-3, 103)
+        for axis in axes[1:3]:
+            axis.set_ylim(-3, 103)
         handles, labels = axes[1].get_legend_handles_labels()
         if labels:
             figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=6)

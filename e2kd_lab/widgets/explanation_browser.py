@@ -14,6 +14,7 @@ import torch
 
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.data.waterbirds import Split
+from e2kd_lab.errors import ExperimentError
 from e2kd_lab.execute import load_teacher, outcomes_of
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.explain import compare
@@ -43,6 +44,11 @@ class ExplanationBrowser(Panel):
     export_folder : Path or str
         Where the export button writes.
 
+    Raises
+    ------
+    ExperimentError
+        If images may show several classes, which is `FocusBrowser`'s.
+
     Attributes
     ----------
     family, view, outlines, group, student, relation, order, page : ipywidgets controls
@@ -66,7 +72,12 @@ class ExplanationBrowser(Panel):
         experiment, self.experiments = by_family(experiments)
         super().__init__(f"{experiment.name}_explanations", export_folder)
         self.page_size, self.split, self.folder = page_size, split, folder
-        located = None if experiment.multilabel else experiment.located(split)
+        if experiment.multilabel:
+            raise ExperimentError(
+                f"The images of '{experiment.name}' may show several classes; expected FocusBrowser, "
+                "which explains each of them."
+            )
+        located = experiment.located(split)
         self.dataset = experiment.dataset(split) if located is None else located
         self.runs = {
             family: {run.config["method"]: run for run in runs if run.config["family"] == family}

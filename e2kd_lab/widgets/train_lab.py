@@ -28,6 +28,7 @@ from e2kd_lab.workspace import runs_folder
 LAMBDAS = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0)
 TAUS = (1.0, 2.0, 5.0, 10.0)
 _EXAMPLES = 8
+_JOINED = 3  # runs that were trained here and stay in the picture
 
 
 class TrainLab(Panel):
@@ -35,7 +36,7 @@ class TrainLab(Panel):
 
     e2KD with lambda = 0 is plain KD. A run that exists is drawn at once; a missing one waits for the button and then
     trains in the background, with live curves, the explanation of an image as it changes, and a stop button. KD's run
-    of the same temperature is drawn for comparison.
+    of the same temperature is drawn for comparison, and so are the runs that were trained last in this panel.
 
     Parameters
     ----------
@@ -82,6 +83,7 @@ class TrainLab(Panel):
         self.folder = runs_folder() if folder is None else Path(folder)
         self.session: Session | None = None
         self._examples = functools.cache(lambda family: examples_of(self.bases[family], _EXAMPLES))
+        self._joined: dict[str, tuple[Experiment, pd.DataFrame]] = {}
         self._teachers: dict[str, ExplainableModel] = {}
         self.family = family_switch(list(self.bases))
         others = [name for name in experiment.methods if name not in ("kd", "e2kd")]
@@ -228,8 +230,10 @@ class TrainLab(Panel):
         self._lock_controls(False)
         if isinstance(session.error, Exception):
             self.show_error(session.error)
-        else:
-            self._pick(None)
+            return
+        if session.run is not None and session.run.status == "done":
+            self._joined[session.run.folder.name] = session.experiment, session.run.metrics()
+        self._pick(None)
 
     @shows_errors
     def _look(self, session: Session, network: ExplainableModel) -> None:
@@ -248,11 +252,15 @@ class TrainLab(Panel):
             self._draw(curves, session.experiment)
 
     def _comparison(self, experiment: Experiment) -> dict[str, tuple[str, pd.DataFrame]]:
+        """KD of the same temperature, and the runs that were trained last here."""
         kd = experiment.replace(method="kd")
         here = Run(self.folder / kd.run_name())
-        if experiment.method == "kd" or here.status != "done":
-            return {}
-        return {_label(kd): ("kd", here.metrics())}
+        shown = {_label(kd): ("kd", here.metrics())} if here.status == "done" else {}
+        for other, rows in list(self._joined.values())[-_JOINED:]:
+            if other.family == experiment.family:
+                shown[_label(other)] = (other.method, rows)
+        shown.pop(_label(experiment), None)
+        return shown
 
     def _draw(self, curves: dict[str, tuple[str, pd.DataFrame]], experiment: Experiment) -> None:
         data = [rows.assign(run=label) for label, (_, rows) in curves.items()]

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import e2kd_lab as lab
+from e2kd_lab.errors import ExperimentError
 from e2kd_lab.examples import explained_examples
 from e2kd_lab.figures.all_figures import write_all_figures
 from e2kd_lab.runs import Run, load_runs
@@ -106,6 +107,8 @@ def test_sliders_pick_a_run_or_train_the_missing_one(tiny, runs):
     assert panel.stop_button.disabled
     assert bytes(panel.image.value) != before
     assert "test accuracy" in panel.message.value
+    panel.lam.value = 5.0
+    assert set(panel.data["run"]) == {"KD, τ = 1", "e²KD, λ = 2, τ = 1", "e²KD, λ = 5, τ = 1"}  # it has joined
     assert panel.last_error is None
 
 
@@ -259,6 +262,8 @@ def test_focus_browser_shows_boxes_of_the_class(workspace, tmp_path):
         )
         for title, setting in (("EPG teacher", "base"), ("IoU teacher", "iou"))
     }
+    with pytest.raises(ExperimentError, match="expected FocusBrowser"):
+        ExplanationBrowser(base, [])
     panel = FocusBrowser(students, folder=folder, page_size=3, export_folder=tmp_path)
     pictures = [bytes(panel.image.value)]
     assert len(set(panel.data["image"])) == 3
