@@ -73,7 +73,7 @@ def test_teacher_and_student_do_not_start_from_the_same_weights(tiny):
 
 
 def test_experiments_refuse_unknown_words(tiny):
-    with pytest.raises(ExperimentError, match="no experiment 'moonbirds'; expected one of data_free, "):
+    with pytest.raises(ExperimentError, match="no experiment 'moonbirds'; expected one of cnn_to_vit, data_free, "):
         lab.experiments.get("moonbirds")
     with pytest.raises(ExperimentError, match="no scale 'huge'"):
         lab.experiments.get("waterbirds", "huge")

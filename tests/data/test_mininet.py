@@ -24,7 +24,8 @@ from e2kd_lab.data.mininet import CLASSES, MiniNet, make_mininet
 SMALL = MiniNet(size=32, train=3, val=2, seed=7)
 TINY = MiniNet(size=16, train=1, val=1)
 MAKER = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell would ignore it
 from e2kd_lab.data.mininet import MiniNet, make_mininet
 make_mininet(sys.argv[1], MiniNet(size=16, train=1000), workers=2)
 """
