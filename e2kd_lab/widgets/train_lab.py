@@ -167,7 +167,9 @@ class TrainLab(Panel):
             self.say(f"{_label(experiment)}, seed {experiment.seed} failed: {here.error}")
         else:
             advice = "press Resume to go on" if status == "stopped" else "press Train"
-            self.say(f"{_label(experiment)}, seed {experiment.seed} has no result yet: {advice}.")
+            self.say(
+                f"{_label(experiment)}, {experiment.epochs} epochs, seed {experiment.seed} has no result yet: {advice}."
+            )
         self._draw(curves, experiment)
         self._explain(None)
 
