@@ -18,7 +18,7 @@ from rich.table import Table
 
 from e2kd_lab import experiments
 from e2kd_lab.atomic import write_text
-from e2kd_lab.bench import run_benchmarks
+from e2kd_lab.bench import Findings, run_benchmarks
 from e2kd_lab.data.check import check_data
 from e2kd_lab.data.minibirds import MiniBirds, make_minibirds
 from e2kd_lab.data.mininet import MiniNet, make_mininet
@@ -348,21 +348,7 @@ def bench(
     """Time the lab beside a straightforward program that computes the same; write bench.json and a figure."""
     say = partial(console.print, markup=False, highlight=False)
     findings = run_benchmarks(only, device=device, quick=quick, out=out, say=say)
-    machine = findings.machine
-    where = f"{machine['device_name']}, {machine['threads']} threads"
-    table = Table(title=f"Ratios of times, measured here ({where})", title_justify="left")
-    for heading in ("benchmark", "case", "ratio"):
-        table.add_column(heading)
-    for heading in ("median", "quartiles", "floor"):
-        table.add_column(heading, justify="right")
-    for ratio in findings.ratios:
-        title = (
-            f"{ratio.title}, reference / ours" if ratio.benchmark == "steps" and ratio.kind == "gain" else ratio.title
-        )
-        value, floor = ratio.value, "" if ratio.floor is None else f"{ratio.floor:.1f}"
-        quartiles = f"{value.lower:.2f}–{value.upper:.2f}"
-        table.add_row(ratio.benchmark, ratio.case, title, f"{value.median:.2f}", quartiles, floor)
-    console.print(table)
+    _print_ratios(findings)
     console.print(f"\nNumbers and figure: {out or runs_folder() / 'bench'}", markup=False, highlight=False)
 
 
@@ -464,6 +450,27 @@ def _literal(text: str) -> Any:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
+
+
+def _print_ratios(findings: Findings) -> None:
+    """A table of what the lab saves and one of what methods cost in it."""
+    machine = findings.machine
+    where = f"{machine['device_name']}, threads: {machine['threads']}"
+    titles = {"gain": "Time of the plain program / time of the lab", "cost": "Time of one / time of the other"}
+    for kind, title in titles.items():
+        table = Table(title=f"{title}, measured here ({where})", title_justify="left")
+        for heading in ("case", kind):
+            table.add_column(heading)
+        numbers = ["median", "quartiles", "floor"][: 3 if kind == "cost" else 2]
+        for heading in numbers:
+            table.add_column(heading, justify="right", no_wrap=True)
+        for ratio in findings.ratios:
+            if ratio.kind == kind:
+                value, floor = ratio.value, "" if ratio.floor is None else f"{ratio.floor:.1f}"
+                cells = [f"{value.median:.2f}", f"{value.lower:.2f}–{value.upper:.2f}", floor]
+                table.add_row(ratio.case, ratio.title, *cells[: len(numbers)])
+        if table.row_count:
+            console.print(table)
 
 
 def _print_results(rows: pd.DataFrame, title: str) -> None:

@@ -51,7 +51,7 @@ def measure_explaining(findings: Findings, device: torch.device, quick: bool, sa
         )
         findings.add_timings("explaining", title, seconds, images=count)
         findings.add_ratio(
-            "explaining", title, "gain", seconds, "one by one", "batch", title="explaining one by one / a batch"
+            "explaining", "Explaining one by one / at once", "gain", seconds, "one by one", "batch", title=title
         )
 
 

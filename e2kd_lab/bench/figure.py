@@ -13,14 +13,14 @@ from e2kd_lab.bench.findings import Findings, Ratio
 from e2kd_lab.figures.style import METHOD_COLOURS, TEXT_WIDTH, new_figure, styled
 
 _TITLES = {
-    "gain": "Gain: time of the alternative / time of the lab",
-    "cost": "Cost: time of one of the lab's / time of another",
+    "gain": "Gain: time of the plain program / time of the lab",
+    "cost": "Cost: time of one / time of the other",
 }
 _COLOURS = {"gain": METHOD_COLOURS["e2kd"], "cost": METHOD_COLOURS["kd"]}
 _FLOOR_COLOUR = METHOD_COLOURS["e2kd_frozen"]
 # Heights in inches.
 _ROW, _FRAME = 0.125, 0.42
-_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)
+_TICKS = (0.1, 0.2, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 50, 100, 200)
 
 
 def bench_figure(findings: Findings) -> Figure:
@@ -73,7 +73,7 @@ def _bars(axis: Axes, ratios: Sequence[Ratio], colour: str) -> None:
     axis.set_xscale("log")
     least = min(ratio.value.lower for ratio in ratios)
     largest = max(max(ratio.value.upper, ratio.floor or 0) for ratio in ratios)
-    axis.set_xlim(0.85 * min(1.0, least), max(2.0, largest) * (max(2.0, largest) / min(1.0, least)) ** 0.09)
+    axis.set_xlim(0.85 * min(1.0, least), max(2.0, largest) * (max(2.0, largest) / min(1.0, least)) ** 0.13)
     axis.xaxis.set_major_locator(FixedLocator(_TICKS))
     axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))

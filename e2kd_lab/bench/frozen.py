@@ -28,7 +28,7 @@ def measure_frozen(findings: Findings, device: torch.device, quick: bool, say: C
         title, pair = "DenseNet-169 to ResNet-18, B-cos", Pair("bcos_densenet169", "bcos_resnet18", 1000, 224, 64)
     else:
         size, batch = (16, 4) if quick else (64, 64)
-        title = "DenseNet mini to ResNet mini, B-cos"
+        title = "DenseNet to ResNet mini, B-cos"
         pair = Pair("bcos_densenet_mini_deep", "bcos_resnet_mini", 20, size, batch)
     say(f"frozen: {title}, {pair.batch} images of {pair.size} px")
     teacher, student = pair.build(device)

@@ -58,7 +58,7 @@ def measure_steps(findings: Findings, device: torch.device, quick: bool, say: Ca
             for name in METHODS:
                 ours = f"{family} {name}"
                 findings.add_ratio("steps", f"{title}, {_family(family)}", "gain", seconds, f"{ours} reference", ours,
-                                   title=_SHOWN[name])  # fmt: skip
+                                   title=f"{_SHOWN[name]} step")  # fmt: skip
             findings.add_ratio("steps", f"{title}, {_family(family)}", "cost", seconds, f"{family} e2kd",
                                f"{family} kd", title="e²KD / KD", floor=FLOORS[family])  # fmt: skip
         for name in METHODS:
