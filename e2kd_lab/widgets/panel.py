@@ -125,7 +125,7 @@ class Panel:
         return ({**data, "image/png": picture} if picture else data), metadata
 
 
-def value_slider(name: str, values: Sequence[float], value: float) -> widgets.SelectionSlider:
+def value_slider(name: str, values: Sequence[float], value: float, *, zero: str = "0") -> widgets.SelectionSlider:
     """A slider over given values, which need not be evenly spaced and may hold an exact 0.
 
     Parameters
@@ -136,10 +136,12 @@ def value_slider(name: str, values: Sequence[float], value: float) -> widgets.Se
         The values, in any order.
     value : float
         Where it starts; one of the values, or one more.
+    zero : str
+        What is written for an exact 0.
     """
     return widgets.SelectionSlider(
         description=name,
-        options=[(f"{option:g}", option) for option in sorted({*values, value})],
+        options=[(f"{option:g}" if option else zero, option) for option in sorted({*values, value})],
         value=value,
         continuous_update=False,
     )

@@ -27,7 +27,7 @@ from e2kd_lab.figures import (
 from e2kd_lab.runs import Run, load_runs
 from e2kd_lab.session import Session
 from e2kd_lab.training import Hardware
-from e2kd_lab.widgets.panel import Panel, shows_errors
+from e2kd_lab.widgets.panel import Panel, shows_errors, value_slider
 from e2kd_lab.workspace import runs_folder
 
 Cell = tuple[float, float]
@@ -98,8 +98,8 @@ class SweepMap(Panel):
         self.measure = widgets.Dropdown(
             description="Measure", options=self._measures(), layout=widgets.Layout(width="380px")
         )
-        self.lam = _slider("λ", {own[0], *students["lam"], *(lam for lam, _ in self.grid)}, own[0])
-        self.tau = _slider("τ", {own[1], *students["tau"], *(tau for _, tau in self.grid)}, own[1])
+        self.lam = value_slider("λ", [*students["lam"], *(lam for lam, _ in self.grid)], own[0], zero="0 (KD)")
+        self.tau = value_slider("τ", [*students["tau"], *(tau for _, tau in self.grid)], own[1])
         self.seed = widgets.Dropdown(description="Seed", options=self._seeds(own), layout=widgets.Layout(width="160px"))
         self.train_button = widgets.Button(description="Train", icon="play", button_style="primary")
         self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
@@ -314,15 +314,6 @@ class SweepMap(Panel):
                 export_figure(figure, self.export_folder / f"{self.export_name}{suffix}", data)
             names = ", ".join(f"{self.export_name}{suffix}" for suffix in parts)
             self.say(f"Wrote {names} as PDF, SVG, PNG and CSV to {self.export_folder}.")
-
-
-def _slider(name: str, values: set[float], value: float) -> widgets.SelectionSlider:
-    return widgets.SelectionSlider(
-        description=name,
-        options=[("0 (KD)" if option == 0 else f"{option:g}", option) for option in sorted(values)],
-        value=value,
-        continuous_update=False,
-    )
 
 
 def _label(experiment: Experiment) -> str:
