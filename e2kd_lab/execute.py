@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,8 @@ from e2kd_lab.training import (
     multilabel_outcomes,
     outcomes,
 )
+from e2kd_lab.training.layout import lay_out
+from e2kd_lab.training.memory import keep_freed_memory
 from e2kd_lab.training.metrics_file import MetricsFile
 from e2kd_lab.training.trainer import METRICS
 from e2kd_lab.workspace import runs_folder
@@ -80,6 +82,8 @@ def run(
     watcher = watcher or (ProgressBar() if progress else Watcher())
     # Converged losses produce denormal numbers, which are many times slower on a CPU.
     torch.set_flush_denormal(True)
+    if fabric.device.type == "cpu":
+        keep_freed_memory()
     try:
         return _run(experiment, folder, hardware, watcher, fabric)
     finally:
@@ -252,11 +256,9 @@ def _run(experiment: Experiment, folder: Path, hardware: Hardware, watcher: Watc
         teacher_run = _run(experiment.teacher_experiment(), folder, hardware, watcher, fabric)
         if fabric.broadcast(teacher_run.status != "done"):
             return here
-    with here.locked() if fabric.is_global_zero else nullcontext():
-        if fabric.broadcast(here.status == "done"):  # finished by somebody else while this one trained the teacher
+    with ExitStack() as held:
+        if not _take(here, experiment, fabric, held):  # finished by somebody else while this one trained the teacher
             return here
-        if fabric.is_global_zero:
-            here.begin(experiment, str(fabric.device))
         start = time.monotonic()
         try:
             finished = _train(experiment, here, folder, hardware, watcher, fabric)
@@ -272,9 +274,32 @@ def _run(experiment: Experiment, folder: Path, hardware: Hardware, watcher: Watc
     return here
 
 
-def _set_status(here: Run, fabric: Fabric, status: Status, error: str | None = None, **details: Any) -> None:
+def _take(here: Run, experiment: Experiment, fabric: Fabric, held: ExitStack) -> bool:
+    """Take the folder and begin, or say that there is nothing to do; all processes hear what the first one met with."""
+    to_do, refusal = False, None
     if fabric.is_global_zero:
+        try:
+            held.enter_context(here.locked())
+            if here.status != "done":
+                here.begin(experiment, str(fabric.device))
+                to_do = True
+        except RunError as error:
+            refusal = str(error)
+    to_do, refusal = fabric.broadcast((to_do, refusal))
+    if refusal is not None:
+        raise RunError(refusal)
+    return to_do
+
+
+def _set_status(here: Run, fabric: Fabric, status: Status, error: str | None = None, **details: Any) -> None:
+    if not fabric.is_global_zero:
+        return
+    try:
         here.set_status(status, error, **details)
+    except RunError:
+        # Why training ended matters more than that this cannot be written down either; the run counts as stopped.
+        if status not in ("failed", "stopped"):
+            raise
 
 
 def _train(
@@ -301,6 +326,9 @@ def _train(
         multilabel=experiment.multilabel,
         guidance=experiment.training_guidance(),
     )
+    for model in (student, teacher):
+        if model is not None:
+            lay_out(model, experiment.image_size, fabric.device)
 
     def measure(split: Split) -> pd.DataFrame:
         look, average = _evaluation(experiment)

@@ -9,12 +9,14 @@ from pathlib import Path
 from torch.utils.data import default_collate
 from torchvision.transforms import v2
 
-from e2kd_lab.data.frozen import FrozenSpec, FrozenWriter, cosine_kept
+from e2kd_lab.data.frozen import LOCK, FrozenSpec, FrozenTeacher, FrozenWriter, cosine_kept
 from e2kd_lab.data.image_folders import LabelledImages
 from e2kd_lab.data.transforms import as_unit_range
+from e2kd_lab.errors import DataError
 from e2kd_lab.execute import load_teacher
 from e2kd_lab.experiments.imagenet import ImageNetExperiment
 from e2kd_lab.explain import explain
+from e2kd_lab.holding import held
 
 _CHUNK, _SAMPLE = 128, 64
 
@@ -71,23 +73,24 @@ def freeze(
     Raises
     ------
     DataError
-        If the folder holds another cache, or the disk has not enough space.
+        If the folder holds another cache, another process is freezing into it, or it cannot be written to.
     RunError
-        If the teacher is not trained yet.
+        If the teacher is not trained yet, or the disk is full.
     """
     spec = experiment.frozen_spec()
     folder = experiment.frozen_folder() if folder is None else Path(folder)
     images, names = _training_images(experiment)
-    writer = FrozenWriter(folder, spec, names, chunk=_CHUNK)
-    missing = list(writer.missing())
-    if not missing:
+    if _is_complete(folder, spec, names):  # which may lie where nothing can be written
         return folder
-    teacher = load_teacher(experiment, folder=runs).to(device)
-    for rows in missing:
-        batch = as_unit_range(default_collate([images[row]["image"] for row in rows])).to(device)
-        explanation = explain(teacher, batch)
-        writer.write(rows, explanation.logits, explanation.maps)
-        say(f"{rows.stop} of {len(names)} images frozen")
+    with held(folder, folder / LOCK, "freezing a teacher into it", DataError):
+        writer = FrozenWriter(folder, spec, names, chunk=_CHUNK)
+        missing = list(writer.missing())
+        teacher = load_teacher(experiment, folder=runs).to(device)
+        for rows in missing:
+            batch = as_unit_range(default_collate([images[row]["image"] for row in rows])).to(device)
+            explanation = explain(teacher, batch)
+            writer.write(rows, explanation.logits, explanation.maps)
+            say(f"{rows.stop} of {len(names)} images frozen")
     return folder
 
 
@@ -105,6 +108,14 @@ def storage_choices(
         spec = replace(experiment.frozen_spec(), dtype=dtype, reduction=reduction)
         choices.append(Storage(spec, spec.bytes_per_image() * len(names) / 1e9, cosine_kept(maps, spec)))
     return choices
+
+
+def _is_complete(folder: Path, spec: FrozenSpec, names: list[str]) -> bool:
+    try:
+        cache = FrozenTeacher(folder)
+    except DataError:
+        return False
+    return cache.spec == spec and list(cache.row_of) == names
 
 
 def _training_images(experiment: ImageNetExperiment) -> tuple[LabelledImages, list[str]]:

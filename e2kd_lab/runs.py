@@ -17,11 +17,11 @@ from typing import Any, Literal
 
 import pandas as pd
 import torch
-from filelock import FileLock, Timeout
 
-from e2kd_lab.atomic import write_json, write_text
+from e2kd_lab.atomic import remove_unfinished, write_json, write_text
 from e2kd_lab.errors import RunError
 from e2kd_lab.experiments import Experiment
+from e2kd_lab.holding import held, is_held
 from e2kd_lab.models import ExplainableModel, build_model
 from e2kd_lab.training.metrics_file import read_metrics
 from e2kd_lab.training.trainer import BEST, LAST, METRICS, SELECTED_BY
@@ -61,7 +61,11 @@ class Run:
         if not (self.folder / STATUS).is_file():
             return "new"
         status = _read_json(self.folder / STATUS).get("status", "new")
-        return "stopped" if status == "running" and not self._is_locked() else status
+        if status == "running" and not is_held(self.folder / LOCK):
+            # It may have ended between the two looks.
+            status = _read_json(self.folder / STATUS).get("status", "new")
+            return "stopped" if status == "running" else status
+        return status
 
     @property
     def error(self) -> str | None:
@@ -93,8 +97,7 @@ class Run:
 
     def begin(self, experiment: Experiment, device: str) -> None:
         """Write what is going to be run, where, and that it is running."""
-        for unfinished in self.folder.glob(".*.part"):  # of a process that was killed while it wrote
-            unfinished.unlink()
+        remove_unfinished(self.folder)
         write_json(self.folder / CONFIG, experiment.config())
         if (files := experiment.training_files()) is not None:
             rows = pd.DataFrame({"file": files}).to_csv(index=False, lineterminator="\n")
@@ -120,36 +123,8 @@ class Run:
         RunError
             If another process or thread holds it, or the folder cannot be made.
         """
-        lock = self._lock()
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
-        except Timeout:
-            status = _read_json(self.folder / STATUS) if (self.folder / STATUS).is_file() else {}
-            holder = f"process {status['pid']} on {status['host']}" if "pid" in status else "another process"
-            raise RunError(
-                f"{self.folder} is in use: {holder} is working on this run; wait for it or stop it."
-            ) from None
-        except OSError as error:
-            raise RunError(f"{self.folder} cannot be used for a run: {error.strerror or error}.") from error
-        try:
+        with held(self.folder, self.folder / LOCK, "working on this run", RunError):
             yield
-        finally:
-            lock.release()
-
-    def _lock(self) -> FileLock:
-        return FileLock(self.folder / LOCK, thread_local=False)
-
-    def _is_locked(self) -> bool:
-        lock = self._lock()
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return True
-        except OSError:  # a folder that cannot be written to is not being trained in
-            return False
-        lock.release()
-        return False
 
 
 def find_runs(folder: Path | str | None = None) -> list[Run]:
@@ -244,15 +219,17 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _environment(device: str) -> dict[str, Any]:
     packages = ("e2kd-lab", "torch", "torchvision", "lightning-fabric", "numpy", "pillow")
     here = Path(__file__).parent
-    git = subprocess.run(
-        ["git", "-C", str(here), "rev-parse", "--verify", "-q", "HEAD"], capture_output=True, text=True, check=False
-    )
+    try:
+        command = ["git", "-C", str(here), "rev-parse", "--verify", "-q", "HEAD"]
+        revision = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:  # there is no git on this machine
+        revision = ""
     name = torch.cuda.get_device_name() if device.startswith("cuda") else platform.processor() or platform.machine()
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "device": device,
         "device_name": name,
-        "git_revision": git.stdout.strip() or None,
+        "git_revision": revision or None,
         "packages": {package: importlib.metadata.version(package) for package in packages},
     }

@@ -11,6 +11,7 @@ from e2kd_lab.bench.pairs import LAM, TAU, Pair, in_double, loss_and_gradients, 
 from e2kd_lab.bench.timing import peak_memory, require_equal, take_turns
 from e2kd_lab.explain import explain
 from e2kd_lab.models import ExplainableModel
+from e2kd_lab.training.layout import lay_out
 from e2kd_lab.training.method import Method
 
 _CHECKED_IMAGES, _TOLERANCE = 4, 1e-7
@@ -34,7 +35,7 @@ def measure_frozen(findings: Findings, device: torch.device, quick: bool, say: C
     teacher, student = pair.build(device)
     check_frozen(pair, teacher, student)
     for model in (teacher, student):
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        lay_out(model, pair.size, device)
     images, labels = pair.images_and_labels(device)
     images = images.contiguous(memory_format=torch.channels_last)
     logits, _, maps = explain(teacher, images)

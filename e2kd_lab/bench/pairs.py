@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from e2kd_lab.bench.reference import PlainModel, PlainStep
 from e2kd_lab.models import ExplainableModel, build_model
+from e2kd_lab.training.layout import lay_out
 from e2kd_lab.training.method import Method, MethodName
 from e2kd_lab.training.recipe import BCOS_OPTIMISATION, Recipe, build_optimizer
 
@@ -75,9 +76,9 @@ def settle(model: ExplainableModel, images: Tensor) -> None:
 def our_steps(
     teacher: ExplainableModel, student: ExplainableModel, images: Tensor, labels: Tensor
 ) -> dict[str, Callable[[], object]]:
-    """Whole training steps of each method as the trainer makes them: channels last, no graph that is not needed."""
+    """Whole training steps of each method as a run makes them: laid out for the device, no graph that is not needed."""
     for model in (teacher, student):
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        lay_out(model, images.shape[-1], images.device)
     images = images.contiguous(memory_format=torch.channels_last)
     optimizer = optimizer_of(student)
     methods = {name: Method(name, student, teacher, lam=LAM, tau=TAU) for name in METHODS}
@@ -89,7 +90,7 @@ def reference_steps(
 ) -> dict[str, Callable[[], object]]:
     """The same steps by the straightforward program, on copies of the networks."""
     plain_teacher, plain_student = plain_pair(teacher, student)
-    optimizer = optimizer_of(plain_student.network)
+    optimizer = optimizer_of(plain_student.network, fused=False)
     steps: dict[str, Callable[[], object]] = {}
     for name in METHODS:
         step = PlainStep(name, plain_student, plain_teacher, lam=LAM, tau=TAU)
@@ -117,10 +118,11 @@ def step_of(
     return step
 
 
-def optimizer_of(student: ExplainableModel) -> torch.optim.Optimizer:
+def optimizer_of(student: ExplainableModel, *, fused: bool = True) -> torch.optim.Optimizer:
     """The optimizer of the student's family (Sec. C.1), with a tiny learning rate."""
     changes = {**BCOS_OPTIMISATION} if student.explanation == "bcos" else {}
-    return build_optimizer(Recipe(**{"epochs": 1, "batch_size": 1, **changes, "lr": _LEARNING_RATE}), student)
+    recipe = Recipe(**{"epochs": 1, "batch_size": 1, **changes, "lr": _LEARNING_RATE})
+    return build_optimizer(recipe, student, fused=fused)
 
 
 def loss_and_gradients(loss: Tensor, student: ExplainableModel) -> dict[str, Tensor]:

@@ -21,6 +21,7 @@ from e2kd_lab.bench.localisation import measure_localisation
 from e2kd_lab.bench.steps import measure_steps
 from e2kd_lab.bench.timing import BenchError
 from e2kd_lab.figures.export import export_figure
+from e2kd_lab.training.memory import keep_freed_memory
 from e2kd_lab.workspace import runs_folder
 
 BENCHMARKS: Mapping[str, Callable[[Findings, torch.device, bool, Callable[[str], None]], None]] = {
@@ -105,10 +106,12 @@ def _device(name: str) -> torch.device:
 
 @contextmanager
 def _as_in_training(device: torch.device) -> Iterator[None]:
-    """Arithmetic as a training run sets it, for ours and the reference alike; undone afterwards."""
+    """Arithmetic and memory as in a training run, for ours and the reference; arithmetic is undone afterwards."""
     precision = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high")
     torch.set_flush_denormal(True)
+    if device.type == "cpu":
+        keep_freed_memory()
     try:
         yield
     finally:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -26,11 +27,11 @@ from torch.utils.data import Dataset
 from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.v2 import functional as TF
 
-from e2kd_lab.atomic import write_json
+from e2kd_lab.atomic import remove_unfinished, write_json
 from e2kd_lab.data.image_folders import LabelledImages
 from e2kd_lab.errors import DataError
 
-MANIFEST, LOGITS, MAPS, FILES = "manifest.json", "logits.npy", "maps.npy", "files.json"
+MANIFEST, LOGITS, MAPS, FILES, LOCK = "manifest.json", "logits.npy", "maps.npy", "files.json", ".lock"
 VERSION = 1
 
 
@@ -93,6 +94,8 @@ def cosine_kept(maps: Tensor, spec: FrozenSpec) -> float:
 class FrozenWriter:
     """Writes a cache chunk by chunk; a new writer on the same folder goes on after the last complete chunk.
 
+    Only one writer may work on a folder at a time.
+
     Parameters
     ----------
     folder : Path
@@ -107,31 +110,40 @@ class FrozenWriter:
     Raises
     ------
     DataError
-        If the folder holds another cache.
+        If the folder holds another cache or cannot be written to, or the disk has not enough space for all chunks.
     """
 
     def __init__(self, folder: Path, spec: FrozenSpec, files: Sequence[str], *, chunk: int = 256) -> None:
         self.folder, self.spec, self.files, self.chunk = folder, spec, list(files), chunk
-        if (folder / MANIFEST).is_file():
-            known = _read_manifest(folder)
-            if known["spec"] != asdict(spec) or known["files"] != _digest_of_names(self.files):
-                raise DataError(
-                    f"{folder} holds another frozen teacher; expected an empty folder, or this one's cache."
-                )
-            self.chunk, self.checksums = int(known["chunk"]), list(known["checksums"])
-        else:
-            folder.mkdir(parents=True, exist_ok=True)
-            self.checksums = []
-            for name, shape, dtype in self._arrays():
-                _reserve(folder / name, shape, dtype)
-            write_json(folder / FILES, self.files)
-            self._write_manifest()
-        self._opened = {name: np.load(folder / name, mmap_mode="r+") for name, _, _ in self._arrays()}
+        self.checksums: list[str] = []
+        try:
+            self._opened = self._open_arrays()
+        except OSError as error:
+            raise DataError(f"{folder} cannot be written to: {error.strerror or error}.") from error
         # A chunk whose checksum was noted may still have been lost with the machine's power.
         for number, checksum in enumerate(self.checksums):
             if _checksum(self._opened, self._rows(number)) != checksum:
                 self.checksums = self.checksums[:number]
                 break
+
+    def _open_arrays(self) -> dict[str, np.memmap]:
+        folder = self.folder
+        if (folder / MANIFEST).is_file():
+            known = _read_manifest(folder)
+            if known["spec"] != asdict(self.spec) or known["files"] != _digest_of_names(self.files):
+                raise DataError(
+                    f"{folder} holds another frozen teacher; expected an empty folder, or this one's cache."
+                )
+            self.chunk, self.checksums = int(known["chunk"]), list(known["checksums"])
+            remove_unfinished(folder)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            remove_unfinished(folder)
+            for name, shape, dtype in self._arrays():
+                _reserve(folder / name, shape, dtype)
+            write_json(folder / FILES, self.files)
+            self._write_manifest()
+        return {name: _open(folder / name, len(self.files), "r+") for name, _, _ in self._arrays()}
 
     def missing(self) -> Iterator[range]:
         """Rows that are still to be written, a chunk at a time."""
@@ -334,16 +346,18 @@ def _spec_of(manifest: dict[str, Any], folder: Path) -> FrozenSpec:
 
 def _reserve(path: Path, shape: tuple[int, ...], dtype: str) -> None:
     """Make an array file and take its space on the disk now: writing to a full disk's memory map ends the process."""
-    np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape).flush()
-    if hasattr(os, "posix_fallocate"):
+    size = 0
+    try:
+        np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape).flush()
         size = path.stat().st_size
-        try:
+        if hasattr(os, "posix_fallocate"):
             with path.open("r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, size)
-        except OSError as error:
-            path.unlink()
-            reason = error.strerror or error
-            raise DataError(f"{path} needs {size / 1e9:.2f} GB, which cannot be reserved: {reason}.") from error
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        size = size or math.prod(shape) * np.dtype(dtype).itemsize
+        reason = error.strerror or error
+        raise DataError(f"{path} needs {size / 1e9:.2f} GB, which cannot be reserved: {reason}.") from error
 
 
 def _digest_of_names(files: Sequence[str]) -> str:
@@ -357,9 +371,9 @@ def _checksum(arrays: dict[str, Any], rows: range) -> str:
     return digest.hexdigest()
 
 
-def _open(path: Path, count: int) -> np.ndarray:
+def _open(path: Path, count: int, mode: Literal["r", "r+"] = "r") -> np.memmap:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: np.memmap = np.load(path, mmap_mode=mode, allow_pickle=False)
     except FileNotFoundError:
         raise DataError(f"{path} is not there; expected the arrays of a frozen teacher.") from None
     except (ValueError, OSError, EOFError) as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import json
 import os
 import pickle
@@ -10,13 +12,13 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import numpy as np
-from PIL import Image
+from e2kd_lab.errors import DataError
+from e2kd_lab.holding import held
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -114,6 +116,8 @@ def make(folder: Path | str, recipe: Recipe[Any, Any], *, workers: int | None = 
 
     Raises
     ------
+    DataError
+        If another process is making a set in this place, or it cannot be written to.
     FileExistsError
         If `folder` holds something other than this set and `overwrite` is false, or is a file.
     ValueError
@@ -128,8 +132,21 @@ def make(folder: Path | str, recipe: Recipe[Any, Any], *, workers: int | None = 
     pictures = list(recipe.plan(recipe.spec))
     if workers is None:
         workers = min(2, os.cpu_count() or 1) if len(pictures) >= WORTH_A_PROCESS else 1
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    root = folder.with_name(f".{folder.name}.partial-{uuid.uuid4().hex[:12]}")
+    with _alone(folder):
+        if not _holds(folder, recipe):  # another process may have been faster with the same set
+            try:
+                _make(folder, recipe, pictures, workers, overwrite)
+            except FileExistsError:
+                raise
+            except OSError as error:
+                raise DataError(
+                    f"{recipe.name} could not be written to {folder}: {error.strerror or error}."
+                ) from error
+    return folder
+
+
+def _make(folder: Path, recipe: Recipe[Any, Any], pictures: list[Any], workers: int, overwrite: bool) -> None:
+    root = folder.with_name(f"{_beside(folder)}{uuid.uuid4().hex[:12]}")
     try:
         for directory in sorted({path.parent for picture in pictures for path in recipe.paths(root, picture)}):
             directory.mkdir(parents=True, exist_ok=True)
@@ -140,7 +157,30 @@ def make(folder: Path | str, recipe: Recipe[Any, Any], *, workers: int | None = 
         _move_into_place(root, folder, recipe, overwrite)
     finally:
         shutil.rmtree(root, ignore_errors=True)
-    return folder
+
+
+def _beside(folder: Path) -> str:
+    """How the names of the folders begin that are written before they become `folder`."""
+    return f".{folder.name}.partial-"
+
+
+def _place_of(root: Path) -> Path:
+    """What `root`, a folder named by `_beside`, is going to become."""
+    return root.with_name(root.name[1:].rpartition(".partial-")[0])
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from making `folder`, and clear away what a killed one left beside it."""
+    lock = folder.with_name(f".{folder.name}.lock")
+    with held(folder, lock, "making this data set", DataError):
+        try:
+            for unfinished in folder.parent.glob(f"{glob.escape(_beside(folder))}*"):
+                shutil.rmtree(unfinished, ignore_errors=True)
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # of a disk that has become read-only
+                lock.unlink()
 
 
 def _holds(folder: Path, recipe: Recipe[Any, Any]) -> bool:
@@ -164,8 +204,6 @@ def _refuse_foreign(folder: Path, recipe: Recipe[Any, Any], overwrite: bool) -> 
 
 
 def _move_into_place(root: Path, folder: Path, recipe: Recipe[Any, Any], overwrite: bool) -> None:
-    if _holds(folder, recipe):  # another process was faster with the same set
-        return
     _refuse_foreign(folder, recipe, overwrite)
     if not folder.exists():
         root.replace(folder)
@@ -217,21 +255,22 @@ def _draw(root: Path, recipe: Recipe[Any, Any], pictures: list[Any], workers: in
                 str(share),
                 str(workers),
             ]
-            child = subprocess.Popen([sys.executable, "-c", _DRAWING_PROCESS, *arguments], env=environment)
+            command = [sys.executable, "-c", _DRAWING_PROCESS, *arguments]
+            child = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
             children.append((share, child))
         for picture in pictures[::workers]:
             recipe.draw(root, recipe.spec, picture)
         for share, child in children:
-            if child.wait() != 0:
-                raise RuntimeError(
-                    f"Drawing process {share} of {workers} for {root} ended with status {child.returncode}, "
-                    "expected 0; workers=1 draws all pictures without further processes."
+            complaint = (child.communicate()[1].strip() or "it said nothing").splitlines()[-1]
+            if child.returncode != 0:
+                raise DataError(
+                    f"Drawing process {share} of {workers} for {_place_of(root)} ended with status "
+                    f"{child.returncode}, expected 0: {complaint}; workers=1 draws without further processes."
                 )
     finally:
         for _, child in children:
-            if child.poll() is None:
+            with child:  # waits for it
                 child.kill()
-                child.wait()
 
 
 def _draw_share(root: str, recipe: str, share: str, shares: str) -> None:
@@ -239,99 +278,10 @@ def _draw_share(root: str, recipe: str, share: str, shares: str) -> None:
     made: Recipe[Any, Any] = pickle.loads(bytes.fromhex(recipe))
     maker = os.getppid()
     for picture in list(made.plan(made.spec))[int(share) :: int(shares)]:
-        if os.getppid() != maker:  # it was killed, and nobody else will clear up
-            shutil.rmtree(root, ignore_errors=True)
-            return
-        made.draw(Path(root), made.spec, picture)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageNetLayout:
-    """What a set in the ImageNet layout holds: `train/<class>/0001.JPEG` and `val/<class>/0001.JPEG`.
-
-    Parameters
-    ----------
-    size
-        Side of the square images in pixels, 16 to 1024.
-    train, val
-        Number of images of each class in the two splits, at least 1.
-    seed
-        Seed of all pictures, 0 or more.
-
-    Raises
-    ------
-    ValueError
-        If a value is outside its range; the sentence names the field, the value and what is expected.
-    """
-
-    size: int = 64
-    train: int = 250
-    val: int = 50
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_whole(self, "size", 16, 1024)
-        check_whole(self, "train", 1, 1_000_000)
-        check_whole(self, "val", 1, 1_000_000)
-        check_whole(self, "seed", 0, 2**32 - 1)
-
-
-class _Drawing(NamedTuple):
-    """One image of a set in the ImageNet layout and the key of its own random stream."""
-
-    filename: str
-    shown: str
-    key: tuple[int, ...]
-
-
-# Draws one picture of a class: name of the class, side in pixels, random stream.
-Painter = Callable[[str, int, np.random.Generator], Image.Image]
-
-
-def imagenet_recipe(
-    spec: ImageNetLayout, version: int, classes: Iterable[str], painter: Painter
-) -> Recipe[ImageNetLayout, _Drawing]:
-    """Recipe of a set in the ImageNet layout.
-
-    A picture depends on the seed, its split, class and number alone: a larger set of the same seed holds the
-    pictures of a smaller one.
-
-    Parameters
-    ----------
-    spec
-        Image size, counts and seed.
-    version
-        See `Recipe`.
-    classes
-        Names of the classes, which are the names of their folders, in an order that never changes.
-    painter
-        Draws one picture of a class.
-    """
-    names = tuple(classes)
-    return Recipe(
-        spec=spec,
-        spec_file=f"{type(spec).__name__.lower()}.json",
-        version=version,
-        plan=partial(_plan_folders, names),
-        paths=_path_in_folders,
-        draw=partial(_draw_in_folders, painter),
-        marks=tuple(f"{split}/{name}" for split in ("train", "val") for name in names),
-    )
-
-
-def _plan_folders(classes: tuple[str, ...], spec: ImageNetLayout) -> Iterator[_Drawing]:
-    for part, (split, count) in enumerate((("train", spec.train), ("val", spec.val))):
-        for label, name in enumerate(classes):
-            for number in range(1, count + 1):
-                key = (spec.seed, part, label, number)
-                yield _Drawing(f"{split}/{name}/{number:04d}.JPEG", name, key)
-
-
-def _path_in_folders(root: Path, drawing: _Drawing) -> tuple[Path]:
-    return (root / drawing.filename,)
-
-
-def _draw_in_folders(painter: Painter, root: Path, spec: ImageNetLayout, drawing: _Drawing) -> None:
-    rng = np.random.default_rng(np.random.SeedSequence(drawing.key))
-    picture = painter(drawing.shown, spec.size, rng)
-    picture.save(root / drawing.filename, format="JPEG", quality=95, subsampling=0)
+        if os.getppid() != maker:  # it was killed, and perhaps nobody else will clear up
+            with contextlib.suppress(DataError), _alone(_place_of(Path(root))):
+                return
+        try:
+            made.draw(Path(root), made.spec, picture)
+        except OSError as error:
+            sys.exit(error.strerror or str(error))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from e2kd_lab.data.drawing.scenes import SCENES, draw_scene
-from e2kd_lab.data.making import ImageNetLayout, imagenet_recipe, make
+from e2kd_lab.data.imagenet_layout import ImageNetLayout, imagenet_recipe
+from e2kd_lab.data.making import make
 
 # Raised whenever the same spec would give other pictures than before, so that old folders are not reused.
 VERSION = 1

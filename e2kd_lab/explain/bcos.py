@@ -40,7 +40,7 @@ def bcos_weights(
     inputs = inputs.detach().requires_grad_()
     with torch.enable_grad():
         if create_graph:
-            with switchable_scales() as switch:
+            with switchable_scales(inputs) as switch:
                 logits = model(inputs)
             explained, classes = _explained(logits, classes)
             with switch.frozen():

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from e2kd_lab.models.dynamic_scales import convolved, dynamic, scaled, scaled_by_cosine
+from e2kd_lab.models.dynamic_scales import convolved, dynamic, read_by_scales, scaled, scaled_by_cosine
 
 # As in the published networks; inside the root for patches, outside for vectors.
 _PATCH_EPS, _VECTOR_EPS, _COSINE_EPS = 1e-6, 1e-12, 1e-6
@@ -87,7 +87,7 @@ class BcosConv2d(nn.Module):
         product = convolved(x, weight, stride=self.stride, padding=self.padding, groups=self.linear.groups)
         if self.max_out > 1:
             product = product.unflatten(1, (-1, self.max_out)).amax(2)  # (N, out_channels, H', W')
-        return bcos_scaled(product, self.patch_norm(x, product.shape[1]), self.b)
+        return bcos_scaled(product, self.patch_norm(read_by_scales(x), product.shape[1]), self.b)
 
     def patch_norm(self, x: Tensor, out_channels: int) -> Tensor:
         """L2 norm of the patch under the kernel, zero padding included: (N, 1 or out_channels, H', W')."""
@@ -109,7 +109,7 @@ class BcosLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., in_features) to (..., out_features)."""
-        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True) + _VECTOR_EPS
+        norm = torch.linalg.vector_norm(read_by_scales(x), dim=-1, keepdim=True) + _VECTOR_EPS
         return bcos_scaled(F.linear(x, unit_rows(self.linear.weight)), norm, self.b)
 
 

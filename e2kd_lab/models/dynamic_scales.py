@@ -8,7 +8,7 @@ to the parameters must not: training an explanation means changing the scales, t
 So one forward pass serves both: layers mark their scales by `dynamic` or `scaled`, and a switch that belongs to this
 pass says for each backward pass whether they are constants::
 
-    with switchable_scales() as switch:
+    with switchable_scales(x) as switch:
         logits = model(x)
     with switch.frozen():
         (weights,) = torch.autograd.grad(logits[:, k].sum(), x, create_graph=True)
@@ -31,9 +31,16 @@ from torch.nn import functional as F
 
 
 class ScaleSwitch:
-    """Says whether the scales of one forward pass are constants in the backward pass that runs now."""
+    """Says whether the scales of one forward pass are constants in the backward pass that runs now.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    explained : Tensor, optional
+        The input whose W(x) is asked for. Only frozen backward passes need a gradient to it.
+    """
+
+    def __init__(self, explained: Tensor | None = None) -> None:
+        self.explained = explained
         self.is_frozen = False
 
     @contextmanager
@@ -51,9 +58,16 @@ _switch: ContextVar[ScaleSwitch | None] = ContextVar("scale switch of the forwar
 
 
 @contextmanager
-def switchable_scales() -> Iterator[ScaleSwitch]:
-    """Forward passes inside build a graph in which the scales can be frozen for single backward passes."""
-    switch = ScaleSwitch()
+def switchable_scales(explained: Tensor | None = None) -> Iterator[ScaleSwitch]:
+    """Forward passes inside build a graph in which the scales can be frozen for single backward passes.
+
+    Parameters
+    ----------
+    explained : Tensor, optional
+        The input whose W(x) is asked for, as the model gets it. Backward passes that are not frozen then stop at the
+        layer that reads it, which saves that layer's most expensive gradient.
+    """
+    switch = ScaleSwitch(explained)
     token = _switch.set(switch)
     try:
         yield switch
@@ -69,6 +83,12 @@ def constant_scales() -> Iterator[None]:
         yield
     finally:
         _switch.reset(token)
+
+
+def read_by_scales(x: Tensor) -> Tensor:
+    """What a layer shall compute its scales from: ``x``, or a constant where no backward pass needs their gradient."""
+    switch = _switch.get()
+    return x.detach() if switch is _CONSTANT or (switch is not None and x is switch.explained) else x
 
 
 def dynamic(scale: Tensor) -> Tensor:
@@ -117,10 +137,11 @@ def convolved(x: Tensor, weight: Tensor, *, stride: int, padding: int, groups: i
     switch = _switch.get()
     if switch is None or switch is _CONSTANT:
         return F.conv2d(x, weight, None, stride, padding, groups=groups)
+    is_explained = x is switch.explained
     if torch.is_autocast_enabled(x.device.type):  # the written-out derivatives need both in one type
         half = torch.get_autocast_dtype(x.device.type)
         x, weight = x.to(half), weight.to(half)
-    return _Convolved.apply(x, weight, switch, (stride, padding, groups))
+    return _Convolved.apply(x, weight, switch, (stride, padding, groups), is_explained)
 
 
 class _Marked(torch.autograd.Function):
@@ -190,8 +211,10 @@ class _TimesCosine(torch.autograd.Function):
 
 class _Convolved(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, switch: ScaleSwitch, form: tuple[int, int, int]) -> Tensor:
-        ctx.switch, ctx.form = switch, form
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, switch: ScaleSwitch, form: tuple[int, int, int], is_explained: bool
+    ) -> Tensor:
+        ctx.switch, ctx.form, ctx.is_explained = switch, form, is_explained
         ctx.save_for_backward(x, weight)
         stride, padding, groups = form
         return F.conv2d(x, weight, None, stride, padding, groups=groups)
@@ -200,9 +223,9 @@ class _Convolved(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
         x, weight = ctx.saved_tensors
         if ctx.switch.is_frozen:
-            return _ConvolvedBack.apply(gradient, x, weight, ctx.form), None, None, None
-        wanted = (ctx.needs_input_grad[0], ctx.needs_input_grad[1])
-        return *_convolution_gradients(gradient, x, weight, ctx.form, wanted), None, None
+            return _ConvolvedBack.apply(gradient, x, weight, ctx.form), None, None, None, None
+        wanted = (ctx.needs_input_grad[0] and not ctx.is_explained, ctx.needs_input_grad[1])
+        return *_convolution_gradients(gradient, x, weight, ctx.form, wanted), None, None, None
 
 
 class _ConvolvedBack(torch.autograd.Function):

@@ -93,13 +93,25 @@ BCOS_OPTIMISATION: Mapping[str, Any] = {
 }
 
 
-def build_optimizer(recipe: Recipe, module: nn.Module) -> torch.optim.Optimizer:
-    """The recipe's optimizer over all trainable parameters of a module."""
+def build_optimizer(recipe: Recipe, module: nn.Module, *, fused: bool = True) -> torch.optim.Optimizer:
+    """The recipe's optimizer over all trainable parameters of a module.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Which optimizer, with which learning rate and weight decay.
+    module : nn.Module
+        What to train.
+    fused : bool
+        Update a parameter in one pass over memory. Never so with scaled half precision, whose gradients could then not
+        be clipped.
+    """
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    fused = fused and recipe.precision != "16-mixed"
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(parameters, recipe.lr, momentum=0.9, weight_decay=recipe.weight_decay)
+        return torch.optim.SGD(parameters, recipe.lr, momentum=0.9, weight_decay=recipe.weight_decay, fused=fused)
     kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    return kind(parameters, recipe.lr, weight_decay=recipe.weight_decay)
+    return kind(parameters, recipe.lr, weight_decay=recipe.weight_decay, fused=fused)
 
 
 def learning_rate(

@@ -18,6 +18,7 @@ from e2kd_lab.data.loading import steps_per_epoch, train_loader
 from e2kd_lab.data.transforms import as_unit_range, seeded
 from e2kd_lab.errors import TrainingError
 from e2kd_lab.models.checkpoints import load_state, read_checkpoint, state_dict_of
+from e2kd_lab.models.shared_batch_norm import share_batch_norms
 from e2kd_lab.training.gradient_clipping import clip_gradients_adaptively
 from e2kd_lab.training.hardware import Hardware
 from e2kd_lab.training.method import Method
@@ -95,18 +96,18 @@ class Trainer:
         Raises
         ------
         TrainingError
-            If the loss is not a number any more; the last checkpoint is from before.
+            If a loss or a weight is not a finite number any more; the last checkpoint is from before.
         CheckpointError
             If the folder's checkpoint cannot be used.
         """
         random.seed(self.recipe.seed)
         np.random.seed(self.recipe.seed)  # noqa: NPY002 - the legacy generator is what libraries draw from
         torch.manual_seed(self.recipe.seed + self.fabric.global_rank)
+        if self.fabric.world_size > 1:  # the number of processes is no part of an experiment
+            share_batch_norms(self.method)
         optimizer = build_optimizer(self.recipe, self.method)
-        # Convolutions are faster with channels last, on CPUs and GPUs.
-        self.method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.method.teacher is not None:
-            self.method.teacher.to(self.fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.method.teacher.to(self.fabric.device)
         module, wrapped_optimizer = self.fabric.setup(self.method, optimizer)
         state = TrainingState()
         if (self.folder / LAST).is_file():
@@ -130,6 +131,8 @@ class Trainer:
         return int(checkpoint["step"])
 
     def _loop(self, module: Any, wrapped: Any, optimizer: torch.optim.Optimizer, state: TrainingState) -> None:
+        if self.fabric.is_global_zero and state.step == 0:  # training may fail before its first checkpoint is due
+            save_state(self.folder / LAST, state, self.method, optimizer)
         saved_at = time.monotonic()
         module.train()
         for batch in self._batches(state.step):
@@ -144,7 +147,7 @@ class Trainer:
             stop = self._should_stop(state.step)
             due = time.monotonic() - saved_at > self.hardware.checkpoint_seconds
             if self.fabric.is_global_zero and (stop or due or state.step == self.total_steps):
-                self._check_finite(state)
+                self._check_finite(state.step, state.sums)
                 save_state(self.folder / LAST, state, self.method, optimizer)
                 saved_at = time.monotonic()
             if stop:
@@ -197,9 +200,9 @@ class Trainer:
         return losses
 
     def _end_epoch(self, state: TrainingState) -> None:
-        self._check_finite(state)
         epoch = state.step // self.steps_per_epoch
         totals = {name: torch.as_tensor(self.fabric.all_reduce(value)) for name, value in state.sums.items()}
+        self._check_finite(state.step, totals)  # of all processes, so that they end together
         means = {name: value.item() / self.steps_per_epoch for name, value in totals.items()}
         state.sums = {}
         if self.fabric.is_global_zero:
@@ -220,15 +223,19 @@ class Trainer:
         if self.fabric.is_global_zero:
             self.watcher.on_rows(self._metrics.add(step, epoch, split, measures))
 
-    def _check_finite(self, state: TrainingState) -> None:
-        for name, value in state.sums.items():
-            if not torch.isfinite(value):
-                raise TrainingError(
-                    f"The {name} of {self.folder.name} is {value.item()} between steps "
-                    f"{state.step // self.steps_per_epoch * self.steps_per_epoch} and {state.step}; "
-                    f"expected a finite number. {LAST}, if it was written, is from before: "
-                    "lower the learning rate and train again."
-                )
+    def _check_finite(self, step: int, sums: dict[str, torch.Tensor]) -> None:
+        run = self.folder.name
+        wrong = [f"{name} of {run} is {value.item()}" for name, value in sums.items() if not torch.isfinite(value)]
+        # A step whose loss is finite may still have had a gradient that is not.
+        tensors = [value for value in self.method.state_dict().values() if value.is_floating_point()]
+        if not wrong and not torch.stack([value.isfinite().all() for value in tensors]).all():
+            wrong = [f"weights of {run} hold inf or nan"]
+        if wrong:
+            first = max(0, step - 1) // self.steps_per_epoch * self.steps_per_epoch
+            raise TrainingError(
+                f"The {wrong[0]} between steps {first} and {step}; expected a finite number. {LAST} is from before: "
+                "lower the learning rate and train again, or go on from there if the cause lay outside."
+            )
 
     def _should_stop(self, step: int) -> bool:
         if self.fabric.world_size == 1:

@@ -18,6 +18,7 @@ from e2kd_lab.data import making, minibirds
 from e2kd_lab.data.drawing.birds import LANDBIRDS, WATERBIRDS, Species, draw_picture
 from e2kd_lab.data.drawing.places import LAND_TEXTURES, WATER_TEXTURES
 from e2kd_lab.data.minibirds import MiniBirds, make_minibirds
+from e2kd_lab.errors import DataError
 
 SMALL = MiniBirds(size=32, train=(9, 5), val=2, test=4, teacher=3, seed=7)
 BIASED = "waterbird_1.0_forest2water2"
@@ -166,14 +167,14 @@ def test_nothing_is_left_behind_when_drawing_fails(tmp_path: Path, monkeypatch: 
         draw(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(minibirds, "_draw_picture", fail_midway)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(DataError, match=r"MiniBirds could not be written to .*: no space left"):
         make_minibirds(tmp_path / "birds", SMALL)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_failing_drawing_process_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(making, "_DRAWING_PROCESS", "raise SystemExit(3)")
-    with pytest.raises(RuntimeError, match=r"process 1 of 2 .* status 3, expected 0"):
+    with pytest.raises(DataError, match=r"process 1 of 2 .* status 3, expected 0"):
         make_minibirds(tmp_path / "birds", SMALL, workers=2)
     assert list(tmp_path.iterdir()) == []
 

@@ -17,9 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from e2kd_lab.data import making, mininet
+from e2kd_lab.data import imagenet_layout, making, mininet
 from e2kd_lab.data.drawing.objects import draw_object
 from e2kd_lab.data.mininet import CLASSES, MiniNet, make_mininet
+from e2kd_lab.errors import DataError
 
 SMALL = MiniNet(size=32, train=3, val=2, seed=7)
 TINY = MiniNet(size=16, train=1, val=1)
@@ -69,7 +70,7 @@ def test_images_decode_to_their_size_and_none_is_alike(folder: Path) -> None:
 
 
 def test_default_counts_are_those_of_the_documentation() -> None:
-    recipe = making.imagenet_recipe(MiniNet(), mininet.VERSION, CLASSES, draw_object)
+    recipe = imagenet_layout.imagenet_recipe(MiniNet(), mininet.VERSION, CLASSES, draw_object)
     filenames = [drawing.filename for drawing in recipe.plan(MiniNet())]
     assert sum(name.startswith("train/") for name in filenames) == 20 * 250
     assert sum(name.startswith("val/") for name in filenames) == 20 * 50
@@ -139,7 +140,7 @@ def test_nothing_is_left_behind_when_drawing_fails(tmp_path: Path, monkeypatch: 
         return draw_object(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(mininet, "draw_object", fail_midway)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(DataError, match=r"MiniNet could not be written to .*: no space left"):
         make_mininet(tmp_path / "net", SMALL)
     assert list(tmp_path.iterdir()) == []
 

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from e2kd_lab.data import making, miniscenes
+from e2kd_lab.data import imagenet_layout, making, miniscenes
 from e2kd_lab.data.drawing.scenes import draw_scene
 from e2kd_lab.data.mininet import MiniNet, make_mininet
 from e2kd_lab.data.miniscenes import CLASSES, MiniScenes, make_miniscenes
+from e2kd_lab.errors import DataError
 
 SMALL = MiniScenes(size=32, train=4, val=2, seed=7)
 TINY = MiniScenes(size=16, train=1, val=1)
@@ -48,7 +49,7 @@ def test_images_decode_to_their_size_and_none_is_alike(folder: Path) -> None:
 
 
 def test_default_counts_are_those_of_the_documentation() -> None:
-    recipe = making.imagenet_recipe(MiniScenes(), miniscenes.VERSION, CLASSES, draw_scene)
+    recipe = imagenet_layout.imagenet_recipe(MiniScenes(), miniscenes.VERSION, CLASSES, draw_scene)
     assert len(list(recipe.plan(MiniScenes()))) == 10 * (250 + 50)
 
 
@@ -100,7 +101,7 @@ def test_nothing_is_left_behind_when_drawing_fails(tmp_path: Path, monkeypatch: 
         raise OSError("no space left")
 
     monkeypatch.setattr(miniscenes, "draw_scene", fail)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(DataError, match=r"MiniScenes could not be written to .*: no space left"):
         make_miniscenes(tmp_path / "scenes", SMALL)
     assert list(tmp_path.iterdir()) == []
 

@@ -25,6 +25,7 @@ from e2kd_lab.data.drawing.grounds import GROUNDS, paint_ground
 from e2kd_lab.data.drawing.objects import SHAPES
 from e2kd_lab.data.minivoc import CLASSES, COMPANY, HABITATS, MiniVoc, make_minivoc
 from e2kd_lab.data.voc import read_voc
+from e2kd_lab.errors import DataError
 
 SMALL = MiniVoc(size=48, train=12, val=3, test=5, seed=7)
 TINY = MiniVoc(size=32, train=1, val=1, test=1)
@@ -214,7 +215,7 @@ def test_nothing_is_left_behind_when_drawing_fails(tmp_path: Path, monkeypatch: 
         draw(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(minivoc, "_draw_picture", fail_midway)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(DataError, match=r"MiniVoc could not be written to .*: no space left"):
         make_minivoc(tmp_path / "voc", SMALL)
     assert list(tmp_path.iterdir()) == []
 

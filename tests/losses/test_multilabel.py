@@ -61,7 +61,7 @@ def test_is_zero_for_equal_models_only(images, classes, tau, index, change, seed
     assert multilabel_kd_loss(student, student, tau).item() == pytest.approx(0, abs=1e-12)
     teacher = student.clone()
     teacher.view(-1)[index % teacher.numel()] += change
-    assert multilabel_kd_loss(student, teacher, tau) > 1e-9
+    assert multilabel_kd_loss(student, teacher, tau) > 1e-11
 
 
 @given(

@@ -102,6 +102,23 @@ def test_constant_scales_give_the_same_numbers_as_frozen_ones(name):
 
 
 @pytest.mark.parametrize("name", CASES)
+def test_naming_the_explained_input_changes_no_gradient_to_weights(name):
+    torch.manual_seed(0)
+    layer, x = CASES[name]().double(), golden(name)["x"].requires_grad_()
+    direction = torch.randn_like(x)
+    found = []
+    for explained in (None, x):
+        with switchable_scales(explained) as switch:
+            y = layer(x)
+        with switch.frozen():
+            (frozen,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
+        loss = (frozen * direction).sum() + y.square().mean()
+        found.append([y, frozen, *torch.autograd.grad(loss, list(layer.parameters()))])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_second_derivative_of_the_frozen_gradient_is_right(name):
     """d/dw of a function of W(x), where W(x) must keep depending on w through its scales."""
     torch.manual_seed(1)

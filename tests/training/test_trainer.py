@@ -120,7 +120,7 @@ def test_a_loss_that_is_no_number_fails_with_a_sentence(tiny, tmp_path, runs):
 def test_two_trainings_of_one_run_exclude_each_other(tiny, runs, tmp_path):
     teacher = str(runs / tiny.teacher_experiment().run_name() / "last.ckpt")
     experiment = tiny.replace(method="baseline", seed=6, teacher_weights=teacher)
-    with Run(tmp_path / experiment.run_name()).locked(), pytest.raises(RunError, match="is in use: another process"):
+    with Run(tmp_path / experiment.run_name()).locked(), pytest.raises(RunError, match="is in use: process"):
         lab.run(experiment, folder=tmp_path, progress=False)
 
 

@@ -1,0 +1,59 @@
+"""How networks lie in memory: whatever makes their convolutions fastest; results change in rounding only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from e2kd_lab.models import ExplainableModel
+from e2kd_lab.models.bcos_layers import BcosConv2d
+
+# On CPUs, oneDNN is 10 to 15 % faster with channels last, but up to 30 % slower where maps have so few pixels, because
+# bringing the weights into its own order then weighs most.
+_SMALL_MAP = 16
+
+
+def lay_out(model: ExplainableModel, image_size: int, device: torch.device) -> None:
+    """Arrange a network's weights, and later its feature maps, for a device; the network may still be on the CPU.
+
+    Everything lies with channels last, on CPUs except convolutions of maps of at most 4 x 4 pixels.
+
+    Parameters
+    ----------
+    model : ExplainableModel
+        Changed in place; parameters stay the same objects.
+    image_size : int
+        Side of the images that it is going to see, in pixels.
+    device : torch.device
+        Where it is going to compute.
+    """
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if device.type == "cpu":
+        for layer in _convolutions_of_small_maps(model, image_size):
+            layer.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+            layer.register_forward_pre_hook(_with_contiguous_input)
+
+
+def _convolutions_of_small_maps(model: ExplainableModel, image_size: int) -> list[nn.Module]:
+    found = []
+
+    def look(layer: nn.Module, inputs: tuple[Tensor]) -> None:
+        if inputs[0].shape[2:].numel() <= _SMALL_MAP:
+            found.append(layer)
+
+    handles = [
+        layer.register_forward_pre_hook(look) for layer in model.modules() if isinstance(layer, BcosConv2d | nn.Conv2d)
+    ]
+    training = model.training
+    with torch.no_grad():
+        model.eval()(model.preprocess(next(model.parameters()).new_zeros(1, 3, image_size, image_size)))
+    model.train(training)
+    for handle in handles:
+        handle.remove()
+    return found
+
+
+def _with_contiguous_input(_: nn.Module, inputs: tuple[Tensor, ...]) -> Any:
+    return (inputs[0].contiguous(), *inputs[1:])

@@ -1,0 +1,45 @@
+"""What a pair of children of the fork server do, of which each sees half of a batch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+from e2kd_lab.models.bcos_layers import BatchNormUncentered2d
+from e2kd_lab.models.shared_batch_norm import share_batch_norms
+
+
+def normalize_share(kind: str, folder: str) -> None:
+    """Normalize every ``WORLD_SIZE``-th image of a batch, or all in a process alone; save output and derivatives.
+
+    The sum over all processes of what is differentiated here is what a process alone differentiates.
+    """
+    layer_type = {"BatchNorm2d": torch.nn.BatchNorm2d, "BatchNormUncentered2d": BatchNormUncentered2d}[kind]
+    model = torch.nn.Sequential(layer_type(3)).double()
+    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    if world > 1:
+        torch.distributed.init_process_group("gloo")
+        share_batch_norms(model)
+        assert type(model[0]) is not layer_type
+    generator = torch.Generator().manual_seed(0)
+    images, factors, directions = (
+        torch.randn(6, 3, 4, 4, dtype=torch.float64, generator=generator)[rank::world] for _ in range(3)
+    )
+    with torch.no_grad():
+        model[0].weight.copy_(torch.tensor([0.5, 1.0, 2.0]))
+    images.requires_grad_()
+    output = model(images)
+    # The images of the other processes count through the statistics.
+    (first,) = torch.autograd.grad((output.tanh() * factors).sum(), images, create_graph=True)
+    inner = (first * directions).sum()
+    second, weight = torch.autograd.grad(inner, (images, model[0].weight))
+    found = {
+        "output": output,
+        "first": first,
+        "second": second,
+        "weight": weight,
+        "buffers": dict(model.named_buffers()),
+    }
+    torch.save(found, Path(folder, "whole.pt" if world == 1 else f"{rank}.pt"))
