@@ -1,4 +1,4 @@
-"""Explaining a batch at once, beside explaining its images one after the other."""
+"""Explaining a batch at once, beside explaining its images one after the other, here and by the plain program."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from torch import Tensor
 
 from e2kd_lab.bench.findings import Findings
 from e2kd_lab.bench.pairs import in_double, settle
+from e2kd_lab.bench.reference import PlainModel
 from e2kd_lab.bench.timing import require_equal, take_turns
 from e2kd_lab.explain import explain
 from e2kd_lab.models import ExplainableModel, build_model
+from e2kd_lab.training.layout import lay_out
 
 _TITLES = {
     "resnet_mini": "ResNet mini, GradCAM",
@@ -29,7 +31,7 @@ def measure_explaining(findings: Findings, device: torch.device, quick: bool, sa
     Raises
     ------
     BenchError
-        If an image's map depends on the images beside it.
+        If an image's map depends on the images beside it, or is another one than the plain program's.
     """
     count = 4 if quick else 64
     for name, title in _TITLES.items():
@@ -42,17 +44,31 @@ def measure_explaining(findings: Findings, device: torch.device, quick: bool, sa
         model = _network(name, images)
         (double,) = in_double(model)
         some = images[:_CHECKED_IMAGES].double()
-        ours, reference = explain(double, some).maps, one_by_one(double, some)
-        require_equal(f"Explanations by {name}", {"maps": ours}, {"maps": reference}, _TOLERANCE)
-        seconds = take_turns(
-            {"batch": partial(explain, model, images), "one by one": partial(one_by_one, model, images)},
-            3 if quick else 7 if device.type == "cpu" and not mini else 21,
-            device,
-        )
+        ours = explain(double, some).maps
+        for program, maps in (("itself", one_by_one(double, some)), ("plain layers", plainly(double)(some))):
+            require_equal(f"Explanations by {name} and by {program}", {"maps": ours}, {"maps": maps}, _TOLERANCE)
+        plain = plainly(model)  # copies the network before ours changes its layout in memory
+        lay_out(model, size, device)
+        batch = images.contiguous(memory_format=torch.channels_last)
+        contestants: dict[str, Callable[[], object]] = {
+            "batch": partial(explain, model, batch),
+            "one by one": partial(one_by_one, model, batch),
+            "one by one reference": partial(plain, images),
+        }
+        seconds = take_turns(contestants, 3 if quick else 7 if device.type == "cpu" and not mini else 21, device)
         findings.add_timings("explaining", title, seconds, images=count)
-        findings.add_ratio(
-            "explaining", "Explaining one by one / at once", "gain", seconds, "one by one", "batch", title=title
-        )
+        for above, shown in (("one by one reference", "plain program, one by one"), ("one by one", "one by one")):
+            findings.add_ratio("explaining", title, "gain", seconds, above, "batch", title=f"{shown} / at once")
+
+
+def plainly(model: ExplainableModel) -> Callable[[Tensor], Tensor]:
+    """The straightforward program's maps (N, C, H, W) of images (N, 3, H, W), two passes an image."""
+    plain = PlainModel(model).eval().requires_grad_(False)
+
+    def explained(images: Tensor) -> Tensor:
+        return torch.cat([plain.explained(image[None], train=False)[2] for image in images])
+
+    return explained
 
 
 def one_by_one(model: ExplainableModel, images: Tensor) -> Tensor:
@@ -65,4 +81,4 @@ def _network(name: str, images: Tensor) -> ExplainableModel:
         torch.manual_seed(0)
         model = build_model(name, 20).to(images.device)
     settle(model, images[:8])
-    return model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model.eval().requires_grad_(False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 
@@ -25,34 +25,42 @@ def measure_frozen(findings: Findings, device: torch.device, quick: bool, say: C
     BenchError
         If stored and live explanations of the same view do not give the same loss and gradients.
     """
-    if device.type == "cuda" and not quick:
-        title, pair = "DenseNet-169 to ResNet-18, B-cos", Pair("bcos_densenet169", "bcos_resnet18", 1000, 224, 64)
-    else:
-        size, batch = (16, 4) if quick else (64, 64)
-        title = "DenseNet to ResNet mini, B-cos"
-        pair = Pair("bcos_densenet_mini_deep", "bcos_resnet_mini", 20, size, batch)
-    say(f"frozen: {title}, {pair.batch} images of {pair.size} px")
-    teacher, student = pair.build(device)
-    check_frozen(pair, teacher, student)
-    for model in (teacher, student):
-        lay_out(model, pair.size, device)
-    images, labels = pair.images_and_labels(device)
-    images = images.contiguous(memory_format=torch.channels_last)
-    logits, _, maps = explain(teacher, images)
-    optimizer = optimizer_of(student)
-    kd = Method("kd", student, teacher, tau=TAU)
-    e2kd = Method("e2kd", student, teacher, lam=LAM, tau=TAU)
-    contestants = {
-        "e2kd frozen": step_of(e2kd, optimizer, images, labels, (logits, maps.contiguous())),
-        "kd": step_of(kd, optimizer, images, labels),
-        "e2kd": step_of(e2kd, optimizer, images, labels),
-    }
-    seconds = take_turns(contestants, 3 if quick else 21, device)
-    findings.add_timings("frozen", title, seconds, images=pair.batch)
-    for live, shown in (("kd", "KD"), ("e2kd", "e²KD")):
-        findings.add_ratio("frozen", title, "cost", seconds, "e2kd frozen", live, title=f"e²KD, frozen / {shown}, live")
-    if peaks := peak_memory(contestants, device):
-        findings.peak_bytes[f"frozen, {title}"] = peaks
+    for title, pair, repeats in frozen_pairs(device, quick):
+        say(f"frozen: {title}, {pair.batch} images of {pair.size} px")
+        teacher, student = pair.build(device)
+        check_frozen(pair, teacher, student)
+        for model in (teacher, student):
+            lay_out(model, pair.size, device)
+        images, labels = pair.images_and_labels(device)
+        images = images.contiguous(memory_format=torch.channels_last)
+        logits, _, maps = explain(teacher, images)
+        optimizer = optimizer_of(student)
+        kd = Method("kd", student, teacher, tau=TAU)
+        e2kd = Method("e2kd", student, teacher, lam=LAM, tau=TAU)
+        contestants = {
+            "e2kd frozen": step_of(e2kd, optimizer, images, labels, (logits, maps.contiguous())),
+            "kd": step_of(kd, optimizer, images, labels),
+            "e2kd": step_of(e2kd, optimizer, images, labels),
+        }
+        seconds = take_turns(contestants, repeats, device)
+        findings.add_timings("frozen", title, seconds, images=pair.batch)
+        for live, shown in (("kd", "KD"), ("e2kd", "e²KD")):
+            ratio = f"e²KD, frozen / {shown}, live"
+            findings.add_ratio("frozen", title, "cost", seconds, "e2kd frozen", live, title=ratio)
+        if peaks := peak_memory(contestants, device):
+            findings.peak_bytes[f"frozen, {title}"] = peaks
+
+
+def frozen_pairs(device: torch.device, quick: bool) -> Iterator[tuple[str, Pair, int]]:
+    """Title, pair, and rounds."""
+    minis = "bcos_densenet_mini_deep", "bcos_resnet_mini"
+    if not quick:
+        size, batch = (224, 64) if device.type == "cuda" else (64, 16)
+        pair = Pair("bcos_densenet169", "bcos_resnet18", 1000, size, batch)
+        yield "DenseNet-169 to ResNet-18, B-cos", pair, 21 if device.type == "cuda" else 9
+    if quick or device.type == "cpu":
+        pair = Pair(*minis, 20, 16, 4) if quick else Pair(*minis, 20, 64, 64)
+        yield "DenseNet to ResNet mini, B-cos", pair, 3 if quick else 21
 
 
 def check_frozen(pair: Pair, teacher: ExplainableModel, student: ExplainableModel) -> None:
