@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from e2kd_lab.errors import ExperimentError
 from e2kd_lab.explain.bcos import bcos_weights
 from e2kd_lab.explain.gradcam import gradcam, gradcam_closed_form
+from e2kd_lab.explain.resizing import resized
 from e2kd_lab.losses.precision import at_least_float32
 from e2kd_lab.models.interface import ExplainableModel
 
@@ -94,7 +94,7 @@ def explain(
                 maps = gradcam(features, logits, classes, create_graph=create_graph)
             else:
                 maps = gradcam_closed_form(at_least_float32(features), head, classes)
-            maps = F.interpolate(at_least_float32(maps), size=images.shape[-2:], mode="bilinear", align_corners=False)
+            maps = resized(at_least_float32(maps), (images.shape[-2], images.shape[-1]))
     if not create_graph:
         logits, maps = logits.detach(), maps.detach()
     return Explanation(logits, classes, maps)
