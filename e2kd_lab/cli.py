@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import signal
 import sys
 from collections.abc import Callable
@@ -31,6 +30,7 @@ from e2kd_lab.execute import averaged, run
 from e2kd_lab.execute import evaluate as evaluate_student
 from e2kd_lab.execute import sweep as run_sweep
 from e2kd_lab.experiments import Experiment, ImageNetExperiment
+from e2kd_lab.experiments.assignments import assigned
 from e2kd_lab.figures.all_figures import write_all_figures
 from e2kd_lab.freezing import Storage, storage_choices
 from e2kd_lab.freezing import freeze as freeze_teacher
@@ -38,6 +38,7 @@ from e2kd_lab.models import build_model
 from e2kd_lab.paper_figures import write_paper_figures
 from e2kd_lab.runs import load_runs
 from e2kd_lab.training import METHODS, Hardware, ProgressBar, uses_lam, uses_tau
+from e2kd_lab.training.hardware import named_device
 from e2kd_lab.workspace import data_folder, runs_folder, workspace
 
 app = typer.Typer(
@@ -175,12 +176,13 @@ def freeze(
     wanted = _experiment(experiment, scale, family, "base", None, data_root, None, teacher, set_)
     if not isinstance(wanted, ImageNetExperiment):
         raise ExperimentError(f"Experiment '{experiment}' cannot be frozen; expected for instance imagenet_frozen.")
+    where = str(named_device(device))
     if wanted.teacher_weights is None:
         run(wanted.teacher_experiment(), folder=runs, hardware=Hardware(device=device))
     if report:
-        _print_storage(storage_choices(wanted, runs=runs, device=device))
+        _print_storage(storage_choices(wanted, runs=runs, device=where))
         return
-    folder = freeze_teacher(wanted, runs=runs, device=device, say=lambda line: console.print(line, highlight=False))
+    folder = freeze_teacher(wanted, runs=runs, device=where, say=lambda line: console.print(line, highlight=False))
     size = sum(file.stat().st_size for file in folder.iterdir()) / 1e9
     console.print(f"{folder} holds the frozen teacher, {size:.2f} GB.", markup=False, highlight=False)
 
@@ -287,7 +289,7 @@ def evaluate(
     wanted = _experiment(experiment, scale, family, "base", None, data_root, teacher_data, teacher, set_)
     wanted = wanted.replace(method="teacher" if alone else "kd")
     student = build_model(wanted.student, wanted.num_classes, weights=str(checkpoint))
-    table = evaluate_student(wanted, student, split=split, folder=runs, device=device)
+    table = evaluate_student(wanted, student, split=split, folder=runs, device=str(named_device(device)))
     _print_measures(averaged(wanted, table), f"{checkpoint}, {split}")
 
 
@@ -404,11 +406,7 @@ def _experiment(
         "teacher_weights": teacher,
     }
     changes = {field: value for field, value in changes.items() if value is not None}
-    for assignment in assignments or []:
-        field, equals, value = assignment.partition("=")
-        if not equals:
-            raise ExperimentError(f"--set {assignment} has no '='; expected field=value.")
-        changes[field] = _literal(value)
+    changes |= assigned(assignments or [])
     # What is asked for outright goes before what the setting changes.
     return experiments.get(name, scale, family).with_setting(setting).replace(**changes)
 
@@ -443,13 +441,6 @@ def _seeds(text: str) -> list[int]:
         return [int(seed) for seed in text.split(",")]
     except ValueError:
         raise ExperimentError(f"--seeds {text} is no list of whole numbers; expected for instance 0,1,2.") from None
-
-
-def _literal(text: str) -> Any:
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
 
 
 def _print_ratios(findings: Findings) -> None:

@@ -1,8 +1,23 @@
 """The errors that a user of the lab can cause: each message is one sentence with the place and the expectation."""
 
+from __future__ import annotations
+
+_LONGEST = 2000
+
 
 class LabError(Exception):
-    """Base of all errors that the lab explains by itself; the command line prints the message alone."""
+    """Base of all errors that the lab explains by itself; the command line prints the message alone.
+
+    Parameters
+    ----------
+    sentence : str
+        The message. What it quotes from files and from other programs' errors is brought onto one line, and the middle
+        of an endless quotation is left out.
+    """
+
+    def __init__(self, sentence: str = "") -> None:
+        line = _on_one_line(sentence)
+        super().__init__(line if len(line) <= _LONGEST else f"{line[: _LONGEST - 400]} ... {line[-395:]}")
 
 
 class DataError(LabError):
@@ -23,3 +38,17 @@ class RunError(LabError):
 
 class TrainingError(LabError):
     """Training cannot go on, for instance because the loss is not a number."""
+
+
+def shown(value: object) -> str:
+    """A value from a file or a command as a sentence can quote it: short and on one line."""
+    try:
+        line = " ".join(_on_one_line(str(value)).split())
+    except ValueError:  # Python does not write out whole numbers of thousands of digits
+        line = "a huge number"
+    return line if len(line) <= 40 else line[:37] + "..."
+
+
+def _on_one_line(text: str) -> str:
+    # Control characters could also paint over a terminal, and lone surrogates cannot be printed at all.
+    return "".join(c if c.isprintable() else " " for c in text).strip()

@@ -87,9 +87,7 @@ def examples_of(experiment: Experiment, count: int = 8) -> Examples:
     )
 
 
-def examples_of_classes(
-    experiment: VocExperiment, *, classes: Sequence[int] | None = None, count: int = 8, skip: int = 0
-) -> Examples:
+def examples_of_classes(experiment: VocExperiment, *, classes: Sequence[int] | None = None, count: int = 8) -> Examples:
     """Test images that show given classes, with the boxes of these classes' objects.
 
     Parameters
@@ -98,15 +96,15 @@ def examples_of_classes(
         Gives the images.
     classes : sequence of int, optional
         The classes to walk through; all by default.
-    count, skip : int
-        Number of examples, and how many to leave out before them; fewer are returned where there are no more.
+    count : int
+        Number of examples; fewer are returned where there are no more.
     """
     dataset, names = experiment.located("test"), experiment.classes()
     chosen = range(len(names)) if classes is None else classes
     showing = {number: dataset.labels[:, number].nonzero()[:, 0].tolist() for number in chosen}
     # One of each class, then a second one of each, and so on.
     turns = itertools.zip_longest(*([(number, index) for index in showing[number]] for number in chosen))
-    pairs = [pair for turn in turns for pair in turn if pair is not None][skip : skip + count]
+    pairs = [pair for turn in turns for pair in turn if pair is not None][:count]
     samples = [dataset[index] for _, index in pairs]
     size = experiment.image_size
     return Examples(

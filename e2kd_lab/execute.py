@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
@@ -33,6 +34,7 @@ from e2kd_lab.training import (
 from e2kd_lab.training.layout import lay_out
 from e2kd_lab.training.memory import keep_freed_memory
 from e2kd_lab.training.metrics_file import MetricsFile
+from e2kd_lab.training.outcomes_file import read_outcomes
 from e2kd_lab.training.trainer import METRICS
 from e2kd_lab.workspace import runs_folder
 
@@ -199,10 +201,12 @@ def evaluate(
     -------
     DataFrame
         See `e2kd_lab.training.outcomes`, which `e2kd_lab.training.measures` averages; where an image may show several
-        classes, `e2kd_lab.training.multilabel_outcomes` and `multilabel_measures`.
+        classes, `e2kd_lab.training.multilabel_outcomes` with ``every_class``, and `multilabel_measures`.
     """
     teacher = None if experiment.method == "teacher" else load_teacher(experiment, folder=folder).to(device)
     look, _ = _evaluation(experiment)
+    if experiment.multilabel:
+        look = functools.partial(look, every_class=True)
     return look(student.to(device), teacher, experiment.dataset(split), device=device)
 
 
@@ -216,7 +220,8 @@ def outcomes_of(
 ) -> pd.DataFrame:
     """What the student of a finished run and its teacher say about each image of a split.
 
-    Computed once, then kept in the run's folder as ``outcomes-<split>.csv``.
+    Computed once, then kept in the run's folder as ``outcomes-<split>.csv``; a file of an earlier version that lacks a
+    column is computed anew.
 
     Parameters
     ----------
@@ -228,13 +233,17 @@ def outcomes_of(
         See `evaluate`.
     """
     path = run.folder / f"outcomes-{split}.csv"
-    if not path.is_file():
-        table = evaluate(experiment, run.load_model(), split=split, folder=folder, device=device)
-        try:
-            write_text(path, table.to_csv(index=False, lineterminator="\n"))
-        except RunError:  # a folder that cannot be written to is still good to read
-            return table
-    return pd.read_csv(path)
+    if path.is_file():
+        known = read_outcomes(path)
+        # Tables of several classes an image that were written by earlier versions do not compare every class.
+        if "teacher_top" not in known or "class_cosine" in known:
+            return known
+    table = evaluate(experiment, run.load_model(), split=split, folder=folder, device=device)
+    try:
+        write_text(path, table.to_csv(index=False, lineterminator="\n"))
+    except RunError:  # a folder that cannot be written to is still good to read
+        return table
+    return read_outcomes(path)
 
 
 def averaged(experiment: Experiment, table: pd.DataFrame) -> pd.DataFrame:
@@ -325,6 +334,8 @@ def _train(
         tau=experiment.tau,
         multilabel=experiment.multilabel,
         guidance=experiment.training_guidance(),
+        explain_every=experiment.explain_every,
+        explain_part=experiment.explain_part,
     )
     for model in (student, teacher):
         if model is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
+import math
 import os
 import platform
 import socket
@@ -13,15 +13,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 import pandas as pd
 import torch
 
 from e2kd_lab.atomic import remove_unfinished, write_json, write_text
-from e2kd_lab.errors import RunError
+from e2kd_lab.errors import RunError, shown
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.holding import held, is_held
+from e2kd_lab.json_files import read_json
 from e2kd_lab.models import ExplainableModel, build_model
 from e2kd_lab.training.metrics_file import read_metrics
 from e2kd_lab.training.trainer import BEST, LAST, METRICS, SELECTED_BY
@@ -33,6 +34,11 @@ Status = Literal["new", "running", "stopped", "failed", "done"]
 
 # Columns of `load_runs` that come from the configuration.
 _CONFIG_COLUMNS = ["experiment", "scale", "family", "setting", "method", "lam", "tau", "seed"]
+# What others rely on in a configuration.
+_TEXTS, _NUMBERS = ("name", "scale", "family", "setting", "method", "select", "network"), ("lam", "tau")
+_CONFIG_TYPES: dict[str, Any] = {
+    **dict.fromkeys(_TEXTS, str), **dict.fromkeys(_NUMBERS, (int, float)), **dict.fromkeys(("seed", "num_classes"), int)
+}  # fmt: skip
 RESULT_COLUMNS = ["run", "status", *_CONFIG_COLUMNS, "teacher", "step", "epoch", "split", "group", "metric", "value"]
 
 
@@ -53,24 +59,25 @@ class Run:
     @property
     def config(self) -> dict[str, Any]:
         """What was run: everything that determines the result."""
-        return _read_json(self.folder / CONFIG)
+        return _checked_config(self.folder / CONFIG, _read_json(self.folder / CONFIG))
 
     @property
     def status(self) -> Status:
         """``new``, ``running``, ``stopped``, ``failed`` or ``done``; a run whose process died counts as stopped."""
         if not (self.folder / STATUS).is_file():
             return "new"
-        status = _read_json(self.folder / STATUS).get("status", "new")
+        status = _status(self.folder / STATUS)
         if status == "running" and not is_held(self.folder / LOCK):
             # It may have ended between the two looks.
-            status = _read_json(self.folder / STATUS).get("status", "new")
+            status = _status(self.folder / STATUS)
             return "stopped" if status == "running" else status
         return status
 
     @property
     def error(self) -> str | None:
         """Why the run failed, if it did."""
-        return _read_json(self.folder / STATUS).get("error") if (self.folder / STATUS).is_file() else None
+        error = _read_json(self.folder / STATUS).get("error") if (self.folder / STATUS).is_file() else None
+        return None if error is None else str(error)
 
     def metrics(self) -> pd.DataFrame:
         """All rows of ``metrics.csv``: ``step``, ``epoch``, ``split``, ``group``, ``metric``, ``value``."""
@@ -170,26 +177,41 @@ def results_of(runs: Iterable[Run]) -> pd.DataFrame:
 
 
 def select_by_validation(results: pd.DataFrame) -> pd.DataFrame:
-    """Keep, for each family, setting and method, the (lam, tau) with the best validation accuracy or F1 (Sec. C.1.2).
+    """Keep, for each family, setting and method, the configuration with the best validation accuracy or F1 (C.1.2).
+
+    Runs of one configuration differ in their seed only: they share (lam, tau), recipe, data and teacher, and thereby
+    the hash in their names.
 
     Parameters
     ----------
     results : DataFrame
-        Rows of `load_runs` of one scale; every experiment selects for itself.
+        Rows of `load_runs`; every experiment and scale selects for itself.
 
     Returns
     -------
     DataFrame
-        The rows of the selected runs, all their seeds. The accuracy over all validation images is averaged over seeds;
-        on a tie the smaller tau, then the smaller lam is kept.
+        The rows of the selected runs, all their seeds, and of all teachers but those that taught others only; ``tried``
+        is the number of configurations to choose from, 1 for teachers. The accuracy over all validation images is
+        averaged over seeds; on a tie the configuration with more seeds is kept, then that of the smaller tau, then lam.
     """
-    keys, values = ["experiment", "family", "setting", "method"], ["tau", "lam"]
-    accuracy = results.query("split == 'val' and group == 'all' and status == 'done'")
-    accuracy = accuracy[accuracy["metric"].isin(SELECTED_BY)]
-    means = accuracy.groupby([*keys, *values])["value"].mean().reset_index()
-    means = means.sort_values(["value", *values], ascending=[False, True, True], kind="stable")
-    best = means.drop_duplicates(keys)[[*keys, *values]]
-    return results[results["status"] == "done"].merge(best, on=[*keys, *values])
+    keys = ["experiment", "scale", "family", "setting", "method"]
+    done = results[results["status"] == "done"]
+    done = done.assign(configuration=done["run"].str.replace(r"-s\d+$", "", regex=True))
+    taught = done["method"] != "teacher"
+    measured = done[taught & (done["split"] == "val") & (done["group"] == "all") & done["metric"].isin(SELECTED_BY)]
+    tried = measured.groupby([*keys, "configuration", "tau", "lam"], as_index=False).agg(
+        value=("value", "mean"), seeds=("seed", "nunique")
+    )
+    tried["value"] = tried["value"].round(9)  # equal seeds have equal means, but for the last digit
+    tried["tried"] = tried.groupby(keys)["configuration"].transform("nunique")
+    order = {"value": False, "seeds": False, "tau": True, "lam": True, "configuration": True}
+    best = tried.sort_values(list(order), ascending=list(order.values())).drop_duplicates(keys)
+    chosen = taught & done["configuration"].isin(best["configuration"])
+    others = set(done.loc[taught, "teacher"]) - set(done.loc[chosen, "teacher"])
+    kept = done[chosen | (~taught & ~done["run"].isin(others))]
+    known = best.set_index("configuration")["tried"]
+    kept = kept.assign(tried=kept["configuration"].map(known).fillna(1).astype(int))
+    return kept.drop(columns="configuration").reset_index(drop=True)
 
 
 def _results(runs: Iterable[Run]) -> pd.DataFrame:
@@ -205,15 +227,28 @@ def _results(runs: Iterable[Run]) -> pd.DataFrame:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise RunError(f"{path} is not there; expected it in a run's folder.") from None
-    except (ValueError, OSError) as error:
-        raise RunError(f"{path} cannot be read as JSON: {error}.") from error
+    value = read_json(path, RunError, missing="it in a run's folder")
     if not isinstance(value, dict):
         raise RunError(f"{path} holds {type(value).__name__}; expected a JSON object.")
     return value
+
+
+def _checked_config(path: Path, config: dict[str, Any]) -> dict[str, Any]:
+    for field, kind in _CONFIG_TYPES.items():
+        value = config.get(field)
+        if not isinstance(value, kind) or isinstance(value, bool) or value in (math.inf, -math.inf) or value != value:
+            expected = "a text" if kind is str else "a whole number" if kind is int else "a finite number"
+            raise RunError(f"{path}: '{field}' is {shown(value)!r}; expected {expected}.")
+    if not isinstance(config.get("teacher", ""), str):
+        raise RunError(f"{path}: 'teacher' is {shown(config['teacher'])!r}; expected a text, or nothing.")
+    return config
+
+
+def _status(path: Path) -> Status:
+    status = _read_json(path).get("status", "new")
+    if status not in get_args(Status):
+        raise RunError(f"{path}: 'status' is {shown(status)!r}; expected one of {', '.join(get_args(Status))}.")
+    return cast(Status, status)
 
 
 def _environment(device: str) -> dict[str, Any]:

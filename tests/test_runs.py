@@ -37,20 +37,56 @@ def test_hash_covers_what_changes_the_result_and_nothing_else(tiny, minibirds, t
     assert kd.replace(data_root=str(moved)).run_name() == kd.run_name()
 
 
+def finished(run, value, *, teacher="teacher", **values):
+    """Rows of a finished run with a validation and a test accuracy."""
+    row = dict.fromkeys(RESULT_COLUMNS, "") | {"experiment": "waterbirds", "scale": "lab", "family": "standard"}
+    row |= {"setting": "base", "lam": 0.0, "tau": 1.0, "status": "done", "group": "all", "metric": "accuracy"}
+    row |= {"run": run, "seed": int(run.rpartition("-s")[2]), "teacher": teacher, **values}
+    return [{**row, "split": "val", "value": value}, {**row, "split": "test", "value": value - 1}]
+
+
+def selected(*runs):
+    return select_by_validation(pd.DataFrame([row for rows in runs for row in rows], columns=RESULT_COLUMNS))
+
+
 def test_selection_takes_the_best_validation_accuracy():
-    rows = []
-    for method, tau, lam, val, test in [
-        ("kd", 1, 0, 50, 1),
-        ("kd", 5, 0, 60, 2),
-        ("e2kd", 1, 5, 90, 3),
-        ("e2kd", 1, 1, 80, 4),
-    ]:
-        for split, value in (("val", val), ("test", test)):
-            row = {"method": method, "tau": tau, "lam": lam, "split": split, "status": "done"}
-            group = {"experiment": "waterbirds", "family": "standard", "setting": "base", "group": "all"}
-            rows.append({**row, **group, "metric": "accuracy", "value": value})
-    chosen = select_by_validation(pd.DataFrame(rows)).query("split == 'test'")
-    assert dict(zip(chosen["method"], chosen["value"], strict=True)) == {"kd": 2, "e2kd": 3}
+    chosen = selected(
+        finished("kd-a-s0", 50.0, method="kd"),
+        finished("kd-b-s0", 60.0, method="kd", tau=5.0),
+        finished("e2kd-a-s0", 90.0, method="e2kd", lam=5.0),
+        finished("e2kd-b-s0", 80.0, method="e2kd", lam=1.0),
+        finished("e2kd-c-s0", 99.0, method="e2kd", lam=1.0, scale="smoke"),
+        [{**row, "status": "running"} for row in finished("e2kd-d-s0", 99.0, method="e2kd", lam=2.0)],
+    )
+    assert set(chosen["run"]) == {"kd-b-s0", "e2kd-a-s0", "e2kd-c-s0"}
+    assert list(chosen.columns) == [*RESULT_COLUMNS, "tried"]
+    tried = chosen.drop_duplicates("run").set_index("run")["tried"]
+    assert tried.to_dict() == {"kd-b-s0": 2, "e2kd-a-s0": 2, "e2kd-c-s0": 1}
+
+
+def test_runs_of_one_temperature_but_different_recipes_are_not_mixed():
+    short = [finished(f"kd-short-s{seed}", value, method="kd") for seed, value in ((0, 60.0), (1, 70.0))]
+    long = [finished(f"kd-long-s{seed}", value, method="kd") for seed, value in ((0, 66.0), (10, 68.0))]
+    chosen = selected(*short, *long)
+    assert set(chosen["run"]) == {"kd-long-s0", "kd-long-s10"}
+
+
+def test_equal_means_are_settled_by_seeds_then_by_the_smaller_values():
+    thrice = [finished(f"kd-b-s{seed}", 90.1, method="kd", tau=5.0) for seed in range(3)]
+    assert set(selected(finished("kd-a-s0", 90.1, method="kd"), *thrice)["run"]) == {f"kd-b-s{n}" for n in range(3)}
+    pair = [finished("e2kd-x-s0", 90.0, method="e2kd", tau=5.0, lam=1.0)]
+    pair.append(finished("e2kd-y-s0", 90.0, method="e2kd", tau=1.0, lam=5.0))
+    assert set(selected(*pair)["run"]) == {"e2kd-y-s0"}
+
+
+def test_teachers_stay_unless_they_taught_others_only():
+    teachers = [finished(f"teacher-{name}-s0", 99.0, method="teacher", teacher="") for name in "abc"]
+    chosen = selected(
+        *teachers,
+        finished("kd-a-s0", 50.0, method="kd", teacher="teacher-a-s0"),
+        finished("kd-b-s0", 60.0, method="kd", teacher="teacher-b-s0"),
+    )
+    assert set(chosen["run"]) == {"kd-b-s0", "teacher-b-s0", "teacher-c-s0"}
 
 
 def test_damaged_runs_are_named(tmp_path):

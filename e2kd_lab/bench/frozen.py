@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
+from torch import Tensor
 
+from e2kd_lab.bench.equal_steps import require_equal_steps
 from e2kd_lab.bench.findings import Findings
-from e2kd_lab.bench.pairs import LAM, TAU, Pair, in_double, loss_and_gradients, optimizer_of, step_of
-from e2kd_lab.bench.timing import peak_memory, require_equal, take_turns
+from e2kd_lab.bench.pairs import LAM, TAU, Pair, loss_and_gradients, optimizer_of, step_of
+from e2kd_lab.bench.timing import peak_memory, take_turns
 from e2kd_lab.explain import explain
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.training.layout import lay_out
 from e2kd_lab.training.method import Method
-
-_CHECKED_IMAGES, _TOLERANCE = 4, 1e-7
 
 
 def measure_frozen(findings: Findings, device: torch.device, quick: bool, say: Callable[[str], None]) -> None:
@@ -71,14 +72,13 @@ def check_frozen(pair: Pair, teacher: ExplainableModel, student: ExplainableMode
     BenchError
         If they differ.
     """
-    device = next(student.parameters()).device
-    images, labels = (batch[:_CHECKED_IMAGES] for batch in pair.images_and_labels(device))
-    images = images.double()
-    found = []
-    for stored in (True, False):
-        own_teacher, own_student = in_double(teacher, student)
-        logits, _, maps = explain(own_teacher, images)
-        method = Method("e2kd", own_student, own_teacher, lam=LAM, tau=TAU)
-        frozen = (logits, maps) if stored else None
-        found.append(loss_and_gradients(method(images, labels, frozen)["loss"], own_student))
-    require_equal(f"The e2kd step of {pair.student} from stored maps", found[0], found[1], _TOLERANCE)
+    what = f"The e2kd step of {pair.student} from stored maps"
+    require_equal_steps(what, pair, teacher, student, partial(_step, stored=True), partial(_step, stored=False))
+
+
+def _step(
+    teacher: ExplainableModel, student: ExplainableModel, images: Tensor, labels: Tensor, *, stored: bool
+) -> dict[str, Tensor]:
+    logits, _, maps = explain(teacher, images)
+    method = Method("e2kd", student, teacher, lam=LAM, tau=TAU)
+    return loss_and_gradients(method(images, labels, (logits, maps) if stored else None)["loss"], student)

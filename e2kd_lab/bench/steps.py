@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
+from torch import Tensor
 
+from e2kd_lab.bench.equal_steps import require_equal_steps
 from e2kd_lab.bench.findings import Findings
 from e2kd_lab.bench.pairs import (
     LAM,
     METHODS,
     TAU,
     Pair,
-    in_double,
     loss_and_gradients,
     our_steps,
     plain_pair,
     reference_steps,
 )
 from e2kd_lab.bench.reference import PlainStep
-from e2kd_lab.bench.timing import peak_memory, require_equal, take_turns
+from e2kd_lab.bench.timing import peak_memory, take_turns
 from e2kd_lab.models import ExplainableModel
-from e2kd_lab.training.method import Method
+from e2kd_lab.training.method import Method, MethodName
 
 # Counted in forward passes, a pass to the input costs one and an ordinary backward pass two. KD: the teacher's forward
 # (T) and the student's forward and backward, T + 3 S. GradCAM has a closed form, so e2KD needs no other pass. W(x)
 # takes a pass to the input of both (T + S), and the student's backward goes through it as well (2 S): 2 T + 6 S.
 FLOORS = {"standard": 1.0, "bcos": 2.0}
 _SHOWN = {"baseline": "baseline", "kd": "KD", "e2kd": "e²KD"}
-_CHECKED_IMAGES, _TOLERANCE = 4, 1e-7
 
 
 def measure_steps(findings: Findings, device: torch.device, quick: bool, say: Callable[[str], None]) -> None:
@@ -76,18 +77,24 @@ def check_steps(pair: Pair, teacher: ExplainableModel, student: ExplainableModel
     BenchError
         If they differ.
     """
-    device = next(student.parameters()).device
-    images, labels = (batch[:_CHECKED_IMAGES] for batch in pair.images_and_labels(device))
-    images = images.double()
     for name in METHODS:
-        # Batch statistics move with every step, so each method starts from fresh copies.
-        own_teacher, own_student = in_double(teacher, student)
-        plain_teacher, plain_student = plain_pair(own_teacher, own_student)
-        method = Method(name, own_student, own_teacher, lam=LAM, tau=TAU)
-        step = PlainStep(name, plain_student, plain_teacher, lam=LAM, tau=TAU)
-        ours = loss_and_gradients(method(images, labels)["loss"], own_student)
-        reference = loss_and_gradients(step(images, labels), plain_student.network)
-        require_equal(f"The {name} step of {pair.student} taught by {pair.teacher}", ours, reference, _TOLERANCE)
+        what = f"The {name} step of {pair.student} taught by {pair.teacher}"
+        require_equal_steps(what, pair, teacher, student, partial(_our_step, name), partial(_reference_step, name))
+
+
+def _our_step(
+    name: MethodName, teacher: ExplainableModel, student: ExplainableModel, images: Tensor, labels: Tensor
+) -> dict[str, Tensor]:
+    method = Method(name, student, teacher, lam=LAM, tau=TAU)
+    return loss_and_gradients(method(images, labels)["loss"], student)
+
+
+def _reference_step(
+    name: MethodName, teacher: ExplainableModel, student: ExplainableModel, images: Tensor, labels: Tensor
+) -> dict[str, Tensor]:
+    plain_teacher, plain_student = plain_pair(teacher, student)
+    step = PlainStep(name, plain_student, plain_teacher, lam=LAM, tau=TAU)
+    return loss_and_gradients(step(images, labels), plain_student.network)
 
 
 def step_pairs(device: torch.device, quick: bool) -> Iterator[tuple[str, dict[str, Pair], int]]:

@@ -12,6 +12,8 @@ from e2kd_lab.data.images import read_image, read_mask
 from e2kd_lab.data.voc import read_voc, voc_folders
 from e2kd_lab.data.voc_split import VocSplit
 from e2kd_lab.data.waterbirds import SPLITS, Record, Waterbirds, read_waterbirds
+from e2kd_lab.errors import DataError
+from e2kd_lab.paths import expanded, is_folder, readable
 
 _GROUPS = ("LL", "LW", "WL", "WW")
 
@@ -34,10 +36,13 @@ def check_data(root: Path | str) -> str:
     DataError
         At the first thing that is missing or damaged.
     """
-    root = Path(root).expanduser()
-    if voc_folders(root):
-        return check_voc(root)
-    return check_image_folders(root) if (root / "train").is_dir() else check_waterbirds(root)
+    root = expanded(root)
+    if not is_folder(root):
+        raise DataError(f"{root} is no folder; expected that of a data set, or a root that holds one.")
+    with readable(root, DataError):
+        if voc_folders(root):
+            return check_voc(root)
+    return check_image_folders(root) if is_folder(root / "train") else check_waterbirds(root)
 
 
 def check_image_folders(root: Path | str) -> str:

@@ -11,12 +11,12 @@ the cosine of Eq. 3 does not see the factor.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Literal
 
 import numpy as np
@@ -29,10 +29,12 @@ from torchvision.transforms.v2 import functional as TF
 
 from e2kd_lab.atomic import remove_unfinished, write_json
 from e2kd_lab.data.image_folders import LabelledImages
-from e2kd_lab.errors import DataError
+from e2kd_lab.errors import DataError, shown
+from e2kd_lab.json_files import read_json
 
 MANIFEST, LOGITS, MAPS, FILES, LOCK = "manifest.json", "logits.npy", "maps.npy", "files.json", ".lock"
 VERSION = 1
+_LARGEST = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +64,14 @@ class FrozenSpec:
     dtype: str = "float16"
 
     def __post_init__(self) -> None:
+        for field in ("view", "channels", "classes", "reduction"):
+            value = getattr(self, field)
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= _LARGEST:
+                raise DataError(f"'{field}' of a frozen teacher is {shown(value)!r}; expected 1 to {_LARGEST}.")
         if self.reduction < 1 or self.view % self.reduction:
             raise DataError(f"A map of {self.view} px cannot be reduced {self.reduction}-fold; expected a divisor.")
         if self.dtype not in ("float16", "float32"):
-            raise DataError(f"Maps cannot be stored as '{self.dtype}'; expected float16 or float32.")
+            raise DataError(f"Maps cannot be stored as '{shown(self.dtype)}'; expected float16 or float32.")
 
     @property
     def side(self) -> int:
@@ -139,11 +145,12 @@ class FrozenWriter:
         else:
             folder.mkdir(parents=True, exist_ok=True)
             remove_unfinished(folder)
-            for name, shape, dtype in self._arrays():
+            for name, shape, dtype in _forms(self.spec, len(self.files)):
                 _reserve(folder / name, shape, dtype)
             write_json(folder / FILES, self.files)
             self._write_manifest()
-        return {name: _open(folder / name, len(self.files), "r+") for name, _, _ in self._arrays()}
+        forms = _forms(self.spec, len(self.files))
+        return {name: _open(folder / name, shape, dtype, "r+") for name, shape, dtype in forms}
 
     def missing(self) -> Iterator[range]:
         """Rows that are still to be written, a chunk at a time."""
@@ -161,13 +168,6 @@ class FrozenWriter:
 
     def _rows(self, number: int) -> range:
         return range(number * self.chunk, min((number + 1) * self.chunk, len(self.files)))
-
-    def _arrays(self) -> tuple[tuple[str, tuple[int, ...], str], ...]:
-        spec, count = self.spec, len(self.files)
-        return (
-            (LOGITS, (count, spec.classes), "float32"),
-            (MAPS, (count, spec.channels, spec.side, spec.side), spec.dtype),
-        )
 
     def _write_manifest(self) -> None:
         write_json(
@@ -217,12 +217,14 @@ class FrozenTeacher:
                 f"{self.folder} is not complete: {done} of {count} images are frozen; freeze it to the end."
             )
         files = _read_json(self.folder / FILES)
-        if not isinstance(files, list) or _digest_of_names(files) != manifest["files"]:
+        listed = isinstance(files, list) and all(isinstance(name, str) for name in files)
+        if not listed or len(files) != count or _digest_of_names(files) != manifest["files"]:
             raise DataError(
                 f"{self.folder / FILES} is not the list that the manifest names; expected the file as written."
             )
         self.row_of = {name: row for row, name in enumerate(files)}
-        self._arrays = {name: _open(self.folder / name, count) for name in (LOGITS, MAPS)}
+        forms = _forms(self.spec, count)
+        self._arrays = {name: _open(self.folder / name, shape, dtype) for name, shape, dtype in forms}
         if verify:
             for number, checksum in enumerate(manifest["checksums"]):
                 rows = range(number * chunk, min((number + 1) * chunk, count))
@@ -340,8 +342,16 @@ def crop_map(
 def _spec_of(manifest: dict[str, Any], folder: Path) -> FrozenSpec:
     try:
         return FrozenSpec(**manifest["spec"])
-    except TypeError as error:
+    except (DataError, TypeError) as error:
         raise DataError(f"{folder / MANIFEST}: 'spec' is wrong ({error}); expected it as this lab wrote it.") from error
+
+
+def _forms(spec: FrozenSpec, count: int) -> tuple[tuple[str, tuple[int, ...], str], ...]:
+    """Name, shape and type of each array."""
+    return (
+        (LOGITS, (count, spec.classes), "float32"),
+        (MAPS, (count, spec.channels, spec.side, spec.side), spec.dtype),
+    )
 
 
 def _reserve(path: Path, shape: tuple[int, ...], dtype: str) -> None:
@@ -361,7 +371,8 @@ def _reserve(path: Path, shape: tuple[int, ...], dtype: str) -> None:
 
 
 def _digest_of_names(files: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(files).encode()).hexdigest()
+    # File names that are no UTF-8 come as lone surrogates, which only this form of it holds.
+    return hashlib.sha256("\n".join(files).encode(errors="surrogatepass")).hexdigest()
 
 
 def _checksum(arrays: dict[str, Any], rows: range) -> str:
@@ -371,34 +382,29 @@ def _checksum(arrays: dict[str, Any], rows: range) -> str:
     return digest.hexdigest()
 
 
-def _open(path: Path, count: int, mode: Literal["r", "r+"] = "r") -> np.memmap:
+def _open(path: Path, shape: tuple[int, ...], dtype: str, mode: Literal["r", "r+"] = "r") -> np.memmap:
     try:
-        array: np.memmap = np.load(path, mmap_mode=mode, allow_pickle=False)
+        array: np.memmap = np.lib.format.open_memmap(path, mode=mode)
     except FileNotFoundError:
         raise DataError(f"{path} is not there; expected the arrays of a frozen teacher.") from None
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, SyntaxError, TokenError, TypeError, OverflowError) as error:
+        # The header is read as Python, whose parser and what is made of its values complain in their own ways.
         raise DataError(f"{path} is damaged: {error}.") from error
-    if len(array) != count:
-        raise DataError(f"{path} has {len(array)} rows; expected {count}.")
+    if array.shape != shape or array.dtype != np.dtype(dtype):
+        found = shown(f"{array.dtype} {array.shape}")
+        raise DataError(f"{path} holds {found}; expected {dtype} {shape}, as the manifest says.")
     return array
 
 
 def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(
-            f"{path} is not there; expected the folder of a frozen teacher, which 'e2kd-lab freeze' makes."
-        ) from None
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path} cannot be read as JSON: {error}.") from error
+    return read_json(path, DataError, missing="the folder of a frozen teacher, which 'e2kd-lab freeze' makes")
 
 
 _FIELDS: dict[str, Callable[[Any], bool]] = {
     "spec": lambda value: isinstance(value, dict) and set(value) == set(FrozenSpec.__dataclass_fields__),
     "files": lambda value: isinstance(value, str),
-    "count": lambda value: isinstance(value, int) and value > 0,
-    "chunk": lambda value: isinstance(value, int) and value > 0,
+    "count": lambda value: isinstance(value, int) and not isinstance(value, bool) and value > 0,
+    "chunk": lambda value: isinstance(value, int) and not isinstance(value, bool) and value > 0,
     "checksums": lambda value: isinstance(value, list) and all(isinstance(entry, str) for entry in value),
 }
 
@@ -411,6 +417,6 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     for field, valid in _FIELDS.items():
         if not valid(manifest.get(field)):
             raise DataError(
-                f"{path}: '{field}' is {manifest.get(field)!r:.60}; expected a manifest that this lab wrote."
+                f"{path}: '{field}' is {shown(manifest.get(field))!r}; expected a manifest that this lab wrote."
             )
     return manifest

@@ -19,7 +19,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from e2kd_lab.data.images import read_image
-from e2kd_lab.errors import DataError
+from e2kd_lab.errors import DataError, shown
+from e2kd_lab.paths import is_file, is_folder
 
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
 # Held-out images and shots are drawn with the paper's seed, the same for all methods (Sec. C.1.1).
@@ -72,7 +73,7 @@ def read_imagenet(root: Path | str) -> ImageFolders:
         If a folder is missing, a class has no images, or the two parts have different classes.
     """
     root = Path(root).expanduser()
-    if not root.is_dir():
+    if not is_folder(root):
         raise DataError(f"{root} is no folder; expected one that holds train/<class>/* and val/<class>/*.")
     parts = {name: _class_folders(root / name) for name in ("train", "val")}
     classes = tuple(sorted(parts["train"]))
@@ -104,7 +105,7 @@ def read_sun397(root: Path | str, partition: int = 1) -> ImageFolders:
     """
     root = Path(root).expanduser()
     lists = {name: _partition_file(root, f"{name}_{partition:02d}.txt") for name in ("Training", "Testing")}
-    images = root / "SUN397" if (root / "SUN397").is_dir() else root
+    images = root / "SUN397" if is_folder(root / "SUN397") else root
     found = {name: list(_listed_images(images, path)) for name, path in lists.items()}
     classes = tuple(sorted({label for rows in found.values() for _, label in rows}))
     numbers = {label: number for number, label in enumerate(classes)}
@@ -217,7 +218,7 @@ def _class_folders(folder: Path) -> dict[str, list[Path]]:
 
 def _partition_file(root: Path, name: str) -> Path:
     for path in (root / name, root / "Partitions" / name):
-        if path.is_file():
+        if is_file(path):
             return path
     raise DataError(f"{root} has no {name}, nor has {root / 'Partitions'}; expected SUN397's official partitions.")
 
@@ -233,8 +234,10 @@ def _listed_images(images: Path, listing: Path) -> Iterable[tuple[Path, str]]:
             continue
         parts = PurePosixPath(name)
         if ".." in parts.parts or "\\" in name or "\0" in name or len(parts.parts) < 2:
-            raise DataError(f"{listing}, line {number}: '{line}' is no path to an image in a class folder of {images}.")
+            raise DataError(
+                f"{listing}, line {number}: '{shown(line)}' is no path to an image in a class folder of {images}."
+            )
         path = images / parts
-        if not path.is_file():
+        if not is_file(path):
             raise DataError(f"{listing}, line {number}: the image {path} is not there.")
         yield path, parts.parent.as_posix()

@@ -13,6 +13,12 @@ from torchvision import tv_tensors
 
 from e2kd_lab.errors import DataError
 
+# What is found under the names of JPEG and PNG files in the published sets. PIL knows many more formats, among them
+# some for which it starts other programs.
+_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
+# Where PIL begins to warn of images that are small files but fill the memory.
+_MOST_PIXELS = 89_000_000
+
 
 def read_image(path: Path) -> tv_tensors.Image:
     """Decode an image file to RGB.
@@ -58,7 +64,11 @@ def read_mask(path: Path) -> tv_tensors.Mask:
 
 def _decode(path: Path, mode: Literal["RGB", "L"]) -> np.ndarray:
     try:
-        with PILImage.open(path) as image:
+        with PILImage.open(path, formats=_FORMATS) as image:
+            width, height = image.size
+            if width * height > _MOST_PIXELS:
+                most = f"{_MOST_PIXELS / 1e6:.0f} million"
+                raise DataError(f"Image {path} has {width}x{height} pixels; expected at most {most}.")
             # A copy: arrays over PIL's own buffer are read-only, which torch does not know.
             return np.array(image.convert(mode))
     except FileNotFoundError:

@@ -187,7 +187,7 @@ def _holds(folder: Path, recipe: Recipe[Any, Any]) -> bool:
     """Whether `folder` holds the set of this recipe, made by this version."""
     try:
         found = json.loads((folder / recipe.spec_file).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return bool(found == json.loads(recipe.description())) and all((folder / mark).exists() for mark in recipe.marks)
 

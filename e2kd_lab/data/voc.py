@@ -21,6 +21,7 @@ import numpy as np
 from e2kd_lab.data.voc_annotation import VocImage, read_annotation
 from e2kd_lab.data.voc_split import VocSplit
 from e2kd_lab.errors import DataError
+from e2kd_lab.paths import expanded, is_file, is_folder, readable
 
 Split = Literal["train", "val", "test", "trainval"]
 CLASSES = (
@@ -99,11 +100,12 @@ class Voc:
     def fingerprint(self) -> str:
         """A digest that changes when the classes, the lists, an annotation or an image's size in bytes changes."""
         digest = hashlib.sha256("\n".join(self.classes).encode())
-        for name, images in self.splits.items():
-            digest.update(f"\n{name}\n".encode())
-            for image in images:
-                objects = (image.boxes, image.labels, image.difficult, image.width, image.height)
-                digest.update(f"{image.path.name}\0{objects}\0{image.path.stat().st_size}\n".encode())
+        with readable(self.folder, DataError):
+            for name, images in self.splits.items():
+                digest.update(f"\n{name}\n".encode())
+                for image in images:
+                    objects = (image.boxes, image.labels, image.difficult, image.width, image.height)
+                    digest.update(f"{image.path.name}\0{objects}\0{image.path.stat().st_size}\n".encode())
         return "sha256:" + digest.hexdigest()
 
     def _official(self, name: str) -> tuple[VocImage, ...]:
@@ -115,7 +117,7 @@ class Voc:
 def voc_folders(root: Path | str, year: int | None = None) -> list[Path]:
     """Folders in the VOC layout: ``root`` itself, or ``VOC<year>`` in it or in its ``VOCdevkit``, sorted by year."""
     root = Path(root).expanduser()
-    if (root / "ImageSets").is_dir() and (year is None or root.name == f"VOC{year}"):
+    if is_folder(root / "ImageSets") and (year is None or root.name == f"VOC{year}"):
         return [root]
     pattern = "VOC[0-9][0-9][0-9][0-9]" if year is None else f"VOC{year}"
     return [
@@ -144,7 +146,7 @@ def read_voc(root: Path | str, year: int | None = None) -> Voc:
         If nothing or more than one set is found, or a list, an annotation or an image is missing or wrong.
     """
     root = Path(root).expanduser()
-    if not root.is_dir():
+    if not is_folder(root):
         raise DataError(f"{root} is no folder; expected VOC<year>, VOCdevkit or a root that holds one of them.")
     found = voc_folders(root, year)
     if not found:
@@ -208,7 +210,7 @@ def _ids(path: Path) -> list[tuple[int, str]]:
 
 
 def _mostly_annotated(folder: Path, ids: Sequence[tuple[int, str]]) -> bool:
-    there = sum((folder / "Annotations" / f"{key}.xml").is_file() for _, key in ids)
+    there = sum(is_file(folder / "Annotations" / f"{key}.xml") for _, key in ids)
     return 2 * there >= len(ids)
 
 
@@ -218,7 +220,7 @@ def _image(
     if key not in read:
         annotation, image = folder / "Annotations" / f"{key}.xml", folder / "JPEGImages" / f"{key}.jpg"
         for kind, path in (("annotation", annotation), ("image", image)):
-            if not path.is_file():
+            if not is_file(path):
                 raise DataError(f"{listing}, line {line}: the {kind} {path} is not there.")
         read[key] = read_annotation(annotation, image, classes)
     return read[key]

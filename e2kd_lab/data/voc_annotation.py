@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from e2kd_lab.errors import DataError
+from e2kd_lab.errors import DataError, shown
 
 Box = tuple[float, float, float, float]
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
@@ -72,7 +72,7 @@ def read_annotation(annotation: Path, image: Path, classes: Sequence[str]) -> Vo
     """
     root = _parse(annotation)
     if root.tag != "annotation":
-        raise DataError(f"{annotation} begins with <{_shown(root.tag)}>; expected <annotation>.")
+        raise DataError(f"{annotation} begins with <{shown(root.tag)}>; expected <annotation>.")
     width, height = (_side(annotation, root, side) for side in ("width", "height"))
     objects = root.findall("object")
     if not objects:
@@ -80,7 +80,7 @@ def read_annotation(annotation: Path, image: Path, classes: Sequence[str]) -> Vo
     boxes, labels, difficult = [], [], []
     for number, found in enumerate(objects, start=1):
         name = (found.findtext("name") or "").strip()
-        where = f"{annotation}, object {number} ({_shown(name)})"
+        where = f"{annotation}, object {number} ({shown(name)})"
         if name not in classes:
             raise DataError(f"{where}: this class is unknown; expected one of {', '.join(classes)}.")
         boxes.append(_box(where, found, width, height))
@@ -107,7 +107,7 @@ def _parse(path: Path) -> Element:
 def _side(path: Path, root: Element, side: str) -> int:
     text = (root.findtext(f"size/{side}") or "").strip()
     if not (text.isascii() and text.isdigit() and len(text) < 9 and 0 < int(text) <= _MAX_SIDE):
-        raise DataError(f"{path} gives '{_shown(text)}' as <{side}> of its <size>; expected pixels, 1 to {_MAX_SIDE}.")
+        raise DataError(f"{path} gives '{shown(text)}' as <{side}> of its <size>; expected pixels, 1 to {_MAX_SIDE}.")
     return int(text)
 
 
@@ -133,18 +133,12 @@ def _number(where: str, found: Element, side: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise DataError(f"{where}: <{side}> of its <bndbox> is '{_shown(text)}'; expected a number of pixels.")
+        raise DataError(f"{where}: <{side}> of its <bndbox> is '{shown(text)}'; expected a number of pixels.")
     return value
 
 
 def _flag(where: str, found: Element, name: str) -> bool:
     text = found.findtext(name, default="0").strip()
     if text not in ("0", "1"):
-        raise DataError(f"{where}: <{name}> is '{_shown(text)}'; expected 0 or 1.")
+        raise DataError(f"{where}: <{name}> is '{shown(text)}'; expected 0 or 1.")
     return text == "1"
-
-
-def _shown(text: str) -> str:
-    """Text from a file as a sentence can hold it: short and on one line."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= 40 else line[:37] + "..."

@@ -19,7 +19,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from e2kd_lab.data.images import read_image, read_mask
-from e2kd_lab.errors import DataError
+from e2kd_lab.errors import DataError, shown
+from e2kd_lab.paths import expanded, is_file, is_folder, readable
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -72,9 +73,10 @@ class Waterbirds:
 
     def fingerprint(self) -> str:
         """A digest that changes when the metadata, an image's size in bytes or the set of images changes."""
-        digest = hashlib.sha256((self.folder / "metadata.csv").read_bytes())
-        for record in self.records:
-            digest.update(record.image.stat().st_size.to_bytes(8, "little"))
+        with readable(self.folder, DataError):
+            digest = hashlib.sha256((self.folder / "metadata.csv").read_bytes())
+            for record in self.records:
+                digest.update(record.image.stat().st_size.to_bytes(8, "little"))
         return "sha256:" + digest.hexdigest()
 
     def mask_path(self, record: Record) -> Path:
@@ -146,7 +148,11 @@ class WaterbirdsSplit(Dataset):
         record = self.records[index]
         pictures: dict[str, Tensor] = {"image": read_image(record.image)}
         if self.masks:
-            pictures["mask"] = read_mask(self.waterbirds.mask_path(record))
+            path = self.waterbirds.mask_path(record)
+            pictures["mask"] = read_mask(path)
+            (height, width), (high, wide) = pictures["image"].shape[-2:], pictures["mask"].shape[-2:]
+            if (height, width) != (high, wide):
+                raise DataError(f"Mask {path} has {wide}x{high} pixels; expected its image's {width}x{height}.")
         if self._decoded is not None:
             self._decoded[index] = pictures
         return pictures
@@ -169,17 +175,19 @@ def read_waterbirds(root: Path | str, name: str | None = None) -> Waterbirds:
     DataError
         If nothing or more than one set is found, or the metadata or an image it names is missing or wrong.
     """
-    folder = _find(Path(root).expanduser(), name)
-    records = tuple(_records(folder))
+    root = expanded(root)
+    with readable(root, DataError):
+        folder = _find(root, name)
+        records = tuple(_records(folder))
     if not records:
         raise DataError(f"{folder / 'metadata.csv'} has a header but no rows; expected one row an image.")
     candidates = (folder, folder.parent, folder.parent.parent)
-    masks = next((f / "segmentations" for f in candidates if (f / "segmentations").is_dir()), None)
+    masks = next((f / "segmentations" for f in candidates if is_folder(f / "segmentations")), None)
     return Waterbirds(folder, records, masks)
 
 
 def _find(root: Path, name: str | None) -> Path:
-    if not root.is_dir():
+    if not is_folder(root):
         raise DataError(f"{root} is no folder; expected a Waterbirds folder or a root that holds one.")
     if name is None and (root / "metadata.csv").is_file():
         return root
@@ -206,7 +214,8 @@ def _records(folder: Path) -> Iterator[Record]:
         missing = [column for column in _COLUMNS[:5] if column not in header]
         if missing:
             raise DataError(
-                f"{path} lacks the column '{missing[0]}'; found {', '.join(header)}; expected {', '.join(_COLUMNS)}."
+                f"{path} lacks the column '{missing[0]}'; found {shown(', '.join(header))}; "
+                f"expected {', '.join(_COLUMNS)}."
             )
         seen: dict[str, int] = {}
         for row in rows:
@@ -230,7 +239,7 @@ def _text(path: Path) -> str:
 
 
 def _record(folder: Path, path: Path, line: int, row: dict[str, str | None], seen: dict[str, int]) -> Record:
-    where = f"{path}, line {line} (img_id {row['img_id']})"
+    where = f"{path}, line {line} (img_id {shown(row['img_id'])})"
     if None in row or None in row.values():
         raise DataError(f"{where}: the row has another number of values than the header has columns.")
     label = _choice(where, "y", row["y"], ("0", "1"), "0 (landbird) or 1 (waterbird)")
@@ -238,20 +247,22 @@ def _record(folder: Path, path: Path, line: int, row: dict[str, str | None], see
     split = _choice(where, "split", row["split"], ("0", "1", "2"), "0 (train), 1 (val) or 2 (test)")
     name = row["img_filename"] or ""
     if name in seen:
-        raise DataError(f"{where}: the image '{name}' is already in line {seen[name]}; expected each image once.")
+        raise DataError(
+            f"{where}: the image '{shown(name)}' is already in line {seen[name]}; expected each image once."
+        )
     seen[name] = line
     parts = PurePosixPath(name)
     image = folder / parts
     if not parts.name or parts.is_absolute() or ".." in parts.parts or "\\" in name or "\0" in name:
         raise DataError(
-            f"{where}: the path '{name}' leaves the data folder {folder} or is none; expected a file in it."
+            f"{where}: the path '{shown(name)}' leaves the data folder {folder} or is none; expected a file in it."
         )
-    if not image.is_file():
+    if not is_file(image):
         raise DataError(f"{where}: the image {image} is not there.")
     return Record(line, image, label, place, SPLITS[split])
 
 
 def _choice(where: str, column: str, value: str | None, choices: tuple[str, ...], expected: str) -> int:
     if (value or "").strip() not in choices:
-        raise DataError(f"{where}: column '{column}' has the value '{value}'; expected {expected}.")
+        raise DataError(f"{where}: column '{column}' has the value '{shown(value)}'; expected {expected}.")
     return int(value or "")

@@ -12,11 +12,11 @@ from typing import Any, Literal, Self
 from torch.utils.data import Dataset
 
 from e2kd_lab.data.waterbirds import Split
-from e2kd_lab.errors import ExperimentError
-from e2kd_lab.models import model_names
+from e2kd_lab.errors import ExperimentError, shown
+from e2kd_lab.models import MOST_CLASSES, model_names
 from e2kd_lab.models.checkpoints import weights_fingerprint
 from e2kd_lab.training.guidance import Guidance, GuidanceName
-from e2kd_lab.training.method import METHODS, MethodName, uses_lam, uses_tau
+from e2kd_lab.training.method import METHODS, MethodName, check_share, uses_lam, uses_tau
 from e2kd_lab.training.recipe import Recipe
 
 Scale = Literal["smoke", "lab", "paper"]
@@ -26,6 +26,10 @@ FAMILIES: tuple[Family, ...] = ("standard", "bcos")
 
 # Raised when a change of the code changes results, so that old runs are not taken for new ones.
 RESULTS_VERSION = 1
+
+# Names of networks that are explained by W(x).
+_BCOS = "bcos_"
+_LEAST_PIXELS, _MOST_PIXELS = 2, 4096
 
 # Where things lie on this machine; the configuration has fingerprints of their contents instead.
 _LOCATIONS = ("data_root", "teacher_data_root", "image_root", "teacher_weights", "student_weights")
@@ -72,6 +76,9 @@ class Experiment(Recipe):
         Of the teacher that is trained here: ``energy`` or ``l1`` (see `e2kd_lab.training.Guidance`), or None.
     guidance_weight : float
         Weight of the guidance beside the label loss.
+    explain_every, explain_part : int, float
+        Steps between two explanation losses of e2KD, and the share of a batch that they look at (see
+        `e2kd_lab.training.Method`).
     """
 
     name: str
@@ -95,24 +102,44 @@ class Experiment(Recipe):
     select: Literal["last", "best"] = "last"
     guidance: GuidanceName | None = None
     guidance_weight: float = 1.0
+    explain_every: int = 1
+    explain_part: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        # Folders of runs begin with the name.
+        if not self.name.replace("-", "").isidentifier():
+            raise ExperimentError(f"'name' is '{shown(self.name)}'; expected letters, digits, _ and -.")
+        for field, known in (("scale", SCALES), ("family", FAMILIES)):
+            if getattr(self, field) not in known:
+                value = shown(getattr(self, field))
+                raise ExperimentError(f"There is no {field} '{value}'; expected one of {', '.join(known)}.")
+        if not 1 <= self.num_classes <= MOST_CLASSES:
+            raise ExperimentError(f"'num_classes' is {self.num_classes}; expected 1 to {MOST_CLASSES}.")
+        if not 0 < self.crop_scale[0] <= self.crop_scale[1] <= 1:
+            raise ExperimentError(f"'crop_scale' is {self.crop_scale}; expected (smallest, largest) within (0, 1].")
         if self.method not in METHODS:
             raise ExperimentError(f"There is no method '{self.method}'; expected one of {', '.join(METHODS)}.")
         for network in (self.teacher, self.student):
             if network not in model_names():
                 raise ExperimentError(f"There is no model '{network}'; expected one of {', '.join(model_names())}.")
+        if self.method != "teacher" and self.teacher.startswith(_BCOS) != self.student.startswith(_BCOS):
+            raise ExperimentError(
+                f"The explanations of '{self.teacher}' and '{self.student}' cannot be compared; expected two standard "
+                "networks, or two B-cos networks."
+            )
         if not self.lam >= 0 or not self.tau > 0:
             raise ExperimentError(f"lam is {self.lam} and tau is {self.tau}; expected lam >= 0 and tau > 0.")
-        if not 0 < self.image_size <= self.resize:
+        if not _LEAST_PIXELS <= self.image_size <= self.resize <= _MOST_PIXELS:
             raise ExperimentError(
-                f"'image_size' is {self.image_size} and 'resize' is {self.resize}; expected 0 < image_size <= resize."
+                f"'image_size' is {self.image_size} and 'resize' is {self.resize}; expected "
+                f"{_LEAST_PIXELS} <= image_size <= resize <= {_MOST_PIXELS}."
             )
         if self.select not in ("last", "best"):
             raise ExperimentError(f"'select' is '{self.select}'; expected last or best.")
         if self.guidance is not None:
             Guidance(self.guidance, self.guidance_weight)  # refuses what makes no sense
+        check_share(self.explain_every, self.explain_part)
 
     def replace(self, **changes: Any) -> Self:
         """A copy with other values, for instance ``replace(method="e2kd", lam=5.0)``.
@@ -125,7 +152,9 @@ class Experiment(Recipe):
         known = [field.name for field in dataclasses.fields(self)]
         for name in changes:
             if name not in known:
-                raise ExperimentError(f"An experiment has no field '{name}'; expected one of {', '.join(known)}.")
+                raise ExperimentError(
+                    f"An experiment has no field '{shown(name)}'; expected one of {', '.join(known)}."
+                )
         return dataclasses.replace(self, **changes)
 
     @property
@@ -144,7 +173,10 @@ class Experiment(Recipe):
         parts: list[str] = [self.method]
         parts += [f"λ = {self.lam:g}"] if uses_lam(self.method) else []
         parts += [f"τ = {self.tau:g}"] if uses_tau(self.method) else []
-        parts += [self.setting] if self.setting != "base" else []
+        if self.method == "e2kd":
+            parts += [f"every {self.explain_every} steps"] if self.explain_every > 1 else []
+            parts += [f"{self.explain_part:g} of a batch"] if self.explain_part < 1 else []
+        parts += [self.setting] if self.setting not in ("base", *parts) else []
         networks = "" if self.family == "standard" else ", B-cos"
         return f"{self.name} ({self.scale}{networks}): {', '.join(parts)}, seed {self.seed}"
 
@@ -252,6 +284,9 @@ class Experiment(Recipe):
             del values["guidance"], values["guidance_weight"]
         if self.step_epochs is None:  # so that runs from before this field keep their names
             del values["step_epochs"]
+        for name, usual in (("explain_every", 1), ("explain_part", 1.0)):
+            if self.method != "e2kd" or values[name] == usual:
+                del values[name]
         values |= {
             "network": self.network,
             "data": self.data_fingerprint(),

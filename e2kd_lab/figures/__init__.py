@@ -1,6 +1,7 @@
 """The paper's figures and tables: a table or tensors in, a matplotlib Figure out; nothing here trains."""
 
 from e2kd_lab.figures.beside_paper import beside_paper, method_bars, shot_curves, wide_table
+from e2kd_lab.figures.cheaper import cheaper_explanations
 from e2kd_lab.figures.curves import training_curves
 from e2kd_lab.figures.explanations import explanation_comparison
 from e2kd_lab.figures.export import export_figure, figure_bytes
@@ -19,6 +20,7 @@ __all__ = [
     "Measure",
     "ShiftPicture",
     "beside_paper",
+    "cheaper_explanations",
     "epg_iou_plane",
     "explanation_comparison",
     "export_figure",

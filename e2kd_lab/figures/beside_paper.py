@@ -64,7 +64,7 @@ def beside_paper(results: pd.DataFrame, table: str) -> pd.DataFrame:
     Parameters
     ----------
     results : DataFrame
-        Rows of `e2kd_lab.load_runs` of students and teachers that belong into this table, at most one (lam, tau) a
+        Rows of `e2kd_lab.load_runs` of students and teachers that belong into this table, at most one configuration a
         method and setting (see `e2kd_lab.runs.select_by_validation`).
     table : str
         ``table1`` to ``table5``, ``tableB1``, or ``figure4`` (its left part).
@@ -216,9 +216,12 @@ def _measured(results: pd.DataFrame, table: str) -> pd.DataFrame:
     if rows.empty:
         return rows
     frozen = rows["experiment"].eq("imagenet_frozen") | rows["setting"].eq("frozen")
-    frozen &= rows["method"].isin(["kd", "e2kd"])
-    rows["method"] = rows["method"].where(~frozen, rows["method"] + "_frozen")
     rows["setting"] = rows["setting"].replace("frozen", "base")
+    named = frozen & rows["method"].isin(["kd", "e2kd"])
+    rows["method"] = rows["method"].where(~named, rows["method"] + "_frozen")
+    # Other students do not see how their teacher is kept: those of the frozen one stand in where there are no others.
+    places = pd.MultiIndex.from_frame(rows[["scale", "setting", "method"]])
+    rows = rows[~frozen | named | ~places.isin(places[~frozen])]
     students = rows[rows["method"] != "teacher"]
     settings = sorted(students["setting"].unique(), key=_order)
     # A teacher has a place in every column whose students it taught.

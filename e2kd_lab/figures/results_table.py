@@ -51,7 +51,7 @@ SOURCES = [SCALE_TITLES[scale] for scale in ("lab", "paper", "smoke")]
 _CELL = ["place", "method", "metric", "source"]
 CELL_COLUMNS = [
     *("place", "column", "column_here", "method", "metric", "source"),
-    *("lam", "tau", "mean", "spread", "n", "seeds", "difference", "runs"),
+    *("lam", "tau", "mean", "spread", "n", "seeds", "tried", "difference", "runs"),
 ]
 
 
@@ -62,7 +62,8 @@ def results_cells(results: pd.DataFrame, table: str) -> pd.DataFrame:
     ----------
     results : DataFrame
         Rows of `e2kd_lab.load_runs`; those of other tables and unfinished runs are left out. For each method the
-        temperature and weight with the best validation accuracy is taken (see `e2kd_lab.runs.select_by_validation`).
+        configuration with the best validation accuracy is taken (see `e2kd_lab.runs.select_by_validation`), so that
+        the runs behind a number differ in their seed only.
     table : str
         A key of ``TABLE_TITLES``.
 
@@ -73,9 +74,10 @@ def results_cells(results: pd.DataFrame, table: str) -> pd.DataFrame:
         that the paper does not have come last), ``column_here`` (what stands for it here, such as fewer shots),
         ``method``, ``metric``, ``source`` (*paper*, or where it was measured), ``lam`` and ``tau`` (where the method
         has them), ``mean`` in percent, ``spread`` (standard deviation over the runs with n - 1, NaN for one run),
-        ``n`` (number of runs, 0 for the paper), ``seeds`` (how many seeds they have), ``difference`` (mean minus the
-        paper's number, in points), ``runs`` (tuple of the runs' names). The smoke test counts only where there is no
-        other scale.
+        ``n`` (number of runs, 0 for the paper), ``seeds`` (how many seeds they have; fewer than runs where a column's
+        students had several teachers), ``tried`` (number of configurations that validation chose from),
+        ``difference`` (mean minus the paper's number, in points), ``runs`` (tuple of the runs' names). The smoke test
+        counts only where there is no other scale.
 
     Raises
     ------
@@ -90,7 +92,7 @@ def results_cells(results: pd.DataFrame, table: str) -> pd.DataFrame:
     present = set(done.loc[done["experiment"].isin(TABLE_EXPERIMENTS[table]), "scale"])
     scales: list[Scale] = [scale for scale in ("lab", "paper") if scale in present] or ["smoke"]
     parts = [_aligned(_measured(done, table, scale), columns, scale) for scale in scales if scale in present]
-    rows = [published.assign(column_here=published["column"]), *(part for part in parts if len(part))]
+    rows = [published.assign(column_here=published["column"], tried=0), *(part for part in parts if len(part))]
     cells = _averaged(pd.concat(rows, ignore_index=True))
     seeds = done.drop_duplicates("run").set_index("run")["seed"]
     cells["seeds"] = [seeds.reindex(list(names)).nunique() for names in cells["runs"]]
@@ -110,14 +112,16 @@ def _published(table: str) -> pd.DataFrame:
 
 
 def _measured(done: pd.DataFrame, table: str, scale: Scale) -> pd.DataFrame:
-    """Rows as of `beside_paper` of the runs of one scale, with the run's name in place of the seed."""
+    """Rows as of `beside_paper` of the runs of one scale, with the run's name in place of the seed, and ``tried``."""
     students = done["experiment"].isin(TABLE_EXPERIMENTS[table]) & (done["scale"] == scale)
     taught = done["run"].isin(done.loc[students, "teacher"])
     selected = select_by_validation(done[students | taught])
     named = selected.assign(seed=selected["run"])  # `beside_paper` hands the seed through, and it tells no run
+    tried = selected.drop_duplicates("run").set_index("run")["tried"]
     if table not in _GROUPS:
         rows = beside_paper(named, table)
-        return rows[rows["source"] != PAPER]
+        rows = rows[rows["source"] != PAPER]
+        return rows.assign(tried=rows["seed"].map(tried))
     rows = named[(named["split"] == "test") & (named["group"] == _GROUPS[table])]
     rows = rows[rows["metric"].isin(["accuracy", "agreement"])]
     teachers, parts = rows[rows["method"] == "teacher"], [rows[rows["method"] != "teacher"]]
@@ -125,7 +129,8 @@ def _measured(done: pd.DataFrame, table: str, scale: Scale) -> pd.DataFrame:
     for setting, ours in parts[0].groupby("setting"):
         parts.append(teachers[teachers["run"].isin(ours["teacher"])].assign(setting=setting))
     rows = pd.concat(parts, ignore_index=True)
-    return _waterbirds_columns(rows.assign(source=SCALE_TITLES[scale]))[COLUMNS]
+    rows = rows.assign(source=SCALE_TITLES[scale])
+    return _waterbirds_columns(rows)[[*COLUMNS, "tried"]]
 
 
 def _waterbirds_columns(rows: pd.DataFrame) -> pd.DataFrame:
@@ -154,6 +159,7 @@ def _averaged(rows: pd.DataFrame) -> pd.DataFrame:
         mean=("value", "mean"),
         spread=("value", "std"),
         n=("seed", "nunique"),
+        tried=("tried", "max"),
         runs=("seed", lambda names: tuple(sorted(names.dropna().unique()))),
     )
     base = cells["method"].str.removesuffix("_frozen")

@@ -15,10 +15,11 @@ from e2kd_lab.figures.style import METHOD_COLOURS, METHOD_ORDER, METHOD_TITLES
 
 MIXED = "†"
 _NOTE = (
-    "In percent. Paper: as published. Measured here: mean ± standard deviation over n runs that differ in their seed, "
-    "at the temperature and weight with the highest validation accuracy. Difference: measured here − paper, in points."
+    "In percent. Paper: as published. Measured here: mean ± standard deviation over n runs that differ in their seed "
+    "only, of the temperature, weight and recipe with the highest validation accuracy. "
+    "Difference: measured here − paper, in points."
 )
-_MIXED_NOTE = f" {MIXED} Several runs of one seed: they differ in more than the seed, for instance in the recipe."
+_MIXED_NOTE = f" {MIXED} Mean of several teachers: the students of this column did not all have the same one."
 _NOTHING = "–"
 _END = r"\\"
 _STYLE = """

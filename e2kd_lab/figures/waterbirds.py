@@ -37,7 +37,7 @@ def waterbirds_bars(
     Parameters
     ----------
     results : DataFrame
-        Rows of `e2kd_lab.load_runs` of one experiment, scale and family, at most one (lam, tau) a method and setting
+        Rows of `e2kd_lab.load_runs` of one experiment, scale and family, at most one configuration a method and setting
         (see `e2kd_lab.runs.select_by_validation`).
     group : str
         A group of images, for instance ``out_of_distribution``.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from e2kd_lab.errors import ExperimentError
+from e2kd_lab.errors import ExperimentError, shown
 from e2kd_lab.models.bcos_densenet import bcos_densenet169, bcos_densenet_mini, bcos_densenet_mini_deep
 from e2kd_lab.models.bcos_resnet import (
     bcos_resnet18,
@@ -25,8 +25,10 @@ from e2kd_lab.models.vit import (
     simple_vit_ti_patch16_224,
 )
 
-__all__ = ["BcosModel", "ExplainableModel", "build_model", "model_names"]
+__all__ = ["MOST_CLASSES", "BcosModel", "ExplainableModel", "build_model", "model_names"]
 
+# More is a slip that would fill the memory.
+MOST_CLASSES = 1_000_000
 _REGISTRY: dict[str, Callable[..., ExplainableModel]] = {
     builder.__name__: builder
     for builder in (
@@ -84,9 +86,12 @@ def build_model(name: str, num_classes: int, *, weights: str | None = None, **op
         If the weights cannot be read or do not fit.
     """
     if name not in _REGISTRY:
-        raise ExperimentError(f"There is no model '{name}'; expected one of {', '.join(model_names())}.")
-    if num_classes < 1:
-        raise ExperimentError(f"Model '{name}' needs at least one class, got num_classes = {num_classes}.")
+        raise ExperimentError(f"There is no model '{shown(name)}'; expected one of {', '.join(model_names())}.")
+    if not isinstance(num_classes, int) or not 1 <= num_classes <= MOST_CLASSES:
+        raise ExperimentError(
+            f"Model '{name}' needs at least one class and at most {MOST_CLASSES}, "
+            f"got num_classes = {shown(num_classes)}."
+        )
     try:
         model = _REGISTRY[name](num_classes, **options)
     except TypeError as error:

@@ -6,6 +6,8 @@ import hashlib
 import math
 import pickle
 import re
+import struct
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,9 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import get_model_weights
 
-from e2kd_lab.errors import CheckpointError
+from e2kd_lab.errors import CheckpointError, shown
 from e2kd_lab.models.interface import BcosModel
+from e2kd_lab.paths import is_file
 
 # Containers and wrappers that published checkpoints put around the state dict.
 _CONTAINERS = ("model", "state_dict")
@@ -25,6 +28,12 @@ _SEQUENCE = "0."
 # ImageNet's whatever the number of classes.
 _OF_GUIDED_TEACHERS = frozenset({"model", "F-Score"})
 GUIDED_LOGIT_BIAS = math.log(0.001 / 0.999)
+# The format is a program of stack operations. Where a damaged one meets an empty stack, a value of another type or an
+# impossible size, torch lets the interpreter's own errors through.
+_OF_DAMAGED_FILES = (
+    RuntimeError, EOFError, ValueError, LookupError, OSError, TypeError, AttributeError, AssertionError,
+    ArithmeticError, MemoryError, struct.error,
+)  # fmt: skip
 _CLASSIFIER = re.compile(r"(0\.)?(fc|classifier|linear_head\.linear)\.(linear\.)?(weight|bias)$")
 
 
@@ -37,8 +46,9 @@ def read_checkpoint(path: Path | str) -> Any:
         If the file is missing, is no checkpoint, or holds anything but tensors and plain values.
     """
     path = Path(path)
-    if not path.is_file():
+    if not is_file(path):
         raise CheckpointError(f"{path} is not there; expected a checkpoint file.")
+    _refuse_compressed(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -46,9 +56,27 @@ def read_checkpoint(path: Path | str) -> Any:
             f"{path} is damaged or holds Python objects, which are refused because loading them could run code; "
             "expected a file of tensors and plain values."
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path} cannot be read as a checkpoint: {reason}") from error
+    except _OF_DAMAGED_FILES as error:
+        # The text of a lookup's error is the key alone.
+        reason = (
+            type(error).__name__ if isinstance(error, LookupError) or not str(error) else str(error).splitlines()[0]
+        )
+        raise CheckpointError(
+            f"{path} cannot be read as a checkpoint ({reason}); expected a file of tensors as torch writes it."
+        ) from error
+
+
+def _refuse_compressed(path: Path) -> None:
+    """Torch never compresses, and weights hardly can be: what unpacks to much more is meant to fill the memory."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError):  # the other format, or damaged
+        return
+    if unpacked > 4 * path.stat().st_size:
+        raise CheckpointError(
+            f"{path} unpacks to {unpacked / 1e6:.1f} MB, more than four times its size; expected it as torch writes it."
+        )
 
 
 def state_dict_of(checkpoint: Any, source: str) -> dict[str, Tensor]:
@@ -56,7 +84,8 @@ def state_dict_of(checkpoint: Any, source: str) -> dict[str, Tensor]:
     for container in _CONTAINERS:
         if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(container), Mapping):
             checkpoint = checkpoint[container]
-    if not isinstance(checkpoint, Mapping) or not all(isinstance(value, Tensor) for value in checkpoint.values()):
+    named = isinstance(checkpoint, Mapping) and all(isinstance(name, str) for name in checkpoint)
+    if not named or not all(isinstance(value, Tensor) for value in checkpoint.values()):
         raise CheckpointError(f"{source} holds no state dict; expected names with tensors, bare or under 'model'.")
     state = dict(checkpoint)
     for prefix in _PREFIXES:
@@ -76,11 +105,16 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor], source: str) -> No
     expected = model.state_dict()
     state = _with_prefix_of(expected, state)
     problems = [f"'{key}' is missing" for key in expected if key not in state]
-    problems += [f"'{key}' is not in the model" for key in state if key not in expected]
+    problems += [f"'{shown(key)}' is not in the model" for key in state if key not in expected]
     problems += [
         f"'{key}' has shape {tuple(state[key].shape)}, expected {tuple(expected[key].shape)}"
         for key in expected
         if key in state and state[key].shape != expected[key].shape
+    ]
+    problems += [
+        f"'{key}' is {state[key].layout} of {state[key].dtype}, expected plain real numbers"
+        for key in expected
+        if key in state and not _is_plain(state[key])
     ]
     if problems:
         more = f", and {len(problems) - 5} more" if len(problems) > 5 else ""
@@ -143,13 +177,18 @@ def weights_fingerprint(name: str, weights: str) -> str:
     if published_weights(name, weights) is not None:
         return f"{name}:{weights}"
     path = Path(weights)
-    if not path.is_file():
+    if not is_file(path):
         raise CheckpointError(
             f"{weights} is neither a checkpoint file nor one of torchvision's weights for {name}; "
             "expected a path or a name such as IMAGENET1K_V1."
         )
     with path.open("rb") as file:
         return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Whether it can be copied into a network's tensors: half precision can, complex and sparse numbers cannot."""
+    return not (tensor.is_complex() or tensor.is_quantized or tensor.is_meta) and tensor.layout == torch.strided
 
 
 def _with_prefix_of(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:

@@ -8,8 +8,31 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from e2kd_lab.errors import ExperimentError, shown
+
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+
+def named_device(name: str) -> torch.device:
+    """The device of a name that evaluation takes: ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:1``.
+
+    Raises
+    ------
+    ExperimentError
+        If there is no such device, here or at all.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ExperimentError(f"There is no device '{shown(name)}'; expected auto, cpu or cuda.") from error
+    if device.type not in ("cpu", "cuda") or (
+        device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
+    ):
+        raise ExperimentError(f"Device '{name}' is not available on this machine; expected for instance auto or cpu.")
+    return device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,20 +57,36 @@ class Hardware:
     workers: int = 0
     checkpoint_seconds: float = 30.0
 
+    def __post_init__(self) -> None:
+        if self.devices < 1 or self.workers < 0:
+            raise ExperimentError(
+                f"'devices' is {self.devices} and 'workers' is {self.workers}; expected at least 1 and at least 0."
+            )
+
     def fabric(self, precision: str = "32-true") -> Fabric:
-        """A launched Lightning Fabric for this hardware."""
+        """A launched Lightning Fabric for this hardware.
+
+        Raises
+        ------
+        ExperimentError
+            If this machine has no such device, or not as many.
+        """
         from lightning_fabric import Fabric  # takes a second or two, which only training has to spend
+        from lightning_fabric.utilities.exceptions import MisconfigurationException
 
         # torchrun starts the processes itself and tells their number in the environment.
         devices = int(os.environ.get("LOCAL_WORLD_SIZE", self.devices))
         nodes = int(os.environ.get("WORLD_SIZE", devices)) // devices
-        fabric = Fabric(
-            accelerator=self.device,
-            devices=devices,
-            num_nodes=nodes,
-            strategy="ddp" if devices * nodes > 1 else "auto",
-            precision=precision,  # type: ignore[arg-type]
-        )
+        try:
+            fabric = Fabric(
+                accelerator=self.device,
+                devices=devices,
+                num_nodes=nodes,
+                strategy="ddp" if devices * nodes > 1 else "auto",
+                precision=precision,  # type: ignore[arg-type]
+            )
+        except (ValueError, TypeError, RuntimeError, MisconfigurationException) as error:
+            raise ExperimentError(f"Device '{self.device}' ({devices} of them) cannot be used: {error}") from error
         fabric.launch()
         torch.set_float32_matmul_precision("high")
         return fabric

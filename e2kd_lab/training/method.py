@@ -45,6 +45,20 @@ def uses_tau(name: str) -> bool:
     return name in ("kd", "e2kd", "kd_labels")
 
 
+def check_share(explain_every: int, explain_part: float) -> None:
+    """Refuse options of the explanation loss that make no sense.
+
+    Raises
+    ------
+    ExperimentError
+        If there are no steps or images left.
+    """
+    if explain_every < 1:
+        raise ExperimentError(f"'explain_every' is {explain_every}; expected at least 1.")
+    if not 0 < explain_part <= 1:
+        raise ExperimentError(f"'explain_part' is {explain_part}; expected a share in (0, 1].")
+
+
 class Method(nn.Module):
     """A student and the losses that train it; ``forward`` is one training step up to the loss.
 
@@ -69,6 +83,13 @@ class Method(nn.Module):
         logit loss that of Eq. C.1.
     guidance : Guidance, optional
         For ``teacher`` and ``baseline``: guide the network's own explanations to the objects.
+    explain_every : int
+        For ``e2kd``, compute the explanation loss on every so many steps only, beginning with the first; the others are
+        steps of KD. It then counts as many times, so that gradients are the same on average.
+    explain_part : float
+        For ``e2kd``, compute the explanation loss on this share of each batch, in (0, 1], at least one image. A B-cos
+        student sees these images in a forward pass of their own, with batch statistics of their own; GradCAM needs
+        none.
 
     Raises
     ------
@@ -86,6 +107,8 @@ class Method(nn.Module):
         tau: float = 1.0,
         multilabel: bool = False,
         guidance: Guidance | None = None,
+        explain_every: int = 1,
+        explain_part: float = 1.0,
     ) -> None:
         super().__init__()
         if name not in METHODS:
@@ -96,8 +119,10 @@ class Method(nn.Module):
             raise ExperimentError(f"Method '{name}' distils from a teacher, but none was given.")
         if guidance is not None and needs_teacher(name):
             raise ExperimentError(f"Method '{name}' takes no guidance; expected method teacher or baseline.")
+        check_share(explain_every, explain_part)
         self.name, self.lam, self.tau = name, lam, tau
         self.multilabel, self.guidance = multilabel, guidance
+        self.explain_every, self.explain_part = explain_every, explain_part
         self._logit_loss = multilabel_kd_loss if multilabel else kd_loss
         self.student = student
         self._outside_the_module_tree = (teacher.eval().requires_grad_(False) if teacher else None,)
@@ -129,6 +154,7 @@ class Method(nn.Module):
         labels: Tensor,
         frozen: tuple[Tensor, Tensor] | None = None,
         masks: Tensor | None = None,
+        step: int = 0,
     ) -> dict[str, Tensor]:
         """The losses of one batch.
 
@@ -144,13 +170,16 @@ class Method(nn.Module):
             and ``e2kd``.
         masks : Tensor, optional
             Where the objects are, for guidance: of each class (N, K, H, W), or of the only object (N, 1, H, W).
+        step : int
+            Steps before this one, for ``explain_every``.
 
         Returns
         -------
         dict
             ``loss`` (to be minimised) and, as scalars, its parts, of those that the method has: ``label_loss``,
             ``kd_loss``, ``explanation_loss``, ``feature_loss``, ``guidance_loss``, and the ``dead_map_rate``
-            (percentage of the student's maps that are zero everywhere).
+            (percentage of the student's maps that are zero everywhere). With ``explain_every`` the last two count
+            as many times on the steps that have them, so that their means over all steps are right.
         """
         steps: dict[str, Callable[[Tensor, Tensor], dict[str, Tensor]]] = {
             "kd": self._kd,
@@ -160,8 +189,11 @@ class Method(nn.Module):
             "reviewkd": self._review,
             "catkd": self._class_attention,
         }
+        explains = self.name == "e2kd" and step % self.explain_every == 0
         if frozen is not None and self.name in ("kd", "e2kd"):
-            return self._frozen(images, *frozen)
+            return self._frozen(images, *frozen, explains=explains)
+        if self.name == "e2kd" and not explains:
+            return self._kd(images, labels)
         if self.guidance is not None:
             return self._guided(images, labels, masks, self.guidance)
         return steps.get(self.name, self._supervised)(images, labels)
@@ -187,24 +219,44 @@ class Method(nn.Module):
         return {"loss": kd, "kd_loss": kd.detach()}
 
     def _e2kd(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        return self._match(images, explain(self.frozen_teacher, images))
+        count = self._explained(images)
+        if count == len(images):
+            return self._match(images, explain(self.frozen_teacher, images))
+        logits = self._teacher_logits(images)
+        some = explain(self.frozen_teacher, images[:count], logits[:count].argmax(1))
+        return self._match(images, Explanation(logits, some.classes, some.maps))
+
+    def _explained(self, images: Tensor) -> int:
+        """How many images of a batch are explained: the first ones, which come in random order."""
+        return max(1, round(self.explain_part * len(images)))
 
     def _match(self, images: Tensor, target: Explanation) -> dict[str, Tensor]:
-        student = explain(self.student, images, target.classes, create_graph=True)
-        kd = self._logit_loss(student.logits, target.logits, self.tau)
-        explanation = explanation_loss(student.maps, target.maps)
+        """The e2KD loss; ``target`` has the logits of all images, and classes and maps of those to be explained."""
+        count = len(target.maps)
+        if self.student.explanation == "bcos" and count < len(images):
+            # The second backward pass would otherwise go through all images.
+            logits = self.student(self.student.preprocess(images))
+            maps = explain(self.student, images[:count], target.classes, create_graph=True).maps
+        else:
+            classes = target.classes if count == len(images) else target.logits.argmax(1)
+            logits, _, maps = explain(self.student, images, classes, create_graph=True)
+            maps = maps[:count]
+        kd = self._logit_loss(logits, target.logits, self.tau)
+        explanation = explanation_loss(maps, target.maps)
+        dead = 100 * dead_maps(maps.detach()).double().mean()
         return {
-            "loss": kd + self.lam * explanation,
+            "loss": kd + self.explain_every * self.lam * explanation,
             "kd_loss": kd.detach(),
-            "explanation_loss": explanation.detach(),
-            "dead_map_rate": 100 * dead_maps(student.maps.detach()).double().mean(),
+            "explanation_loss": self.explain_every * explanation.detach(),
+            "dead_map_rate": self.explain_every * dead,
         }
 
-    def _frozen(self, images: Tensor, logits: Tensor, maps: Tensor) -> dict[str, Tensor]:
-        if self.name == "kd":
+    def _frozen(self, images: Tensor, logits: Tensor, maps: Tensor, *, explains: bool) -> dict[str, Tensor]:
+        if not explains:
             kd = self._logit_loss(self.student(self.student.preprocess(images)), logits, self.tau)
             return {"loss": kd, "kd_loss": kd.detach()}
-        return self._match(images, Explanation(logits, logits.argmax(1), maps))
+        count = self._explained(images)
+        return self._match(images, Explanation(logits, logits[:count].argmax(1), maps[:count]))
 
     def _kd_labels(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         logits = self.student(self.student.preprocess(images))

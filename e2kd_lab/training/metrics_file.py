@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from e2kd_lab.atomic import write_text
-from e2kd_lab.errors import RunError
+from e2kd_lab.errors import RunError, shown
 
 COLUMNS = ["step", "epoch", "split", "group", "metric", "value"]
 
@@ -50,12 +50,20 @@ def read_metrics(path: Path) -> pd.DataFrame:
         If the file is missing or not of this form.
     """
     try:
-        # Python's float() is exact, which pandas' own parser is not in every version.
-        rows = pd.read_csv(path, dtype={"value": str}).astype({"value": float})
+        rows = pd.read_csv(path, dtype=str)
     except FileNotFoundError:
         raise RunError(f"{path} is not there; expected the metrics of a run.") from None
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, OSError) as error:
         raise RunError(f"{path} cannot be read: {error}; expected the columns {', '.join(COLUMNS)}.") from error
     if list(rows.columns) != COLUMNS:
-        raise RunError(f"{path} has the columns {', '.join(map(str, rows.columns))}; expected {', '.join(COLUMNS)}.")
-    return rows
+        found = ", ".join(shown(column) for column in rows.columns[:10])
+        raise RunError(f"{path} has the columns {found}; expected {', '.join(COLUMNS)}.")
+    if (unnamed := rows[["split", "group", "metric"]].isna().any(axis=1)).any():
+        raise RunError(
+            f"{path}, line {unnamed.to_numpy().argmax() + 2}: a name is missing; expected split, group, metric."
+        )
+    try:
+        # Python's float() is exact, which pandas' own parser is not in every version.
+        return rows.astype({"step": "int64", "epoch": "int64", "value": float})
+    except (ValueError, OverflowError) as error:
+        raise RunError(f"{path} has a value that is no number: {error}; expected whole steps and epochs.") from error

@@ -34,11 +34,13 @@ def multilabel_outcomes(
     workers: int = 0,
     rank: int = 0,
     world_size: int = 1,
+    every_class: bool = False,
 ) -> pd.DataFrame:
     """What student and teacher decide about each class of each image, and where the student sees the classes present.
 
     Evidence is the contribution of each pixel to the class's logit for B-cos networks, GradCAM for standard ones.
-    Teacher and student are compared on the class with the teacher's highest logit, as in Eq. 3.
+    Teacher and student are compared on the class with the teacher's highest logit, as in Eq. 3; on request also on
+    every class present, for which the teacher must explain each of them.
 
     Parameters
     ----------
@@ -51,18 +53,22 @@ def multilabel_outcomes(
         How to compute; they do not change what is computed.
     rank, world_size : int
         Evaluate every ``world_size``-th image only; the processes' tables are put together.
+    every_class : bool
+        Compare explanations of every class present, too.
 
     Returns
     -------
     DataFrame
         One row an image and class, in order: ``index``, ``class``, ``label``, ``prediction`` (logit >= 0), ``top`` (the
         class with the highest logit), ``epg`` and ``iou`` (in [0, 1], of present classes only); with a teacher
-        ``teacher_prediction``, ``teacher_top``, and on the latter's row ``explanation_cosine`` and ``dead_map``.
+        ``teacher_prediction``, ``teacher_top``, and on the latter's row ``explanation_cosine`` and ``dead_map``; with
+        ``every_class`` and a teacher ``class_cosine``, in [-1, 1], of present classes only.
     """
 
     def look(batch: dict[str, Tensor]) -> pd.DataFrame:
         images = as_unit_range(batch["image"].to(device, non_blocking=True))
-        return _batch(student, teacher, images, batch["label"], batch["box_mask"].to(device), batch["index"])
+        masks = batch["box_mask"].to(device)
+        return _batch(student, teacher, images, batch["label"], masks, batch["index"], every_class)
 
     batches = eval_loader(dataset, batch_size, rank=rank, world_size=world_size, workers=workers)
     table = look_at(batches, [student, teacher], look, world_size=world_size)
@@ -100,6 +106,7 @@ def _batch(
     labels: Tensor,
     masks: Tensor,
     index: Tensor,
+    every_class: bool,
 ) -> pd.DataFrame:
     count, classes = labels.shape
     columns = {"index": index[:, None].expand(count, classes), "class": torch.arange(classes).expand(count, classes)}
@@ -121,12 +128,16 @@ def _batch(
     )
     rows, present = columns["label"].nonzero(as_tuple=True)
     where = (rows, present)
-    shown = images[rows.to(images.device)]
-    maps = evidence_maps(student, shown, explain(student, shown, present.to(images.device)).maps)
+    shown, named = images[rows.to(images.device)], present.to(images.device)
+    explained = explain(student, shown, named).maps
+    maps = evidence_maps(student, shown, explained)
     inside = masks[rows.to(masks.device), present.to(masks.device)]
     nowhere = torch.full((count, classes), torch.nan).double()
     columns["epg"] = _at(where, energy_pointing_game(maps, inside).cpu().double(), nowhere)
     columns["iou"] = _at(where, explanation_iou(maps, inside, IOU_THRESHOLD).cpu().double(), nowhere)
+    if every_class and teacher is not None:
+        cosine = explanation_cosine(explained, explain(teacher, shown, named).maps)
+        columns["class_cosine"] = _at(where, cosine.cpu().double(), nowhere)
     return pd.DataFrame({name: column.cpu().flatten().numpy() for name, column in columns.items()})
 
 

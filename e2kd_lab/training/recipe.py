@@ -10,7 +10,13 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from e2kd_lab.errors import ExperimentError
+from e2kd_lab.errors import ExperimentError, shown
+from e2kd_lab.training.fields import check_types
+
+# Lightning Fabric's names of the arithmetic that all networks here take: images are single precision.
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+# Of NumPy's generators.
+_LARGEST_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +69,7 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_types(self)
         for field in ("epochs", "batch_size", "validate_every"):
             if getattr(self, field) < 1:
                 raise ExperimentError(f"'{field}' is {getattr(self, field)}; expected at least 1.")
@@ -75,6 +82,10 @@ class Recipe:
             limit = getattr(self, field)
             if limit is not None and not limit > 0:
                 raise ExperimentError(f"'{field}' is {limit}; expected a positive number or None.")
+        if self.seed > _LARGEST_SEED:
+            raise ExperimentError(f"'seed' is {self.seed}; expected 0 to {_LARGEST_SEED}.")
+        if self.precision not in PRECISIONS:
+            raise ExperimentError(f"'precision' is '{shown(self.precision)}'; expected one of {', '.join(PRECISIONS)}.")
         if self.optimizer not in ("adamw", "adam", "sgd"):
             raise ExperimentError(f"'optimizer' is '{self.optimizer}'; expected adamw, adam or sgd.")
 

@@ -69,10 +69,10 @@ def load_state_into(
     try:
         load_state(method, content["method"], str(path))
         optimizer.load_state_dict(content["optimizer"])
-        state = TrainingState(**content["state"])
+        state = TrainingState(**{name: content["state"][name] for name in vars(TrainingState())})
         state.sums = {name: value.to(device) for name, value in state.sums.items()}
         _restore_random_state(content["random"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise CheckpointError(
             f"{path} is not the state of this run ({type(error).__name__}: {error}); expected a file that "
             "this lab saved for the same experiment."

@@ -189,7 +189,7 @@ class Trainer:
         masks = batch.get("box_mask", batch["mask"] > 127 if "mask" in batch else None)
         if masks is not None:
             masks = masks.to(device, non_blocking=True)
-        losses = module(images, labels, frozen, masks)
+        losses = module(images, labels, frozen, masks, step)
         self.fabric.backward(losses["loss"])
         if recipe.adaptive_clip is not None:
             clip_gradients_adaptively(self.method.parameters(), recipe.adaptive_clip)

@@ -1,10 +1,9 @@
 """Panels: sliders over figures. Each is a class with its controls as attributes and a ``widget`` to display."""
 
 from e2kd_lab.widgets.explanation_browser import ExplanationBrowser
-from e2kd_lab.widgets.focus_browser import FocusBrowser
 from e2kd_lab.widgets.loss_lab import LossLab
 from e2kd_lab.widgets.panel import Panel
-from e2kd_lab.widgets.paper_table import PaperTable
+from e2kd_lab.widgets.results_plot import ResultsPlot
 from e2kd_lab.widgets.results_table import ResultsTable
 from e2kd_lab.widgets.shift_browser import ShiftBrowser
 from e2kd_lab.widgets.sweep_map import SweepMap
@@ -13,10 +12,9 @@ from e2kd_lab.widgets.waterbirds_bars import WaterbirdsBars
 
 __all__ = [
     "ExplanationBrowser",
-    "FocusBrowser",
     "LossLab",
     "Panel",
-    "PaperTable",
+    "ResultsPlot",
     "ResultsTable",
     "ShiftBrowser",
     "SweepMap",

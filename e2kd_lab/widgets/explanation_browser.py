@@ -2,39 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
-import numpy as np
 import pandas as pd
 import torch
 
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.errors import ExperimentError
-from e2kd_lab.execute import load_teacher, outcomes_of
+from e2kd_lab.examples import networks_of
+from e2kd_lab.execute import outcomes_of
 from e2kd_lab.experiments import Experiment
-from e2kd_lab.explain import compare
+from e2kd_lab.explain import Comparison, compare, compare_class
 from e2kd_lab.figures import explanation_comparison
-from e2kd_lab.figures.style import METHOD_TITLES
+from e2kd_lab.figures.style import FAMILY_TITLES, METHOD_TITLES
 from e2kd_lab.metrics.groups import GROUP_TITLES, GROUPS
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
-from e2kd_lab.widgets.panel import Panel, by_family, family_switch, shows_errors
+from e2kd_lab.selection import ORDERS, RELATIONS, select_views, views_of
+from e2kd_lab.widgets.panel import Panel, shows_errors, switch, unheard
+
+Sets = Mapping[str, tuple[Experiment, Sequence[Run]]]
 
 
 class ExplanationBrowser(Panel):
-    """Image, teacher and students side by side, with filters (Fig. 1, A1, A2).
+    """Image, teacher and students side by side, with filters (Fig. 1, 2, A1 to A4).
+
+    Every map explains the teacher's prediction. Where images may show several classes, each class that an image shows
+    is looked at by itself: it is what the maps explain and what the filters are about.
 
     Parameters
     ----------
-    experiments : Experiment, or sequence of Experiment
-        Give the images and the teacher; one experiment for each family of networks.
+    experiments : Experiment, sequence of Experiment, or mapping
+        What gives the images and the teacher: one experiment, or one for each family of networks; or for each of
+        several titles, such as the names of teachers, an experiment and finished runs of its students.
     runs : sequence of Run
-        Finished runs of students of these experiments, one a family and method, in the order of the columns.
+        Finished runs of students, one a family and method, in the order of the columns; none beside a mapping.
     split : str
         Whose images to show.
     folder : Path or str, optional
@@ -47,178 +55,212 @@ class ExplanationBrowser(Panel):
     Raises
     ------
     ExperimentError
-        If images may show several classes, which is `FocusBrowser`'s.
+        If an experiment has no runs, two of them have the same family, or they do not have the same classes.
 
     Attributes
     ----------
-    family, view, outlines, group, student, relation, order, page : ipywidgets controls
-        Standard or B-cos networks; W(x) or contributions of the latter; outlines of the objects, where they are known;
-        group or class of images; the student that ``relation`` and ``order`` are about; its agreement with the teacher
-        or correctness; order of the images; page.
-    selected : ndarray
-        Indices of the images that pass the filters, in order.
+    networks, view, outlines, group, student, relation, order, page : ipywidgets controls
+        Whose networks, by title or family; W(x) or contributions of B-cos networks; outlines or boxes of the objects,
+        where they are known; group or class of images; the student that ``relation`` and ``order`` are about; its
+        agreement with the teacher or correctness; order of the images; page.
+    selected : DataFrame
+        What passes the filters, in order, see `e2kd_lab.selection.views_of`.
     """
 
     def __init__(
         self,
-        experiments: Experiment | Sequence[Experiment],
-        runs: Sequence[Run],
+        experiments: Experiment | Sequence[Experiment] | Sets,
+        runs: Sequence[Run] = (),
         *,
         split: Split = "test",
         folder: Path | str | None = None,
         page_size: int = 8,
         export_folder: Path | str = "exports",
     ) -> None:
-        experiment, self.experiments = by_family(experiments)
+        self.sets = _sets_of(experiments, runs)
+        experiment, _ = next(iter(self.sets.values()))
         super().__init__(f"{experiment.name}_explanations", export_folder)
         self.page_size, self.split, self.folder = page_size, split, folder
-        if experiment.multilabel:
-            raise ExperimentError(
-                f"The images of '{experiment.name}' may show several classes; expected FocusBrowser, "
-                "which explains each of them."
-            )
-        located = experiment.located(split)
-        self.dataset = experiment.dataset(split) if located is None else located
-        self.runs = {
-            family: {run.config["method"]: run for run in runs if run.config["family"] == family}
-            for family in self.experiments
-        }
-        self._loaded: dict[str, _Family] = {}
-        self._classes = experiment.classes()
+        self._looks: dict[str, _Look] = {}
+        self._classes, self._several = experiment.classes(), experiment.multilabel
         # What images are filtered by: the groups of Waterbirds, else the classes.
-        grouped = hasattr(self.dataset, "groups")
-        self._part = "group" if grouped else "label"
-        self._part_titles = [GROUP_TITLES[group] for group in GROUPS] if grouped else list(self._classes)
-        self.family = family_switch(list(self.experiments))
-        self.view = widgets.ToggleButtons(
-            description="Maps",
-            options=[("W(x)", False), ("Contributions", True)],
+        self._grouped = hasattr(experiment.dataset(split), "groups")
+        self._parts = [GROUP_TITLES[group] for group in GROUPS] if self._grouped else list(self._classes)
+        self.networks = switch("Networks", list(self.sets), width=120, shown=len(self.sets) > 1)
+        self.view = switch(
+            "Maps",
+            [("W(x)", False), ("Contributions", True)],
+            width=110,
+            value=self._several,  # EPG and IoU, by which these networks are measured, are of contributions
             tooltips=["the weights that are distilled", "what each pixel adds to the logit"],
-            style={"button_width": "110px"},
-            layout=widgets.Layout(width="max-content"),
         )
+        located = experiment.located(split) is not None
         self.outlines = widgets.ToggleButton(
-            description="Outlines",
+            description="Boxes" if self._several else "Outlines",
+            value=self._several,
             icon="pencil",
-            tooltip="where the object is",
-            layout=widgets.Layout(width="110px", display="none" if located is None else None),
+            tooltip="where the objects are",
+            layout=widgets.Layout(width="110px", display=None if located else "none"),
         )
         self.group = widgets.Dropdown(
-            description="Group" if self._part == "group" else "Class",
-            options=[("all", -1), *((title, number) for number, title in enumerate(self._part_titles))],
+            description="Group" if self._grouped else "Class",
+            options=[("all", -1), *((title, number) for number, title in enumerate(self._parts))],
             layout=widgets.Layout(width="260px"),
         )
-        students = list(self.runs[experiment.family])
-        self.student = widgets.Dropdown(
-            description="Student",
-            options=[(METHOD_TITLES.get(name, name), name) for name in students],
-            value=students[-1],
-            layout=widgets.Layout(width="200px"),
-        )
+        self.student = widgets.Dropdown(description="Student", layout=widgets.Layout(width="200px"))
         self.relation = widgets.Dropdown(
-            description="Show",
-            options=["all", "agrees with teacher", "disagrees with teacher", "correct", "incorrect"],
-            layout=widgets.Layout(width="260px"),
+            description="Show", options=list(RELATIONS), layout=widgets.Layout(width="260px")
         )
-        self.order = widgets.Dropdown(
-            description="Order", options=["data set", "lowest cosine first", "highest cosine first"]
-        )
+        self.order = widgets.Dropdown(description="Order", options=list(ORDERS))
         self.page = widgets.IntSlider(description="Page", min=1, max=1, value=1, continuous_update=False)
-        for control in (self.family, self.group, self.student, self.relation, self.order):
+        self.networks.observe(self._switch, "value")
+        for control in (self.group, self.student, self.relation, self.order):
             control.observe(self._filter, "value")
         for control in (self.view, self.outlines, self.page):
             control.observe(self._draw, "value")
         self.arrange(
-            [self.family, self.view, self.outlines],
+            [self.networks, self.view, self.outlines],
             [self.group, self.student, self.relation],
             [self.order, self.page, self.export_button],
         )
-        self.selected = np.arange(len(self.dataset))  # type: ignore[arg-type]
-        self._filter(None)
+        self.selected = pd.DataFrame()
+        self._switch(None)
 
     @property
-    def shown(self) -> _Family:
-        """Networks of the family that is chosen, and what they say about each image; loaded when first needed."""
-        family = self.family.value
-        if family not in self._loaded:
+    def shown(self) -> _Look:
+        """The networks that are chosen, and what they say about each image; loaded when first needed."""
+        title = self.networks.value
+        if title not in self._looks:
             self.say("Looking at all images with these networks ...")
-            teacher = load_teacher(self.experiments[family], folder=self.folder)
-            students = {method: run.load_model() for method, run in self.runs[family].items()}
+            experiment, runs = self.sets[title]
+            located = experiment.located(self.split)
             said = {
-                method: outcomes_of(run, self.experiments[family], split=self.split, folder=self.folder)
-                for method, run in self.runs[family].items()
+                run.config["method"]: outcomes_of(run, experiment, split=self.split, folder=self.folder) for run in runs
             }
-            self._loaded[family] = _Family({"teacher": teacher, **students}, said)
-        return self._loaded[family]
+            self._looks[title] = _Look(
+                experiment.dataset(self.split) if located is None else located,
+                networks_of(experiment, runs, self.folder),
+                said,
+                {method: views_of(table) for method, table in said.items()},
+            )
+        return self._looks[title]
+
+    @shows_errors
+    def _switch(self, _: Any) -> None:
+        experiment, runs = self.sets[self.networks.value]
+        self.view.layout.visibility = "visible" if experiment.family == "bcos" else "hidden"
+        methods = list(dict.fromkeys(run.config["method"] for run in runs))
+        before = self.student.value
+        with unheard(self._filter, self.student):
+            self.student.options = [(METHOD_TITLES.get(name, name), name) for name in methods]
+            self.student.value = before if before in methods else methods[-1]
+        self._filter(None)
 
     @shows_errors
     def _filter(self, _: Any) -> None:
-        self.view.layout.visibility = "visible" if self.family.value == "bcos" else "hidden"
-        table = self.shown.outcomes[self.student.value]
-        keep = pd.Series(True, index=table.index)
-        if self.group.value >= 0:
-            keep &= table[self._part] == self.group.value
-        agrees, correct = table["prediction"] == table["teacher_prediction"], table["prediction"] == table["label"]
-        relations = {
-            "agrees with teacher": agrees,
-            "disagrees with teacher": ~agrees,
-            "correct": correct,
-            "incorrect": ~correct,
-        }
-        if self.relation.value in relations:
-            keep &= relations[self.relation.value]
-        chosen = table[keep]
-        if self.order.value != "data set":
-            lowest = self.order.value.startswith("lowest")
-            chosen = chosen.sort_values("explanation_cosine", ascending=lowest, kind="stable")
-        elif self.group.value < 0:
-            # Data sets are sorted by species or class; a walk through the parts shows several on the first page.
-            turns = chosen.groupby(self._part).cumcount()
-            chosen = chosen.assign(turn=turns).sort_values(["turn", self._part], kind="stable")
-        self.selected = chosen["index"].to_numpy()
-        self.page.max = max(1, -(-len(self.selected) // self.page_size))
-        if self.page.value == 1:
-            self._draw(None)
-        else:
+        self.selected = select_views(
+            self.shown.views[self.student.value],
+            part=None if self.group.value < 0 else self.group.value,
+            relation=self.relation.value,
+            order=self.order.value,
+        )
+        with unheard(self._draw, self.page):
             self.page.value = 1
+            self.page.max = max(1, -(-len(self.selected) // self.page_size))
+        self._draw(None)
 
     @shows_errors
     def _draw(self, _: Any) -> None:
         first = (self.page.value - 1) * self.page_size
-        indices = self.selected[first : first + self.page_size]
-        if not len(indices):
+        views = self.selected.iloc[first : first + self.page_size]
+        if views.empty:
             self.image.value, self.figure, self.data = b"", None, None
             self.say("No image passes the filters.")
             return
-        samples = [self.dataset[int(index)] for index in indices]
-        images = as_unit_range(torch.stack([sample["image"] for sample in samples]))
-        labels = torch.tensor([sample["label"] for sample in samples])
-        titles = tuple(self._part_titles[sample[self._part]] for sample in samples)
-        masks = torch.stack([sample["mask"][0] > 127 for sample in samples]) if self.outlines.value else None
-        comparison = compare(self.shown.models, images, labels, titles, masks)
-        self.export_name = f"explanations_{self.family.value}"
         side_by_side = 2 if len(self.shown.models) < 6 else 1  # so that titles do not touch
-        figure = explanation_comparison(comparison, side_by_side=side_by_side, contributions=self.view.value)
-        self.show(figure, self._page_data(indices))
-        shown = f"Images {first + 1} to {first + len(indices)} of {len(self.selected)}"
-        self.say(f"{shown}. Every map explains the teacher's prediction; ✓ and ✗ mark each network's own prediction.")
+        figure = explanation_comparison(
+            self._explained(views), side_by_side=side_by_side, contributions=self.view.value
+        )
+        chosen = (self.networks.value, self.group.label, str(self.page.value))
+        self.export_name = "_".join(["explanations", *(re.sub(r"\W+", "_", part.lower()) for part in chosen)])
+        self.show(figure, self._page_data(views))
+        shown = f"{'Views' if self._several else 'Images'} {first + 1} to {first + len(views)} of {len(self.selected)}"
+        if self._several:
+            self.say(f"{shown}. Every map explains the class named; ✓ and ✗ tell whether the network finds it.")
+        else:
+            self.say(
+                f"{shown}. Every map explains the teacher's prediction; ✓ and ✗ mark each network's own prediction."
+            )
 
-    def _page_data(self, indices: np.ndarray) -> pd.DataFrame:
-        tables = [
-            table.loc[indices].assign(family=self.family.value, student=method)
-            for method, table in self.shown.outcomes.items()
-        ]
-        page = pd.concat(tables, ignore_index=True)
-        for column in ("label", "prediction", "teacher_prediction"):
+    def _explained(self, views: pd.DataFrame) -> Comparison:
+        samples = [self.shown.dataset[index] for index in views["index"]]
+        images = as_unit_range(torch.stack([sample["image"] for sample in samples]))
+        parts = [int(part) for part in views["part"]]
+        titles = tuple(self._parts[part] for part in parts)
+        if self._several:
+            boxes = [s["boxes"][s["box_labels"] == part] for s, part in zip(samples, parts, strict=True)]
+            outlined = tuple(boxes) if self.outlines.value else ()
+            return compare_class(self.shown.models, images, torch.tensor(parts), titles, outlined)
+        labels = torch.tensor([sample["label"] for sample in samples])
+        masks = torch.stack([sample["mask"][0] > 127 for sample in samples]) if self.outlines.value else None
+        return compare(self.shown.models, images, labels, titles, masks)
+
+    def _page_data(self, views: pd.DataFrame) -> pd.DataFrame:
+        """What the students of the page say about its images, with names in place of numbers."""
+        keys = ["index", "class"] if self._several else ["index"]
+        rows = views.rename(columns={"part": "class"})[keys]
+        page = pd.concat(
+            [
+                rows.merge(table, how="left", on=keys).assign(networks=self.networks.value, student=method)
+                for method, table in self.shown.outcomes.items()
+            ],
+            ignore_index=True,
+        )
+        for column in ("class",) if self._several else ("label", "prediction", "teacher_prediction"):
             page[column] = [self._classes[number] for number in page[column]]
-        if self._part == "group":
+        if self._grouped:
             return page.assign(group=[GROUPS[group] for group in page["group"]])
-        return page.drop(columns="group")
+        return page.drop(columns="group", errors="ignore")
 
 
 @dataclass(frozen=True)
-class _Family:
-    """The networks of one family, the teacher first, and what each student says about each image."""
+class _Look:
+    """Images, the networks of a set, the teacher first, and what each student says about each image."""
 
+    dataset: Any
     models: dict[str, ExplainableModel]
     outcomes: dict[str, pd.DataFrame]
+    views: dict[str, pd.DataFrame]
+
+
+def _sets_of(experiments: Experiment | Sequence[Experiment] | Sets, runs: Sequence[Run]) -> Sets:
+    if isinstance(experiments, Mapping):
+        if runs:
+            raise ExperimentError("Runs were given beside a mapping of experiments; expected them in its pairs.")
+        sets: Sets = dict(experiments)
+    else:
+        listed = [experiments] if isinstance(experiments, Experiment) else list(experiments)
+        families = [experiment.family for experiment in listed]
+        if len(set(families)) < len(families):
+            raise ExperimentError(
+                f"The experiments' families of networks are {', '.join(families)}; expected one experiment of each, "
+                "or a mapping of titles to experiments and runs."
+            )
+        sets = {
+            FAMILY_TITLES[one.family].removesuffix(" networks"): (
+                one,
+                [run for run in runs if run.config["family"] == one.family],
+            )
+            for one in listed
+        }
+    if not sets:
+        raise ExperimentError("No experiment was given to look at; expected at least one.")
+    for title, (experiment, own) in sets.items():
+        if not own:
+            raise ExperimentError(f"'{title}' has no runs of students of '{experiment.name}'; expected at least one.")
+    kinds = {title: (one.multilabel, one.classes()) for title, (one, _) in sets.items()}
+    if len(set(kinds.values())) > 1:
+        raise ExperimentError(
+            f"The experiments of {', '.join(sets)} have different classes; expected the same ones in each."
+        )
+    return sets

@@ -18,7 +18,7 @@ from e2kd_lab.figures.style import METHOD_TITLES
 from e2kd_lab.metrics import dead_maps
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.training import LossTerms, loss_terms
-from e2kd_lab.widgets.panel import Panel, shows_errors, value_slider
+from e2kd_lab.widgets.panel import Panel, shows_errors, switch, value_slider
 
 LAMBDAS = (0.0, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 70.0, 100.0)
 TAUS = (0.5, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0)
@@ -95,21 +95,19 @@ class LossLab(Panel):
         self.target = explain(teacher, images)
         self.picture: LossPicture | None = None
         self._terms = functools.lru_cache(_TERMS_KEPT)(self._compute)
-        self.student = widgets.ToggleButtons(
-            description="Student",
-            options=[(METHOD_TITLES.get(name, name), name) for name in self.students],
+        self.student = switch(
+            "Student",
+            [(METHOD_TITLES.get(name, name), name) for name in self.students],
+            width=90,
+            shown=len(self.students) > 1,
             value="e2kd" if "e2kd" in self.students else next(iter(self.students)),
-            style={"button_width": "90px"},
-            layout=widgets.Layout(
-                width=f"{100 + 96 * len(self.students)}px", display=None if len(self.students) > 1 else "none"
-            ),
         )
-        self.view = widgets.ToggleButtons(
-            description="Maps",
-            options=[("W(x)", False), ("Contributions", True)],
+        self.view = switch(
+            "Maps",
+            [("W(x)", False), ("Contributions", True)],
+            width=110,
+            shown=teacher.explanation == "bcos",
             tooltips=["the weights that are distilled", "what each pixel adds to the logit"],
-            style={"button_width": "110px"},
-            layout=widgets.Layout(width="max-content", display=None if teacher.explanation == "bcos" else "none"),
         )
         self.number = widgets.SelectionSlider(
             description="Image",
@@ -117,12 +115,7 @@ class LossLab(Panel):
             continuous_update=False,
             layout=widgets.Layout(width="440px", margin="2px 24px 2px 2px"),
         )
-        self.whole_batch = widgets.ToggleButtons(
-            description="Loss of",
-            options=[("this image", False), ("all images", True)],
-            style={"button_width": "90px"},
-            layout=widgets.Layout(width="300px"),
-        )
+        self.whole_batch = switch("Loss of", [("this image", False), ("all images", True)], width=90)
         self.lam = value_slider("λ", lambdas, lam)
         self.tau = value_slider("τ", taus, tau)
         for control in (self.student, self.view, self.number, self.whole_batch):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -15,6 +16,7 @@ from matplotlib.figure import Figure
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.figures import export_figure, figure_bytes
 from e2kd_lab.figures.style import FAMILY_TITLES, TEXT_WIDTH
+from e2kd_lab.widgets.collector import spare_what_is_loaded
 
 P = ParamSpec("P")
 PanelType = TypeVar("PanelType", bound="Panel")
@@ -37,6 +39,18 @@ def shows_errors(callback: Callable[Concatenate[PanelType, P], None]) -> Callabl
     return cast(Callable[Concatenate[PanelType, P], None], wrapper)
 
 
+@contextmanager
+def unheard(callback: Callable[[Any], None], *controls: widgets.Widget) -> Iterator[None]:
+    """Change values of controls that ``callback`` observes without calling it, so that one choice is one drawing."""
+    for control in controls:
+        control.unobserve(callback, "value")
+    try:
+        yield
+    finally:
+        for control in controls:
+            control.observe(callback, "value")
+
+
 def by_family(experiments: Experiment | Sequence[Experiment]) -> tuple[Experiment, dict[str, Experiment]]:
     """The first of the experiments, and all of them by their family of networks."""
     listed = [experiments] if isinstance(experiments, Experiment) else list(experiments)
@@ -45,13 +59,37 @@ def by_family(experiments: Experiment | Sequence[Experiment]) -> tuple[Experimen
 
 def family_switch(families: Sequence[str]) -> widgets.ToggleButtons:
     """Buttons that choose between standard and B-cos networks; not shown where there is no choice."""
-    return widgets.ToggleButtons(
-        description="Networks",
-        options=[(FAMILY_TITLES[family].removesuffix(" networks"), family) for family in families],
+    return switch(
+        "Networks",
+        [(FAMILY_TITLES[family].removesuffix(" networks"), family) for family in families],
+        width=90,
+        shown=len(families) > 1,
         tooltips=[FAMILY_TITLES[family] for family in families],
-        style={"button_width": "90px"},
-        layout=widgets.Layout(width="max-content", display=None if len(families) > 1 else "none"),
     )
+
+
+def switch(
+    name: str, options: Sequence[Any], *, width: int, shown: bool = True, **others: Any
+) -> widgets.ToggleButtons:
+    """Buttons of which one is pressed, in one line with their name.
+
+    Parameters
+    ----------
+    name : str
+        Beside the buttons.
+    options : sequence
+        What the buttons stand for, see ipywidgets.
+    width : int
+        Of a button, in pixels.
+    shown : bool
+        Whether there is a choice.
+    **others
+        ``value`` and ``tooltips``, see ipywidgets.
+    """
+    # Without flex the name takes a line of its own; its width is that of other controls' names.
+    layout = {"width": "max-content", "display": "flex" if shown else "none", "grid_gap": "8px"}
+    style = {"button_width": f"{width}px", "description_width": "80px"}
+    return widgets.ToggleButtons(description=name, options=options, style=style, layout=layout, **others)
 
 
 class Panel:
@@ -76,6 +114,7 @@ class Panel:
     """
 
     def __init__(self, export_name: str, export_folder: Path | str = "exports") -> None:
+        spare_what_is_loaded()
         self.export_name, self.export_folder = export_name, Path(export_folder)
         self.figure: Figure | None = None
         self.data: pd.DataFrame | None = None

@@ -15,7 +15,7 @@ from e2kd_lab.figures import results_cells, table_csv, table_html, table_latex, 
 from e2kd_lab.figures.beside_paper import METRIC_TITLES, PAPER
 from e2kd_lab.figures.results_table import TABLE_TITLES
 from e2kd_lab.figures.style import METHOD_TITLES
-from e2kd_lab.widgets.panel import Panel, shows_errors
+from e2kd_lab.widgets.panel import Panel, shows_errors, switch
 
 # Suffix of the file, and what writes it.
 _FORMATS: Mapping[str, tuple[str, Callable[[pd.DataFrame, str], str]]] = {
@@ -81,12 +81,7 @@ class ResultsTable(Panel):
         wide = widgets.Layout(width="420px")
         self.row = widgets.Dropdown(description="Runs behind", style={"description_width": "initial"}, layout=wide)
         self.number = widgets.Dropdown(description="Number", layout=wide)
-        self.format = widgets.ToggleButtons(
-            description="Copy as",
-            options=list(_FORMATS),
-            style={"button_width": "90px"},
-            layout=widgets.Layout(width="max-content"),
-        )
+        self.format = switch("Copy as", list(_FORMATS), width=90)
         self.text = widgets.Textarea(rows=10, layout=widgets.Layout(width="100%"), tooltip="Select all and copy")
         self.table.observe(self._draw, "value")
         self.row.observe(self._list_numbers, "value")
@@ -149,9 +144,9 @@ class ResultsTable(Panel):
         stands = [] if cell["column_here"] == cell["column"] else [f"here {cell['column_here']}"]
         items = "".join(f"<li><code>{html.escape(name)}</code></li>" for name in cell["runs"])
         mean = f"mean of n = {cell['n']}: {cell['mean']:.1f} %"
-        self.runs.value = (
-            f"<div style='line-height: 1.5'>{html.escape(', '.join([*stands, *values, mean]))}<ul>{items}</ul></div>"
-        )
+        chosen = [f"chosen by validation from {cell['tried']} configurations"] if cell["tried"] > 1 else []
+        told = html.escape(", ".join([*stands, *values, mean, *chosen]))
+        self.runs.value = f"<div style='line-height: 1.5'>{told}<ul>{items}</ul></div>"
 
     @shows_errors
     def _write(self, _: Any) -> None:

@@ -14,7 +14,7 @@ from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.explain.shifts import compare_shifted, similarities
 from e2kd_lab.figures.shifts import ShiftPicture
 from e2kd_lab.models import ExplainableModel
-from e2kd_lab.widgets.panel import Panel, shows_errors
+from e2kd_lab.widgets.panel import Panel, shows_errors, switch
 
 
 class ShiftBrowser(Panel):
@@ -66,12 +66,12 @@ class ShiftBrowser(Panel):
             options=[(f"{number + 1}: {title}", number) for number, title in enumerate(titles)],
         )
         is_bcos = all(network.explanation == "bcos" for network in self.networks.values())
-        self.view = widgets.ToggleButtons(
-            description="Maps",
-            options=[("W(x)", False), ("Contributions", True)],
+        self.view = switch(
+            "Maps",
+            [("W(x)", False), ("Contributions", True)],
+            width=110,
+            shown=is_bcos,
             tooltips=["the weights that are distilled", "what each pixel adds to the logit; the cosine compares these"],
-            style={"button_width": "110px"},
-            layout=widgets.Layout(width="max-content", display=None if is_bcos else "none"),
         )
         self.shift = widgets.IntSlider(
             description="Shift", min=0, max=largest, value=patch // 2, layout=widgets.Layout(width="460px")

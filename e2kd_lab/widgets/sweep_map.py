@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,14 +26,14 @@ from e2kd_lab.figures import (
 from e2kd_lab.runs import Run, load_runs
 from e2kd_lab.session import Session
 from e2kd_lab.training import Hardware
-from e2kd_lab.widgets.panel import Panel, shows_errors, value_slider
-from e2kd_lab.workspace import runs_folder
+from e2kd_lab.widgets.panel import shows_errors, unheard, value_slider
+from e2kd_lab.widgets.training_panel import TrainingPanel
 
 Cell = tuple[float, float]
 Drawn = tuple[Figure, pd.DataFrame | None, bytes]
 
 
-class SweepMap(Panel):
+class SweepMap(TrainingPanel):
     """The finished runs of an experiment over lambda and tau, all seeds; beside the map the student that is picked.
 
     lambda = 0 is plain KD. A cell is picked by the two sliders; its training curves and its explanations of a few test
@@ -59,16 +58,12 @@ class SweepMap(Panel):
     ----------
     measure, lam, tau, seed : ipywidgets controls
         What the map shows; the cell that is picked, and which of its seeds.
-    train_button, stop_button : ipywidgets.Button
-        Train or resume the missing run; save its state and stop.
-    progress, time_left : ipywidgets.IntProgress, ipywidgets.Label
-        Steps done of the training that was started last, and how long it still takes.
+    train_button, stop_button, progress, time_left, session
+        See `TrainingPanel`.
     curves, explanations : ipywidgets.Image
         Pictures of the student that is picked, PNG.
     results : DataFrame
         Rows of `e2kd_lab.load_runs` of the map's finished runs and of their teacher.
-    session : Session or None
-        The training that was started last.
     """
 
     def __init__(
@@ -80,12 +75,8 @@ class SweepMap(Panel):
         hardware: Hardware | None = None,
         export_folder: Path | str = "exports",
     ) -> None:
-        super().__init__(f"{experiment.name}_sweep", export_folder)
-        self.base, self.count, self.hardware = experiment, count, hardware
-        self.folder = runs_folder() if folder is None else Path(folder)
-        self.session: Session | None = None
-        # The thread that trains redraws the panel, too.
-        self._lock = threading.RLock()
+        super().__init__(f"{experiment.name}_sweep", export_folder, folder=folder, hardware=hardware)
+        self.base, self.count = experiment, count
         self._stem = functools.cache(self._stem_of)
         self._maps: dict[tuple[Measure, Cell], Drawn] = {}
         self._curves: dict[tuple[str, ...], Drawn] = {}
@@ -101,10 +92,6 @@ class SweepMap(Panel):
         self.lam = value_slider("λ", [*students["lam"], *(lam for lam, _ in self.grid)], own[0], zero="0 (KD)")
         self.tau = value_slider("τ", [*students["tau"], *(tau for _, tau in self.grid)], own[1])
         self.seed = widgets.Dropdown(description="Seed", options=self._seeds(own), layout=widgets.Layout(width="160px"))
-        self.train_button = widgets.Button(description="Train", icon="play", button_style="primary")
-        self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
-        self.progress = widgets.IntProgress(description="Steps", value=0, max=1)
-        self.time_left = widgets.Label()
         self.curves, self.explanations = (
             widgets.Image(format="png", layout=widgets.Layout(width=self.image.layout.width, max_width="100%"))
             for _ in range(2)
@@ -113,8 +100,6 @@ class SweepMap(Panel):
             control.observe(self._pick, "value")
         for control in (self.measure, self.seed):
             control.observe(self._draw, "value")
-        self.train_button.on_click(self._train)
-        self.stop_button.on_click(self._stop)
         self.arrange(
             [self.measure, self.export_button],
             [self.lam, self.tau, self.seed],
@@ -134,10 +119,6 @@ class SweepMap(Panel):
     def run(self) -> Run:
         """The run that the controls name, finished or not."""
         return self._run((self.lam.value, self.tau.value), self.seed.value)
-
-    def wait(self, timeout: float | None = None) -> Run | None:
-        """Wait for the training that was started last; its error is raised here."""
-        return None if self.session is None else self.session.wait(timeout)
 
     def _experiment(self, cell: Cell, seed: int) -> Experiment:
         lam, tau = cell
@@ -178,20 +159,18 @@ class SweepMap(Panel):
         with self._lock:
             seeds = self._seeds((self.lam.value, self.tau.value))
             if list(self.seed.options) != seeds:
-                self.seed.options = seeds
+                with unheard(self._draw, self.seed):
+                    self.seed.options = seeds
             self._draw(None)
 
     @shows_errors
     def _draw(self, _: Any) -> None:
         with self._lock:
             session, experiment, here = self.session, self.experiment, self.run
-            training = session is not None and session.running
             status = here.status
             if status == "done" and not self.results["run"].eq(here.folder.name).any():
                 self._read_again()  # somebody else has finished it
-            self.train_button.disabled = training or status in ("done", "running")
-            self.train_button.description = "Resume" if status in ("stopped", "failed") else "Train"
-            self.stop_button.disabled = not training
+            self.offer(status)
             self.export_name = f"sweep_{experiment.family}_{self.measure.value.metric}_{self.measure.value.group}"
             self.show(*self._map())
             if status == "done":
@@ -200,8 +179,8 @@ class SweepMap(Panel):
                 if here.folder.name not in self._explanations:
                     _put(self.explanations, b"")  # those of another student must not stay if these fail
                 _put(self.explanations, self._explanations_of(here)[2])
-            elif session is not None and training and session.experiment == experiment:
-                self._show_training(session)
+            elif session is not None and session.running and session.experiment == experiment:
+                self.show_training(session)
             else:
                 _put(self.curves, b"")
                 _put(self.explanations, b"")
@@ -249,43 +228,10 @@ class SweepMap(Panel):
         said = f"{measure.text(own.mean())} {measure.unit}".rstrip() if len(own) else "not measured"
         return f"{_label(experiment)}: {measure.title} {said}. Run {here.folder.name}."
 
-    @shows_errors
-    def _train(self, _: Any) -> None:
-        with self._lock:
-            if self.session is not None and self.session.running:
-                return
-            self.last_error = None
-            self.session = Session(self.experiment, folder=self.folder, hardware=self.hardware, on_change=self._follow)
-            self.train_button.disabled, self.stop_button.disabled = True, False
-            self.progress.value = 0
-            self.say(f"{self.session.title}: starting ...")
-            self.session.start()
-
-    @shows_errors
-    def _stop(self, _: Any) -> None:
-        if self.session is not None and self.session.running:
-            self.session.stop()
-            self.time_left.value = "saving and stopping ..."
-
-    @shows_errors
-    def _follow(self, session: Session) -> None:
-        """On the training thread: new measures, or the end."""
-        with self._lock:
-            self.progress.max, self.progress.value = max(1, session.total_steps), session.step
-            if session.running:
-                left = session.seconds_left
-                rest = f", about {left:.0f} s left" if left is not None else ""
-                self.time_left.value = f"step {session.step} of {session.total_steps}{rest}"
-                if session.experiment == self.experiment:
-                    self._show_training(session)
-                return
-            self.time_left.value = ""
-            self._read_again()
-            self._pick(None)
-            if isinstance(session.error, Exception):
-                self.show_error(session.error)
-
-    def _show_training(self, session: Session) -> None:
+    def show_training(self, session: Session) -> None:
+        """See `TrainingPanel.show_training`; another student that is picked stays in the picture."""
+        if session.experiment != self.experiment:
+            return
         self.say(f"{session.title}: training ...")
         curves = {}
         if len(session.rows):
@@ -293,14 +239,20 @@ class SweepMap(Panel):
         _put(self.curves, _drawn_curves(curves, session.experiment)[2] if curves else b"")
         _put(self.explanations, b"")
 
+    def show_end(self, session: Session) -> None:
+        """See `TrainingPanel.show_end`."""
+        self._read_again()
+        self._pick(None)
+
     def _read_again(self) -> None:
         """Finished runs join the map."""
         self.results = self._finished()
         self._maps.clear()
         if list(self.measure.options) != (measures := self._measures()):
             chosen = self.measure.value
-            self.measure.options = measures
-            self.measure.value = chosen if chosen in dict(measures).values() else measures[0][1]
+            with unheard(self._draw, self.measure):
+                self.measure.options = measures
+                self.measure.value = chosen if chosen in dict(measures).values() else measures[0][1]
 
     @shows_errors
     def _export(self, _: Any) -> None:

@@ -22,8 +22,8 @@ from e2kd_lab.runs import Run
 from e2kd_lab.session import Session
 from e2kd_lab.training import Hardware
 from e2kd_lab.training.method import uses_lam, uses_tau
-from e2kd_lab.widgets.panel import Panel, by_family, family_switch, shows_errors, value_slider
-from e2kd_lab.workspace import runs_folder
+from e2kd_lab.widgets.panel import by_family, family_switch, shows_errors, unheard, value_slider
+from e2kd_lab.widgets.training_panel import TrainingPanel
 
 LAMBDAS = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0)
 TAUS = (1.0, 2.0, 5.0, 10.0)
@@ -31,7 +31,7 @@ _EXAMPLES = 8
 _JOINED = 3  # runs that were trained here and stay in the picture
 
 
-class TrainLab(Panel):
+class TrainLab(TrainingPanel):
     """Method, lambda, tau, epochs and seed; the run that they name is shown, or trained on request.
 
     e2KD with lambda = 0 is plain KD. A run that exists is drawn at once; a missing one waits for the button and then
@@ -59,12 +59,8 @@ class TrainLab(Panel):
         The test image whose explanation is shown.
     explanation : ipywidgets.Image
         That image, explained by the teacher and by the network that the controls name.
-    train_button, stop_button : ipywidgets.Button
-        Train or resume the run; save its state and stop.
-    progress : ipywidgets.IntProgress
-        Steps done.
-    session : Session or None
-        The training that was started last.
+    train_button, stop_button, progress, time_left, session
+        See `TrainingPanel`.
     """
 
     def __init__(
@@ -78,10 +74,8 @@ class TrainLab(Panel):
         export_folder: Path | str = "exports",
     ) -> None:
         experiment, self.bases = by_family(experiments)
-        super().__init__(f"{experiment.name}_curves", export_folder)
-        self.hardware, self.lambdas = hardware, lambdas
-        self.folder = runs_folder() if folder is None else Path(folder)
-        self.session: Session | None = None
+        super().__init__(f"{experiment.name}_curves", export_folder, folder=folder, hardware=hardware)
+        self.lambdas = lambdas
         self._examples = functools.cache(lambda family: examples_of(self.bases[family], _EXAMPLES))
         self._joined: dict[str, tuple[Experiment, pd.DataFrame]] = {}
         self._teachers: dict[str, ExplainableModel] = {}
@@ -102,21 +96,16 @@ class TrainLab(Panel):
         )
         self.number = widgets.IntSlider(description="Image", min=1, max=_EXAMPLES, continuous_update=False)
         self.explanation = widgets.Image(format="png", layout=self.image.layout)
-        self.train_button = widgets.Button(description="Train", icon="play", button_style="primary")
-        self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
-        self.progress = widgets.IntProgress(description="Steps", value=0, max=1)
         self.family.observe(self._reset_epochs, "value")
         self.method.observe(self._offer_weights, "value")
         for control in (self.family, self.method, self.lam, self.tau, self.epochs, self.seed):
             control.observe(self._pick, "value")
         self.number.observe(self._explain, "value")
-        self.train_button.on_click(self._train)
-        self.stop_button.on_click(self._stop)
         self.arrange(
             [self.family, self.method],
             [self.lam, self.tau],
             [self.epochs, self.seed],
-            [self.train_button, self.stop_button, self.progress, self.export_button],
+            [self.train_button, self.stop_button, self.progress, self.export_button, self.time_left],
         )
         self.widget.children = [*self.widget.children, self.number, self.explanation]
         self._pick(None)
@@ -128,13 +117,10 @@ class TrainLab(Panel):
         values = {"lam": self.lam.value, "tau": self.tau.value, "epochs": self.epochs.value, "seed": self.seed.value}
         return self.bases[self.family.value].replace(method=method, **values)
 
-    def wait(self, timeout: float | None = None) -> Run | None:
-        """Wait for the training that was started last; its error is raised here."""
-        return None if self.session is None else self.session.wait(timeout)
-
     @shows_errors
     def _reset_epochs(self, _: Any) -> None:
-        self.epochs.value = self.bases[self.family.value].epochs
+        with unheard(self._pick, self.epochs):
+            self.epochs.value = self.bases[self.family.value].epochs
 
     @shows_errors
     def _offer_weights(self, _: Any) -> None:
@@ -142,44 +128,45 @@ class TrainLab(Panel):
         method, base = self.method.value, self.bases[self.family.value]
         weights = self.lambdas if method == "e2kd" else [experiment.lam for experiment in base.grid(method)]
         values = sorted({*weights, *([base.lam] if method == "e2kd" else [])})
-        self.lam.unobserve(self._pick, "value")  # one choice, one drawing
-        self.lam.options = [(f"{value:g}", value) for value in values]
-        self.lam.value = base.lam if method == "e2kd" else values[-1]
-        self.lam.observe(self._pick, "value")
+        with unheard(self._pick, self.lam):
+            self.lam.options = [(f"{value:g}", value) for value in values]
+            self.lam.value = base.lam if method == "e2kd" else values[-1]
         self.lam.disabled, self.tau.disabled = not uses_lam(method), not uses_tau(method)
 
     @shows_errors
     def _pick(self, _: Any) -> None:
-        if self.session is not None and self.session.running:
-            self._draw_session(self.session)
-            return
-        experiment = self.experiment
-        here = Run(self.folder / experiment.run_name())
-        status = here.status
-        self.train_button.disabled = status == "done"
-        self.train_button.description = "Resume" if status in ("stopped", "failed") else "Train"
-        self.progress.value = self.progress.max if status == "done" else 0
-        curves = self._comparison(experiment)
-        if status == "done":
-            curves[_label(experiment)] = (experiment.method, here.metrics())
-            self.say(f"{_label(experiment)}, seed {experiment.seed}: {_summary(here.results())}")
-        elif status == "failed":
-            self.say(f"{_label(experiment)}, seed {experiment.seed} failed: {here.error}")
-        else:
-            advice = "press Resume to go on" if status == "stopped" else "press Train"
-            self.say(
-                f"{_label(experiment)}, {experiment.epochs} epochs, seed {experiment.seed} has no result yet: {advice}."
-            )
-        self._draw(curves, experiment)
-        self._explain(None)
+        with self._lock:
+            if self.session is not None and self.session.running:
+                self.show_training(self.session)
+                return
+            experiment = self.experiment
+            here = Run(self.folder / experiment.run_name())
+            status = here.status
+            self.offer(status)
+            self.progress.value = self.progress.max if status == "done" else 0
+            curves = self._comparison(experiment)
+            if status == "done":
+                curves[_label(experiment)] = (experiment.method, here.metrics())
+                self.say(f"{_label(experiment)}, seed {experiment.seed}: {_summary(here.results())}")
+            elif status == "failed":
+                self.say(f"{_label(experiment)}, seed {experiment.seed} failed: {here.error}")
+            else:
+                advice = {"stopped": "press Resume to go on", "running": "another process trains it"}
+                self.say(
+                    f"{_label(experiment)}, {experiment.epochs} epochs, seed {experiment.seed} has no result yet: "
+                    f"{advice.get(status, 'press Train')}."
+                )
+            self._draw(curves, experiment)
+            self._explain(None)
 
     @shows_errors
     def _explain(self, _: Any) -> None:
         """Explain the chosen image by the finished run; a training one does so itself."""
-        if self.session is not None and self.session.running:
-            return
-        here = Run(self.folder / self.experiment.run_name())
-        self._show_explanation(self.experiment, here.load_model() if here.status == "done" else None)
+        with self._lock:
+            if self.training:
+                return
+            here = Run(self.folder / self.experiment.run_name())
+            self._show_explanation(self.experiment, here.load_model() if here.status == "done" else None)
 
     def _show_explanation(self, experiment: Experiment, network: ExplainableModel | None) -> None:
         teacher = self._teacher(experiment)
@@ -201,53 +188,19 @@ class TrainLab(Panel):
                 return None
         return self._teachers[experiment.family]
 
-    @shows_errors
-    def _train(self, _: Any) -> None:
-        if self.session is not None and self.session.running:
-            return
-        self.last_error = None
-        self.session = Session(
-            self.experiment,
-            folder=self.folder,
-            hardware=self.hardware,
-            on_change=self._follow,
-            on_network=self._look,
-        )
-        self._lock_controls(True)
-        self.say(f"{self.session.title}: starting ...")
-        self.session.start()
+    def show_network(self, experiment: Experiment, network: ExplainableModel) -> None:
+        """See `TrainingPanel.show_network`: how it explains the chosen image by now."""
+        self._show_explanation(experiment, copy.deepcopy(network).cpu().eval())
 
-    @shows_errors
-    def _stop(self, _: Any) -> None:
-        if self.session is not None and self.session.running:
-            self.session.stop()
-            self.say(f"{self.session.title}: saving and stopping ...")
-
-    @shows_errors
-    def _follow(self, session: Session) -> None:
-        """On the training thread: new measures, or the end."""
-        if session.running:
-            self._draw_session(session)
-            return
-        self._lock_controls(False)
-        if isinstance(session.error, Exception):
-            self.show_error(session.error)
-            return
+    def show_end(self, session: Session) -> None:
+        """See `TrainingPanel.show_end`; a finished run joins the picture."""
         if session.run is not None and session.run.status == "done":
             self._joined[session.run.folder.name] = session.experiment, session.run.metrics()
         self._pick(None)
 
-    @shows_errors
-    def _look(self, session: Session, network: ExplainableModel) -> None:
-        """On the training thread: how the network explains the chosen image by now."""
-        if session.title == session.experiment.title:  # not its teacher
-            self._show_explanation(session.experiment, copy.deepcopy(network).cpu().eval())
-
-    def _draw_session(self, session: Session) -> None:
-        left = session.seconds_left
-        rest = f", about {left:.0f} s left" if left is not None else ""
-        self.progress.max, self.progress.value = max(1, session.total_steps), session.step
-        self.say(f"{session.title}: step {session.step} of {session.total_steps}{rest}")
+    def show_training(self, session: Session) -> None:
+        """See `TrainingPanel.show_training`; it is in the picture whatever the controls name."""
+        self.say(f"{session.title}: training ...")
         if len(session.rows):
             curves = self._comparison(session.experiment)
             curves[_label(session.experiment)] = (session.experiment.method, session.rows)
@@ -272,10 +225,6 @@ class TrainLab(Panel):
         parts += [f"tau{experiment.tau:g}"] if uses_tau(experiment.method) else []
         self.export_name = "_".join(["curves", *parts, f"s{experiment.seed}"])
         self.show(figure, pd.concat(data, ignore_index=True) if data else None)
-
-    def _lock_controls(self, training: bool) -> None:
-        self.train_button.disabled = training
-        self.stop_button.disabled = not training
 
 
 def _label(experiment: Experiment) -> str:

@@ -57,7 +57,7 @@ class WaterbirdsBars(Panel):
         self.show(waterbirds_bars(selected, group=self.group.value, zoom=self.zoom.value), shown)
         tried = results.query("status == 'done'").groupby("method")["run"].nunique()
         self.say(
-            "For each method and setting: the temperature and weight with the highest validation accuracy, out of "
+            "For each method and setting: the configuration with the highest validation accuracy, out of "
             + ", ".join(f"{count} {method}" for method, count in tried.items())
             + " runs. Dots are seeds."
         )

@@ -162,3 +162,64 @@ def test_each_way_to_store_says_what_it_costs_and_keeps():
     assert sizes["float32", 1] > sizes["float16", 1] > sizes["float16", 2] > sizes["float16", 4]
     with pytest.raises(DataError, match="cannot be reduced 3-fold"):
         FrozenSpec(teacher="t", data="d", view=16, channels=6, classes=3, reduction=3)
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ([[], *FILES[1:]], "is not the list"),
+        (["\ud800", *FILES[1:]], "is not the list"),
+        (FILES[:-1], "is not the list"),
+        (dict.fromkeys(FILES), "is not the list"),
+    ],
+)
+def test_another_list_of_files_is_refused(tmp_path, files, says):
+    freeze(tmp_path)
+    (tmp_path / "files.json").write_text(json.dumps(files))
+    with pytest.raises(DataError, match=rf"files\.json {says}"):
+        FrozenTeacher(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("classes", 4), ("channels", 3), ("view", 8), ("dtype", "float32"), ("reduction", 2)]
+)
+def test_arrays_that_the_manifest_does_not_describe_are_refused(tmp_path, field, value):
+    freeze(tmp_path)
+    manifest = json.loads((tmp_path / MANIFEST).read_text())
+    manifest["spec"][field] = value
+    (tmp_path / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match=r"\.npy holds float\d\d .*; expected float\d\d .*, as the manifest says"):
+        FrozenTeacher(tmp_path, verify=False)
+
+
+@pytest.mark.parametrize("value", ["16", None, True, 0, -16, 10**30, [16], 16.0])
+def test_sizes_that_are_no_sizes_name_the_manifest(tmp_path, value):
+    freeze(tmp_path)
+    manifest = json.loads((tmp_path / MANIFEST).read_text())
+    manifest["spec"]["view"] = value
+    (tmp_path / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match=r"manifest\.json: 'spec' is wrong \('view'"):
+        FrozenTeacher(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"(10, 3)", b"(" * 7),  # the parser's own error
+        (b"'<f4'", b"',f4'"),
+        (b"(10, 3)", b"(9999999999999999999999, 0)"),
+        (b"(10, 3)", b"()"),
+        (b"'<f4'", b"'|O8'"),
+        (b"\x93NUMPY", b"PK\x03\x04.."),
+    ],
+)
+def test_headers_of_arrays_that_make_no_sense_are_named(tmp_path, old, new):
+    freeze(tmp_path)
+    content = (tmp_path / LOGITS).read_bytes()
+    length = 10 + int.from_bytes(content[8:10], "little")
+    header = content[:length].replace(old, new)
+    header = header.rstrip()[: length - 1].ljust(length - 1) + b"\n"
+    (tmp_path / LOGITS).write_bytes(header + content[length:])
+    for use in (FrozenTeacher, lambda folder: FrozenWriter(folder, SPEC, FILES)):
+        with pytest.raises(DataError, match=r"logits\.npy (is damaged|holds)"):
+            use(tmp_path)

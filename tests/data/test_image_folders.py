@@ -9,6 +9,7 @@ from e2kd_lab.data.image_folders import (
     read_imagenet,
     read_sun397,
 )
+from e2kd_lab.data.images import read_image
 from e2kd_lab.errors import DataError
 
 
@@ -114,3 +115,26 @@ def test_too_few_images_are_named(imagenet):
         LabelledImages([])
     with pytest.raises(DataError, match="is no folder"):
         read_imagenet("/nowhere")
+
+
+def test_files_that_would_fill_the_memory_or_start_programs_are_refused(tmp_path):
+    Image.new("1", (12_000, 12_000)).save(tmp_path / "large.png")
+    assert (tmp_path / "large.png").stat().st_size < 100_000
+    with pytest.raises(DataError, match=r"large\.png has 12000x12000 pixels; expected at most 89 million"):
+        read_image(tmp_path / "large.png")
+    (tmp_path / "program.jpg").write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n"
+    )
+    assert Image.open(tmp_path / "program.jpg").format == "EPS"
+    with pytest.raises(DataError, match=r"program\.jpg is no image that can be decoded"):
+        read_image(tmp_path / "program.jpg")
+
+
+def test_a_listed_name_that_no_file_system_takes_is_named(tmp_path):
+    for name in ("Training_01.txt", "Testing_01.txt"):
+        (tmp_path / name).write_text(f"/a/abbey/{'x' * 300}.jpg\n")
+    with pytest.raises(DataError, match=r"Training_01\.txt, line 1: the image .*xxx\.jpg is not there"):
+        read_sun397(tmp_path)
+    for reader in (read_sun397, read_imagenet):
+        with pytest.raises(DataError, match=r"xxx (is no folder|has no Training)"):
+            reader(tmp_path / ("x" * 300))

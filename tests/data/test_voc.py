@@ -189,3 +189,15 @@ def test_check_decodes_every_image(write_voc):
     (folder / "JPEGImages" / "f.jpg").write_bytes(b"no image")
     with pytest.raises(DataError, match=r"f\.jpg is no image"):
         check_voc(folder)
+
+
+def test_an_id_that_no_file_system_takes_is_named(write_voc):
+    folder = write_voc()
+    (folder / "ImageSets" / "Main" / "train.txt").write_text("a\n" + "名" * 90 + "\n")  # 270 bytes
+    with pytest.raises(DataError, match=r"train\.txt, line 2: the annotation .*名\.xml is not there"):
+        read_voc(folder)
+    (folder / "ImageSets" / "Main" / "test.txt").write_text("名" * 90 + "\n")
+    (folder / "ImageSets" / "Main" / "train.txt").write_text("a\nb\n")
+    assert "test" not in read_voc(folder).splits
+    with pytest.raises(DataError, match="xxx is no folder"):
+        check_data(folder / ("x" * 300))

@@ -162,3 +162,32 @@ def test_every_split_of_the_embedded_set_is_read(minibirds):
         waterbirds = read_waterbirds(root)
         for split in SPLITS:
             assert len(waterbirds.split(split)) > 0
+
+
+def test_names_that_no_file_system_takes_are_named(write_waterbirds):
+    root = write_waterbirds()
+    edit(root, 3, 1, "x" * 300 + ".jpg")
+    with pytest.raises(DataError, match=r"metadata\.csv, line 3 \(img_id 2\): the image .*xxx\.jpg is not there"):
+        read_waterbirds(root)
+    for reader in (read_waterbirds, check_waterbirds):
+        with pytest.raises(DataError, match="xxx is no folder"):
+            reader(root / ("x" * 300))
+
+
+def test_a_message_stays_on_one_line_whatever_a_row_holds(write_waterbirds):
+    root = write_waterbirds()
+    path = root / "metadata.csv"
+    path.write_text(path.read_text().replace("\n2,", '\n"2\n\r\x1b[31m",').replace(",1,1,0,", ",5,1,0,"))
+    with pytest.raises(DataError, match=r"metadata\.csv, line \d+ ") as error:
+        read_waterbirds(root)
+    assert str(error.value).isprintable()
+
+
+def test_a_mask_of_another_size_is_named(write_waterbirds):
+    root = write_waterbirds(masks=True)
+    waterbirds = read_waterbirds(root)
+    record = next(record for record in waterbirds.records if record.split == "train")
+    assert waterbirds.split("train", masks=True)[0]["mask"].shape == (1, 20, 30)
+    Image.new("L", (31, 20)).save(waterbirds.mask_path(record))
+    with pytest.raises(DataError, match=r"Mask .*\.png has 31x20 pixels; expected its image's 30x20"):
+        waterbirds.split("train", masks=True)[0]

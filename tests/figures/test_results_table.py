@@ -148,13 +148,6 @@ def test_the_smoke_test_counts_only_alone():
     assert set(smoke["column"]) == {"50 shots"}
 
 
-def test_several_runs_of_one_seed_are_told_apart_from_seeds():
-    twice = runs({("10-shots", "kd"): [20.0, 22.0]})
-    again = twice.assign(run=twice["run"] + "-other-recipe")
-    kd = cell(results_cells(pd.concat([twice, again]), "table1"), source=LAB, metric="accuracy")
-    assert (kd["n"], kd["seeds"]) == (4, 2)
-
-
 @pytest.mark.parametrize(
     ("table", "group", "accuracy"), [("figureB1", "in_distribution", 98.8), ("figureB2", "out_of_distribution", 55.2)]
 )
@@ -273,13 +266,38 @@ def test_special_characters_are_escaped():
     )
 
 
-def test_mixed_runs_are_marked_and_explained():
-    twice = runs({("10-shots", "kd"): [20.0, 22.0]})
-    mixed = results_cells(pd.concat([twice, twice.assign(run=twice["run"] + "-other-recipe")]), "table1")
+def test_a_cell_shows_the_runs_of_one_configuration():
+    first, other = runs({("10-shots", "kd"): [20.0, 22.0]}), runs({("10-shots", "kd"): [50.0, 52.0, 54.0]}, tau=2.0)
+    same_values = other.assign(tau=1.0)  # another recipe at the same temperature
+    kd = cell(results_cells(pd.concat([first, same_values]), "table1"), source=LAB, method="kd", metric="accuracy")
+    assert (kd["mean"], kd["n"], kd["seeds"], kd["tried"]) == (52.0, 3, 3, 2)  # equal by validation, but more seeds
+    better = pd.concat([first.assign(value=first["value"].where(first["split"] == "test", 51.0)), same_values])
+    kd = cell(results_cells(better, "table1"), source=LAB, method="kd", metric="accuracy")
+    assert (kd["mean"], kd["n"], kd["seeds"], kd["tried"]) == (21.0, 2, 2, 2)
+    assert kd["runs"] == tuple(sorted(first["run"].unique()))
+
+
+def test_a_mean_of_several_teachers_is_marked_and_explained():
+    students = runs({("10-shots", "kd"): [20.0], ("10-shots", "e2kd"): [30.0], ("base", "teacher"): [90.0]})
+    another = students[students["method"] == "teacher"].assign(run="teacher-of-another-kind", value=80.0)
+    taught = students["teacher"].where(students["method"] != "kd", "teacher-of-another-kind")
+    mixed = results_cells(pd.concat([students.assign(teacher=taught), another]), "table1")
     for write, mark in ((table_html, "†"), (table_markdown, "†"), (table_latex, r"$^\dagger$")):
-        assert "(n = 4)" + mark in re.sub(r"</?small>", "", write(mixed, "table1"))
-        assert "Several runs of one seed" in write(mixed, "table1")
-        assert mark not in write(results_cells(twice, "table1"), "table1")
+        assert re.sub(r"</?small>", "", write(mixed, "table1")).count("(n = 2)" + mark) == 1
+        assert "Mean of several teachers" in write(mixed, "table1")
+        assert mark not in write(results_cells(students, "table1"), "table1")
+
+
+def test_baselines_of_a_frozen_and_of_a_live_teacher_are_not_mixed():
+    live = runs({("10-shots", "baseline"): [40.0]}, experiment="imagenet_bcos_densenet", family="bcos")
+    frozen = runs(
+        {("10-shots", "baseline"): [60.0], ("40-shots", "baseline"): [70.0], ("10-shots", "kd"): [50.0]},
+        experiment="imagenet_frozen",
+        family="bcos",
+    )
+    cells = results_cells(pd.concat([live, frozen]), "table3").query("source != 'paper' and metric == 'accuracy'")
+    found = cells.set_index(["column_here", "method"])["mean"].to_dict()
+    assert found == {("10 shots", "baseline"): 40, ("40 shots", "baseline"): 70, ("10 shots", "kd_frozen"): 50}
 
 
 @pytest.mark.parametrize("write", [table_html, table_latex, table_markdown, table_csv])

@@ -1,10 +1,16 @@
+import io
 import pickle
+import re
+import sys
+import warnings
+import zipfile
 
 import pytest
 import torch
 from torchvision.models import DenseNet169_Weights, ResNet18_Weights
 
 from e2kd_lab import build_model
+from e2kd_lab.cli import main
 from e2kd_lab.errors import CheckpointError
 from e2kd_lab.models.checkpoints import load_weights, weights_fingerprint
 
@@ -68,26 +74,97 @@ def test_lists_the_first_keys_that_do_not_fit(tmp_path):
 
 
 class Malicious:
+    """Unpickled without care it makes a file, which stands for anything else."""
+
     def __reduce__(self):
         return (open, ("was-executed", "w"))
 
 
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (pickle.dumps({"model": Malicious()}), "refused because loading them could run code"),
-        (b"", "cannot be read|damaged"),
-        (b"\x80\x02garbage", "cannot be read|damaged"),
-        (b"not a checkpoint at all", "cannot be read|damaged"),
-    ],
-    ids=["malicious", "empty", "garbage", "text"],
-)
-def test_refuses_foreign_and_malicious_files(tmp_path, monkeypatch, content, says):
+@pytest.mark.parametrize("command", [None, "evaluate", "train"])
+@pytest.mark.parametrize("content", [Malicious(), {"model": {"a": [{"b": Malicious()}]}}], ids=["bare", "nested"])
+@pytest.mark.parametrize("form", ["zip", "legacy", "pickle"])
+def test_what_a_file_says_is_never_executed(tmp_path, monkeypatch, capsys, workspace, command, content, form):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "bad.pt").write_bytes(content)
-    with pytest.raises(CheckpointError, match=says):
-        build_model("resnet_mini", 2, weights="bad.pt")
+    if form == "pickle":
+        (tmp_path / "bad.pt").write_bytes(pickle.dumps(content))
+    else:
+        torch.save(content, "bad.pt", _use_new_zipfile_serialization=form == "zip")
+    assert _sentence_about("bad.pt", command, monkeypatch, capsys).startswith(
+        "bad.pt is damaged or holds Python objects"
+    )
     assert not (tmp_path / "was-executed").exists()
+    torch.load("bad.pt", weights_only=False) if form != "pickle" else pickle.loads((tmp_path / "bad.pt").read_bytes())
+    assert (tmp_path / "was-executed").exists()  # so it would have been
+
+
+def _other_dtype(state, convert):
+    return {key: convert(value) if value.is_floating_point() else value for key, value in state.items()}
+
+
+@pytest.mark.parametrize("command", [None, "evaluate", "train"])
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda whole: b"", "cannot be read"),
+        (lambda whole: whole[: len(whole) // 2], "cannot be read"),
+        (lambda whole: b"not a checkpoint at all", "cannot be read|damaged"),
+        (lambda whole: b"\x80\x02.", "cannot be read"),  # a stack with nothing on it
+        (lambda whole: b"\x80\x02X\xff", "cannot be read|damaged"),  # a text that ends within its length
+        (lambda whole: b"\x80\x02garbage", "cannot be read|damaged"),
+        (lambda whole: _compressed(10_000_000), "unpacks to 10.0 MB, more than four times its size"),
+        (lambda whole: _saved([1, 2]), "holds no state dict"),
+        (lambda whole: _saved({1: torch.ones(2)}), "holds no state dict"),
+        (lambda whole: _saved({"model": {**_state(), "a\nb": torch.ones(2)}}), "'a b' is not in the model"),
+        (lambda whole: _saved(build_model("bcos_resnet_mini", 2).state_dict()), "is missing"),
+        (lambda whole: _saved(_other_dtype(_state(), torch.Tensor.cfloat)), "of torch.complex64, expected plain real"),
+        (lambda whole: _saved(_other_dtype(_state(), torch.Tensor.to_sparse)), "torch.sparse_coo of torch.float32"),
+    ],
+)
+def test_damaged_and_foreign_files_are_a_sentence(tmp_path, monkeypatch, capsys, workspace, command, make, says):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.pt").write_bytes(make(_saved(_state())))
+    sentence = _sentence_about("bad.pt", command, monkeypatch, capsys)
+    assert sentence.startswith("bad.pt")
+    assert re.search(says, sentence)
+    assert sentence.isprintable()
+
+
+def test_half_precision_is_not_foreign(tmp_path):
+    (tmp_path / "half.pt").write_bytes(_saved(_other_dtype(_state(), torch.Tensor.half)))
+    assert build_model("resnet_mini", 2, weights=str(tmp_path / "half.pt")).conv1.weight.dtype == torch.float32
+
+
+def _state():
+    torch.manual_seed(0)
+    return build_model("resnet_mini", 2).state_dict()
+
+
+def _saved(content):
+    file = io.BytesIO()
+    torch.save(content, file)
+    return file.getvalue()
+
+
+def _compressed(size):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(size))
+    return file.getvalue()
+
+
+def _sentence_about(file, command, monkeypatch, capsys):
+    """What is said about a file: by `build_model`, or by a command as its only line on standard error."""
+    if command is None:
+        with pytest.raises(CheckpointError) as error:
+            build_model("resnet_mini", 2, weights=file)
+        return str(error.value)
+    arguments = {"evaluate": ["evaluate", file], "train": ["train", "waterbirds", "--teacher", file, "--runs", "runs"]}
+    monkeypatch.setattr(sys, "argv", ["e2kd-lab", *arguments[command], "--scale", "smoke"])
+    with warnings.catch_warnings(action="ignore"), pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 1
+    assert capsys.readouterr().err.count("Traceback") == 0
+    return str(end.value.__context__)
 
 
 def test_refuses_truncated_and_missing_files(tmp_path):

@@ -120,3 +120,54 @@ def test_refuses_what_does_not_exist(pair):
         Method("kd", pair[0])
     with pytest.raises(ExperimentError, match="tau = 0"):
         Method("kd", *pair, tau=0)
+
+
+@pytest.mark.parametrize("family", ["", "bcos_"])
+def test_explanations_on_some_steps_are_kd_on_the_others_and_the_same_on_average(family):
+    torch.manual_seed(0)
+    student, teacher = (build_model(f"{family}resnet_mini", 3).double() for _ in range(2))
+    images, labels = torch.rand(6, 3, 16, 16, dtype=torch.float64), torch.zeros(6).long()
+
+    def gradient(step, **values):
+        method = Method(values.pop("name", "e2kd"), student, teacher, lam=2.0, **values).eval()
+        losses = method(images, labels, step=step)
+        return losses, torch.autograd.grad(losses["loss"], next(student.parameters()))[0]
+
+    always, never = gradient(0), gradient(0, name="kd")
+    some = [gradient(step, explain_every=3) for step in range(6)]
+    for step in (1, 2, 4, 5):
+        torch.testing.assert_close(some[step][1], never[1], rtol=0, atol=0)
+        assert "explanation_loss" not in some[step][0]
+    torch.testing.assert_close(sum(gradient for _, gradient in some) / 6, always[1])
+    mean = sum(losses.get("explanation_loss", 0) for losses, _ in some) / 6
+    torch.testing.assert_close(mean, always[0]["explanation_loss"])
+
+
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize("family", ["", "bcos_"])
+def test_a_part_of_the_batch_is_explained_and_all_of_it_is_distilled(family, live):
+    torch.manual_seed(0)
+    student, teacher = (build_model(f"{family}resnet_mini", 3).double() for _ in range(2))
+    images, labels = torch.rand(6, 3, 16, 16, dtype=torch.float64), torch.zeros(6).long()
+    known = explain(teacher.eval(), images)
+    frozen = None if live else (known.logits, known.maps)
+    whole, first = (
+        Method("e2kd", student, teacher, lam=2.0).eval()(part, labels, None if live else (logits, maps))
+        for part, logits, maps in ((images, known.logits, known.maps), (images[:2], known.logits[:2], known.maps[:2]))
+    )
+    part = Method("e2kd", student, teacher, lam=2.0, explain_part=0.3).eval()(images, labels, frozen)
+    # In evaluation mode images do not see each other.
+    torch.testing.assert_close(part["kd_loss"], whole["kd_loss"])
+    torch.testing.assert_close(part["explanation_loss"], first["explanation_loss"])
+    torch.testing.assert_close(part["loss"], part["kd_loss"] + 2 * part["explanation_loss"])
+    least = Method("e2kd", student, teacher, lam=2.0, explain_part=1e-6).eval()(images, labels, frozen)
+    assert least["explanation_loss"] > 0  # of one image
+
+
+def test_refuses_shares_that_leave_nothing():
+    pair = build_model("resnet_mini", 2), build_model("resnet_mini", 2)
+    with pytest.raises(ExperimentError, match="'explain_every' is 0; expected at least 1"):
+        Method("e2kd", *pair, explain_every=0)
+    for share in (0.0, 1.1, float("nan")):
+        with pytest.raises(ExperimentError, match="'explain_part' is"):
+            Method("e2kd", *pair, explain_part=share)

@@ -1,5 +1,6 @@
 """Evaluation of images with several classes, against straightforward loops and torchmetrics."""
 
+import pandas as pd
 import pytest
 import torch
 import torchmetrics
@@ -86,3 +87,22 @@ def test_rows_are_images_by_classes_and_batches_do_not_matter(networks):
 def test_a_network_without_a_teacher_is_measured_alone(networks):
     measured = multilabel_measures(multilabel_outcomes(networks[0], None, Noise()))
     assert list(measured["metric"]) == ["f1", "epg", "iou"]
+
+
+def test_every_class_present_is_compared_on_request(networks):
+    student, teacher = networks
+    data = Noise()
+    table = multilabel_outcomes(student, teacher, data, batch_size=3, every_class=True)
+    plain = multilabel_outcomes(student, teacher, data, batch_size=3)
+    pd.testing.assert_frame_equal(table.drop(columns="class_cosine"), plain)
+    images, present = data.images.float() / 255, data.labels.nonzero()
+    expected = [
+        explanation_cosine(*(lab.explain(net, images[[n]], torch.tensor([c])).maps for net in networks)).item()
+        for n, c in present.tolist()
+    ]
+    assert table.loc[table["label"], "class_cosine"].tolist() == pytest.approx(expected, abs=1e-5)
+    assert table.loc[~table["label"], "class_cosine"].isna().all()
+    top = table[table["label"] & table["teacher_top"]]
+    assert len(top)
+    assert top["class_cosine"].tolist() == pytest.approx(top["explanation_cosine"].tolist(), abs=1e-5)
+    assert "class_cosine" not in multilabel_outcomes(student, None, data, every_class=True)

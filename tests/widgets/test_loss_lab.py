@@ -101,7 +101,7 @@ def test_controls_without_a_choice_are_not_shown(images):
     panel = LossLab(pair, images)
     assert panel.view.layout.display == panel.student.layout.display == "none"
     assert [label for label, _ in panel.number.options] == ["1", "2", "3", "4"]
-    assert LossLab(networks("bcos_"), images, multilabel=True).view.layout.display is None
+    assert LossLab(networks("bcos_"), images, multilabel=True).view.layout.display == "flex"
 
 
 def test_a_dead_map_is_named(images):

@@ -40,6 +40,19 @@ def test_a_table_is_chosen_and_every_number_lists_its_runs(results, tiny):
     assert panel.last_error is None
 
 
+def test_the_list_of_runs_tells_from_how_many_configurations_they_were_chosen(results, tiny):
+    kd = results[results["run"] == tiny.replace(method="kd").run_name()]
+    worse = kd.assign(run="waterbirds-smoke-kd-00000000-s7", seed=7, value=kd["value"] - 1000)
+    panel = ResultsTable(pd.concat([results, worse]), "figureB2")
+    panel.row.value = (0, "kd")
+    assert "chosen by validation from 2 configurations" in panel.runs.value
+    assert tiny.replace(method="kd").run_name() in panel.runs.value
+    assert "s7" not in panel.runs.value
+    panel.row.value = (0, "e2kd")
+    assert "chosen by" not in panel.runs.value
+    assert panel.last_error is None
+
+
 def test_the_text_follows_the_format_and_all_are_exported(results, tmp_path):
     panel = ResultsTable(results, "figureB2", export_folder=tmp_path)
     writers = {"LaTeX": ("tex", table_latex), "Markdown": ("md", table_markdown), "CSV": ("csv", table_csv)}

@@ -91,7 +91,7 @@ def test_a_missing_cell_is_trained_and_joins_the_map(tiny, runs):
     assert panel.last_error is None
 
 
-def test_seeds_of_a_cell_are_averaged_and_can_be_picked(tiny, runs):
+def test_seeds_of_a_cell_are_averaged_and_can_be_picked(tiny, runs, monkeypatch):
     student = tiny.replace(method="kd", seed=1)
     lab.run(student, folder=runs, progress=False)
     panel = SweepMap(tiny, folder=runs)
@@ -99,8 +99,11 @@ def test_seeds_of_a_cell_are_averaged_and_can_be_picked(tiny, runs):
     panel.seed.value = 1
     assert panel.run.folder.name == student.run_name()
     assert student.run_name() in panel.message.value
+    drawn, show = [], panel.show
+    monkeypatch.setattr(panel, "show", lambda *values: (drawn.append(panel.run), show(*values)))
     panel.lam.value = 1.0
     assert panel.seed.options == (tiny.seed,)  # the one to train
+    assert drawn == [panel.run]  # once
     assert panel.last_error is None
 
 

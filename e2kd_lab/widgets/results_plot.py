@@ -1,4 +1,4 @@
-"""One of the paper's tables beside what was measured here."""
+"""One of the paper's tables beside what was measured here, as curves or bars."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from e2kd_lab.figures import beside_paper, figure_bytes, method_bars, shot_curves
 from e2kd_lab.figures.style import METHOD_ORDER, METHOD_TITLES
 from e2kd_lab.runs import select_by_validation
-from e2kd_lab.widgets.panel import Panel, shows_errors
+from e2kd_lab.widgets.panel import Panel, shows_errors, switch
 
 
-class PaperTable(Panel):
+class ResultsPlot(Panel):
     """Accuracy and agreement of the methods, in the paper and here, and e2KD's gain over KD (Tables 1 to 3, 5, B1).
 
     Parameters
@@ -47,13 +47,9 @@ class PaperTable(Panel):
         self.rows = beside_paper(select_by_validation(results), table)
         self._drawn: dict[tuple[str, int, tuple[str, ...]], tuple[Figure, pd.DataFrame, bytes]] = {}
         places = self.rows.groupby("place")["column"].unique()
-        self.view = widgets.ToggleButtons(
-            description="View",
-            options=[("Curves", "curves"), ("Bars", "bars")],
-            value="curves" if len(places) > 2 else "bars",
-            style={"button_width": "80px"},
-            layout=widgets.Layout(width="max-content", display=None if len(places) > 2 else "none"),
-        )
+        many = len(places) > 2
+        options = [("Curves", "curves"), ("Bars", "bars")]
+        self.view = switch("View", options, width=80, shown=many, value="curves" if many else "bars")
         self.shots = widgets.SelectionSlider(
             description="Data",
             options=[(" / ".join(columns), place) for place, columns in places.items()],
@@ -98,6 +94,6 @@ class PaperTable(Panel):
         self.show(*self._picture(self.view.value, place, methods))
         done = self.results.query("status == 'done' and method != 'teacher'")
         self.say(
-            f"{done['run'].nunique()} finished runs. For each method and column: the temperature and weight with the "
-            "highest validation accuracy; bands and dots are seeds."
+            f"{done['run'].nunique()} finished runs. For each method and column: the temperature, weight and recipe "
+            "with the highest validation accuracy; bands and dots are seeds."
         )

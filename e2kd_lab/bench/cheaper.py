@@ -1,0 +1,70 @@
+"""What a training step of one method costs in units of another's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+
+from e2kd_lab.bench.pairs import Pair, optimizer_of, step_of
+from e2kd_lab.bench.timing import take_turns
+from e2kd_lab.experiments import Experiment
+from e2kd_lab.training.layout import lay_out
+from e2kd_lab.training.method import Method
+
+
+def relative_step_costs(
+    experiments: Sequence[Experiment], *, repeats: int = 9, device: torch.device | str = "cpu"
+) -> list[float]:
+    """Time of an average training step of each experiment, divided by that of the first one.
+
+    Parameters
+    ----------
+    experiments : sequence of Experiment
+        Of one pair of networks, image size and batch size, with methods ``baseline``, ``kd`` or ``e2kd``. Only shapes
+        count, so that no data are read and nothing needs to be trained.
+    repeats : int
+        Rounds, in which all take turns (see `e2kd_lab.bench.timing.take_turns`).
+    device : torch.device or str
+        Where to compute.
+
+    Returns
+    -------
+    list of float
+        Medians over the rounds, the first one 1.
+    """
+    device = torch.device(device)
+    first = experiments[0]
+    pair = Pair(first.teacher, first.student, first.num_classes, first.image_size, first.batch_size)
+    teacher, student = pair.build(device)
+    images, labels = pair.images_and_labels(device)
+    images = images.contiguous(memory_format=torch.channels_last)
+    for model in (teacher, student):
+        lay_out(model, pair.size, device)
+    optimizer = optimizer_of(student)
+    contestants: dict[str, Callable[[], object]] = {}
+    for number, experiment in enumerate(experiments):
+        method = Method(
+            experiment.method,
+            student,
+            teacher,
+            lam=experiment.lam,
+            tau=experiment.tau,
+            explain_every=experiment.explain_every,
+            explain_part=experiment.explain_part,
+        ).train()
+        # A whole period, so that explained and other steps weigh as in training.
+        steps = [
+            step_of(method, optimizer, images, labels, None, None, step) for step in range(experiment.explain_every)
+        ]
+        contestants[str(number)] = partial(_one_after_the_other, steps)
+    periods = np.array([experiment.explain_every for experiment in experiments])
+    seconds = np.array(list(take_turns(contestants, repeats, device).values())) / periods[:, None]
+    return [float(cost) for cost in np.median(seconds / seconds[0], axis=1)]
+
+
+def _one_after_the_other(steps: Sequence[Callable[[], object]]) -> None:
+    for step in steps:
+        step()

@@ -1,0 +1,39 @@
+"""Fields of an experiment given as text, as the command line has them: ``lr=0.01``."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from typing import Any
+
+from e2kd_lab.errors import ExperimentError, shown
+
+
+def assigned(assignments: Iterable[str]) -> dict[str, Any]:
+    """Fields and values of assignments such as ``image_size=64`` or ``student=resnet_mini``.
+
+    Parameters
+    ----------
+    assignments : iterable of str
+        Of the form ``field=value``; a value that is no Python literal is text.
+
+    Raises
+    ------
+    ExperimentError
+        If an assignment has no ``=``.
+    """
+    values = {}
+    for assignment in assignments:
+        field, equals, text = assignment.partition("=")
+        if not equals:
+            raise ExperimentError(f"--set {shown(assignment)} has no '='; expected field=value.")
+        values[field] = _literal(text)
+    return values
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        # Besides what is no literal: a list as the key of a dictionary, and brackets in brackets without end.
+        return text

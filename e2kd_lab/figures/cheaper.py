@@ -1,0 +1,82 @@
+"""What cheaper explanations cost in fidelity: e2KD with explanations on some steps, or of some images."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from e2kd_lab.figures.style import FAMILY_TITLES, METHOD_COLOURS, METHOD_TITLES, TEXT_WIDTH, new_figure, styled
+
+_METRICS = {"agreement": "agreement (%)", "explanation_cosine": "explanation cosine"}
+_OPTIONS = {"every": ("o", "on every k-th step"), "part": ("s", "of a part of each batch")}
+
+
+def cheaper_explanations(rows: pd.DataFrame, *, title: str = "") -> Figure:
+    """Fidelity against the cost of a training step, from KD to e2KD.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        A row a run: ``family``; ``option`` (``kd``, ``e2kd``, ``every`` or ``part``); ``label`` (beside its point);
+        ``share`` of images that are explained, 0 for KD and 1 for e2KD, by which points are joined;
+        ``cost`` (of a step, in units of a KD step); ``agreement`` in percent and ``explanation_cosine``. Runs of the
+        same family, option and label are averaged.
+    title : str
+        Over the figure.
+
+    Returns
+    -------
+    Figure
+        A column a family, a row a measure; a line for each option, which begins at KD and ends at full e2KD.
+    """
+    means = rows.groupby(["family", "option", "label"], as_index=False)[["share", "cost", *_METRICS]].mean()
+    families = [family for family in FAMILY_TITLES if family in set(means["family"])]
+    with styled():
+        figure = new_figure(TEXT_WIDTH, 3.6)
+        axes = figure.subplots(len(_METRICS), len(families), squeeze=False, sharex="col", sharey="row")
+        for column, family in enumerate(families):
+            for row, metric in enumerate(_METRICS):
+                _lines(axes[row, column], means[means["family"] == family], metric)
+            axes[0, column].set_title(FAMILY_TITLES[family])
+            axes[-1, column].set_xlabel("time of a step / time of a KD step")
+        for row, name in enumerate(_METRICS.values()):
+            axes[row, 0].set_ylabel(name)
+        figure.legend(handles=_legend(), loc="outside lower center", ncols=4, fontsize=6.5)
+        if title:
+            figure.suptitle(title, fontsize=8)
+    return figure
+
+
+def _lines(axis: Axes, means: pd.DataFrame, metric: str) -> None:
+    colour = METHOD_COLOURS["e2kd"]
+    ends = means[means["option"].isin(["kd", "e2kd"])]
+    for number, (option, (marker, _)) in enumerate(_OPTIONS.items()):
+        own = means[means["option"] == option]
+        if own.empty:
+            continue
+        line = pd.concat([own, ends]).sort_values("share")
+        axis.plot(line["cost"], line[metric], "-" if number == 0 else "--", color=colour, linewidth=0.9)
+        axis.plot(own["cost"], own[metric], marker, color=colour, markersize=4)
+        for cost, value, label in own[["cost", metric, "label"]].itertuples(index=False):
+            offset, side = ((3, -7), "left") if number == 0 else ((-3, 4), "right")
+            axis.annotate(label, (cost, value), offset, textcoords="offset points", ha=side, fontsize=5.5)
+    for method in ("kd", "e2kd"):
+        point = ends[ends["option"] == method]
+        axis.plot(point["cost"], point[metric], "D", color=METHOD_COLOURS[method], markersize=5)
+    axis.margins(x=0.14, y=0.18)
+
+
+def _legend() -> list[Line2D]:
+    handles = [
+        Line2D([], [], linestyle="", marker="D", color=METHOD_COLOURS[method], label=METHOD_TITLES[method])
+        for method in ("kd", "e2kd")
+    ]
+    colour = METHOD_COLOURS["e2kd"]
+    for number, (marker, name) in enumerate(_OPTIONS.values()):
+        style: Literal["-", "--"] = "--" if number else "-"
+        handles.append(Line2D([], [], linestyle=style, marker=marker, color=colour, markersize=4, label=name))
+    return handles

@@ -1,0 +1,38 @@
+import pytest
+
+from e2kd_lab.bench import cheaper
+from e2kd_lab.bench.cheaper import relative_step_costs
+
+
+def test_costs_are_of_an_average_step(tiny_bcos, monkeypatch):
+    """With a clock that counts losses computed in place of seconds."""
+    asked = []
+
+    def step_of(method, optimizer, *batch):
+        def step():
+            explains = method.name == "e2kd" and batch[-1] % method.explain_every == 0
+            asked.append(3.0 if explains else 1.0)
+
+        return step
+
+    def take_turns(contestants, repeats, device):
+        seconds = {}
+        for name, contestant in contestants.items():
+            asked.clear()
+            contestant()
+            seconds[name] = [sum(asked)] * repeats
+        return seconds
+
+    monkeypatch.setattr(cheaper, "step_of", step_of)
+    monkeypatch.setattr(cheaper, "take_turns", take_turns)
+    e2kd = tiny_bcos.replace(method="e2kd", lam=5.0)
+    costs = relative_step_costs([tiny_bcos.replace(method="kd"), e2kd, e2kd.replace(explain_every=4)])
+    assert costs == pytest.approx([1, 3, (3 + 3 * 1) / 4])
+
+
+def test_real_steps_are_timed(tiny_bcos):
+    e2kd = tiny_bcos.replace(method="e2kd", lam=5.0)
+    experiments = [tiny_bcos.replace(method="kd"), e2kd.replace(explain_every=2), e2kd.replace(explain_part=0.5)]
+    costs = relative_step_costs(experiments, repeats=2)
+    assert costs[0] == 1
+    assert all(cost > 0 for cost in costs)

@@ -1,0 +1,120 @@
+"""Ten thousand damaged files and settings: each is read, or refused with one sentence of the lab that names the place.
+
+No reader takes long or much memory, runs what a file says, or writes anything.
+"""
+
+import contextlib
+import json
+import os
+import random
+import resource
+import signal
+import warnings
+from pathlib import Path
+
+import pytest
+from endurance.mutations import ODD, restore, spoil
+from endurance.sound_files import READERS
+
+from e2kd_lab import experiments
+from e2kd_lab.errors import ExperimentError, LabError
+from e2kd_lab.experiments.assignments import assigned
+
+INPUTS = {
+    "waterbirds": 1500, "voc": 1500, "imagenet": 700, "sun397": 700, "run": 1500, "frozen": 1500, "checkpoints": 1500,
+    "assignments": 1100,
+}  # fmt: skip
+# For a longer search.
+TIMES = int(os.environ.get("E2KD_LAB_FUZZ_TIMES", "1"))
+SECONDS, GIGABYTES = 5, 1.0
+
+
+def test_there_are_ten_thousand_inputs():
+    assert sum(INPUTS.values()) >= 10_000
+    assert set(INPUTS) == {*READERS, "assignments"}
+
+
+@contextlib.contextmanager
+def limits():
+    """Neither long nor large: an error, other than the lab's, after some seconds or with some gigabytes more."""
+
+    def too_long(*_):
+        raise TimeoutError(f"reading takes more than {SECONDS} s")
+
+    if not Path("/proc/self/statm").is_file():  # a system that tells its processes' sizes in another way
+        yield
+        return
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    handler = signal.signal(signal.SIGALRM, too_long)
+    resource.setrlimit(resource.RLIMIT_AS, (used + int(GIGABYTES * 1e9), before[1]))
+    signal.alarm(SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        resource.setrlimit(resource.RLIMIT_AS, before)
+        signal.signal(signal.SIGALRM, handler)
+
+
+def _snapshot(root):
+    return sorted((str(path), path.lstat().st_mtime_ns, path.lstat().st_size) for path in root.rglob("*"))
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_damaged_files_are_read_or_refused_with_a_sentence(name, tmp_path):
+    make, read = READERS[name]
+    targets = make(tmp_path)
+    sound = {path: path.read_bytes() for path in targets}
+    refused, problems = 0, []
+    for number in range(INPUTS[name] * TIMES):
+        rng = random.Random(f"{name} {number}")
+        path = rng.choice(targets)
+        how = spoil(rng, path)
+        before = _snapshot(tmp_path)
+        try:
+            with limits(), warnings.catch_warnings(action="ignore"):
+                read(tmp_path, path)
+        except LabError as error:
+            refused += 1
+            if str(tmp_path) not in str(error) or len(str(error).splitlines()) != 1 or len(str(error)) > 2000:
+                problems.append((number, path.name, how, str(error)))
+        except Exception as error:
+            problems.append((number, path.name, how, repr(error)))
+        if _snapshot(tmp_path) != before:
+            problems.append((number, path.name, how, "the folder has changed"))
+        restore(path, sound[path])
+        if len(problems) > 20:
+            break
+    assert not problems, "\n".join(f"input {n}, {name}, {how!r:.300}: {what}" for n, name, how, what in problems)
+    assert refused > INPUTS[name] * TIMES / 3
+    assert not (tmp_path / "was-executed").exists()
+
+
+# Values with some chance to be taken, so that not only the first check is tried.
+LIKELY = (
+    "1", "2", "0.5", "5.0", "'energy'", "'sgd'", "'kd'", "None", "True", "(0.5, 1.0)", "[0.5, 1.0]", "resnet_mini",
+)  # fmt: skip
+
+
+def test_settings_are_taken_or_refused_with_a_sentence():
+    problems, taken = [], 0
+    bases = [experiments.get(name, "smoke") for name in experiments.names()]
+    for number in range(INPUTS["assignments"] * TIMES):
+        rng = random.Random(f"assignments {number}")
+        base = rng.choice(bases)
+        fields = [rng.choice((*vars(base), rng.choice(ODD))) for _ in range(rng.choice((1, 1, 2)))]
+        texts = [f"{field}={rng.choice(ODD + LIKELY * 2)}" for field in fields]
+        try:
+            with limits():
+                experiment = base.replace(**assigned(texts if rng.random() < 0.9 else [texts[0].partition("=")[0]]))
+                json.dumps(vars(experiment), default=vars)
+                experiment.title, experiment.settings(), experiment.methods
+            taken += 1
+        except ExperimentError as error:
+            if len(str(error).splitlines()) != 1 or len(str(error)) > 2000:
+                problems.append((texts, str(error)))
+        except Exception as error:
+            problems.append((texts, repr(error)))
+    assert not problems
+    assert 0.1 < taken / (INPUTS["assignments"] * TIMES) < 0.9
