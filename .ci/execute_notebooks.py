@@ -35,7 +35,7 @@ def main() -> None:
 def _lasts(output: nbformat.NotebookNode) -> bool:
     """Streams and progress bars are of the moment only; a widget's view is empty without a kernel."""
     data = output.get("data", {})
-    return output.output_type != "stream" and not (_WIDGET in data and "image/png" not in data)
+    return output.output_type != "stream" and not (_WIDGET in data and not {"image/png", "text/html"} & set(data))
 
 
 def _lighten(data: dict) -> None:

@@ -37,7 +37,7 @@ def cheaper_explanations(rows: pd.DataFrame, *, title: str = "") -> Figure:
     families = [family for family in FAMILY_TITLES if family in set(means["family"])]
     with styled():
         figure = new_figure(TEXT_WIDTH, 3.6)
-        axes = figure.subplots(len(_METRICS), len(families), squeeze=False, sharex="col", sharey="row")
+        axes = figure.subplots(len(_METRICS), len(families), squeeze=False, sharex=True, sharey="row")
         for column, family in enumerate(families):
             for row, metric in enumerate(_METRICS):
                 _lines(axes[row, column], means[means["family"] == family], metric)
@@ -53,6 +53,7 @@ def cheaper_explanations(rows: pd.DataFrame, *, title: str = "") -> Figure:
 
 def _lines(axis: Axes, means: pd.DataFrame, metric: str) -> None:
     colour = METHOD_COLOURS["e2kd"]
+    labelled = means["cost"].max() > 1.5  # where nothing can be saved, points lie on each other
     ends = means[means["option"].isin(["kd", "e2kd"])]
     for number, (option, (marker, _)) in enumerate(_OPTIONS.items()):
         own = means[means["option"] == option]
@@ -63,7 +64,9 @@ def _lines(axis: Axes, means: pd.DataFrame, metric: str) -> None:
         axis.plot(own["cost"], own[metric], marker, color=colour, markersize=4)
         for cost, value, label in own[["cost", metric, "label"]].itertuples(index=False):
             offset, side = ((3, -7), "left") if number == 0 else ((-3, 4), "right")
-            axis.annotate(label, (cost, value), offset, textcoords="offset points", ha=side, fontsize=5.5)
+            axis.annotate(
+                label if labelled else "", (cost, value), offset, textcoords="offset points", ha=side, fontsize=5.5
+            )
     for method in ("kd", "e2kd"):
         point = ends[ends["option"] == method]
         axis.plot(point["cost"], point[metric], "D", color=METHOD_COLOURS[method], markersize=5)

@@ -15,12 +15,13 @@ _OOD = "out_of_distribution"
 
 def _axes(rows: pd.DataFrame) -> tuple[tuple[str, str, str, str], ...]:
     """What each axis shows: title, split, group, metric."""
-    group, prefix = (_OOD, "OOD ") if _OOD in set(rows["group"]) else ("all", "")
+    biased = _OOD in set(rows["group"])
+    group = _OOD if biased else "all"
     decided = ("F1 (%)", "val", "all", "f1") if "f1" in set(rows["metric"]) else None
     return (
         ("Training loss", "train", "all", "loss"),
-        decided or (f"{prefix}accuracy (%)", "val", group, "accuracy"),
-        (f"{prefix}agreement (%)", "val", group, "agreement"),
+        decided or ("OOD accuracy (%)" if biased else "Accuracy (%)", "val", group, "accuracy"),
+        ("OOD agreement (%)" if biased else "Agreement (%)", "val", group, "agreement"),
         ("Explanation cosine", "val", "all", "explanation_cosine"),
     )
 
