@@ -25,6 +25,7 @@ from e2kd_lab.metrics import dead_maps
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.models.review import ReviewFusion
 from e2kd_lab.training.guidance import Guidance
+from e2kd_lab.training.running_statistics import running_statistics_kept
 
 MethodName = Literal["teacher", "baseline", "kd", "e2kd", "kd_labels", "at", "reviewkd", "catkd"]
 METHODS: tuple[MethodName, ...] = ("teacher", "baseline", "kd", "e2kd", "kd_labels", "at", "reviewkd", "catkd")
@@ -88,8 +89,8 @@ class Method(nn.Module):
         steps of KD. It then counts as many times, so that gradients are the same on average.
     explain_part : float
         For ``e2kd``, compute the explanation loss on this share of each batch, in (0, 1], at least one image. A B-cos
-        student sees these images in a forward pass of their own, with batch statistics of their own; GradCAM needs
-        none.
+        student sees these images in a forward pass of their own, with batch statistics of their own that do not
+        count among the running ones; GradCAM needs none.
 
     Raises
     ------
@@ -222,8 +223,9 @@ class Method(nn.Module):
         count = self._explained(images)
         if count == len(images):
             return self._match(images, explain(self.frozen_teacher, images))
-        logits = self._teacher_logits(images)
-        some = explain(self.frozen_teacher, images[:count], logits[:count].argmax(1))
+        # The teacher is in evaluation mode, where images do not see each other: none needs to pass twice.
+        some = explain(self.frozen_teacher, images[:count])
+        logits = torch.cat([some.logits, self._teacher_logits(images[count:])])
         return self._match(images, Explanation(logits, some.classes, some.maps))
 
     def _explained(self, images: Tensor) -> int:
@@ -236,7 +238,8 @@ class Method(nn.Module):
         if self.student.explanation == "bcos" and count < len(images):
             # The second backward pass would otherwise go through all images.
             logits = self.student(self.student.preprocess(images))
-            maps = explain(self.student, images[:count], target.classes, create_graph=True).maps
+            with running_statistics_kept(self.student):  # the images of the part have been counted
+                maps = explain(self.student, images[:count], target.classes, create_graph=True).maps
         else:
             classes = target.classes if count == len(images) else target.logits.argmax(1)
             logits, _, maps = explain(self.student, images, classes, create_graph=True)

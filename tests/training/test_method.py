@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -162,6 +164,18 @@ def test_a_part_of_the_batch_is_explained_and_all_of_it_is_distilled(family, liv
     torch.testing.assert_close(part["loss"], part["kd_loss"] + 2 * part["explanation_loss"])
     least = Method("e2kd", student, teacher, lam=2.0, explain_part=1e-6).eval()(images, labels, frozen)
     assert least["explanation_loss"] > 0  # of one image
+
+
+@pytest.mark.parametrize("family", ["", "bcos_"])
+def test_running_statistics_are_those_of_whole_batches_seen_once(family):
+    torch.manual_seed(0)
+    teacher, student = (build_model(f"{family}resnet_mini", 3) for _ in range(2))
+    images, labels = torch.rand(6, 3, 16, 16), torch.zeros(6).long()
+    other = copy.deepcopy(student)
+    Method("kd", student, teacher).train()(images, labels)
+    Method("e2kd", other, teacher, lam=2.0, explain_part=0.3).train()(images, labels)["loss"].backward()
+    for (name, buffer), expected in zip(other.named_buffers(), student.buffers(), strict=True):
+        torch.testing.assert_close(buffer, expected, msg=name)
 
 
 def test_refuses_shares_that_leave_nothing():
