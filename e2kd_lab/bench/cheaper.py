@@ -12,6 +12,7 @@ from e2kd_lab.bench.pairs import Pair, optimizer_of, step_of
 from e2kd_lab.bench.timing import take_turns
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.training.layout import lay_out
+from e2kd_lab.training.memory import keep_freed_memory
 from e2kd_lab.training.method import Method
 
 
@@ -36,6 +37,8 @@ def relative_step_costs(
         Medians over the rounds, the first one 1.
     """
     device = torch.device(device)
+    if device.type == "cpu":  # as training does
+        keep_freed_memory()
     first = experiments[0]
     pair = Pair(first.teacher, first.student, first.num_classes, first.image_size, first.batch_size)
     teacher, student = pair.build(device)

@@ -78,8 +78,7 @@ def explanation_comparison(
     top = 0.27 if len(blocks) == 1 else 0.4
     height = rows * cell + (rows - 1) * _LINE + top + 0.41
     with styled():
-        figure = new_figure(TEXT_WIDTH, height)
-        figure.set_layout_engine("none")
+        figure = new_figure(TEXT_WIDTH, height, placed=True)
         # One pair of axes in inches for all pictures: a pair for each would take most of the time.
         axis = figure.add_axes((0, 0, 1, 1))
         axis.set_axis_off()

@@ -80,12 +80,14 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def new_figure(width: float = TEXT_WIDTH, height: float = 2.4) -> Figure:
+def new_figure(width: float = TEXT_WIDTH, height: float = 2.4, *, placed: bool = False) -> Figure:
     """An empty figure of a size in inches; never pyplot, because widget callbacks run on another thread.
 
-    Draw on it within `styled`, which fixes fonts and lines.
+    Draw on it within `styled`, which fixes fonts and lines. Axes are laid out unless they are all ``placed`` by hand;
+    laying out takes one more drawing each time the figure is saved.
     """
-    return Figure(figsize=(width, height), layout="constrained")
+    layout = "none" if placed else "constrained"
+    return Figure(figsize=(width, height), layout=layout)  # type: ignore[arg-type]  # its annotation lacks "none"
 
 
 @contextmanager

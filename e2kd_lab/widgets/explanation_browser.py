@@ -55,7 +55,8 @@ class ExplanationBrowser(Panel):
     Raises
     ------
     ExperimentError
-        If an experiment has no runs, two of them have the same family, or they do not have the same classes.
+        If an experiment has no runs or two of one method, two experiments have the same family, or they do not have
+        the same classes.
 
     Attributes
     ----------
@@ -149,7 +150,7 @@ class ExplanationBrowser(Panel):
     def _switch(self, _: Any) -> None:
         experiment, runs = self.sets[self.networks.value]
         self.view.layout.visibility = "visible" if experiment.family == "bcos" else "hidden"
-        methods = list(dict.fromkeys(run.config["method"] for run in runs))
+        methods = [run.config["method"] for run in runs]
         before = self.student.value
         with unheard(self._filter, self.student):
             self.student.options = [(METHOD_TITLES.get(name, name), name) for name in methods]
@@ -258,6 +259,13 @@ def _sets_of(experiments: Experiment | Sequence[Experiment] | Sets, runs: Sequen
     for title, (experiment, own) in sets.items():
         if not own:
             raise ExperimentError(f"'{title}' has no runs of students of '{experiment.name}'; expected at least one.")
+        methods = [run.config["method"] for run in own]
+        # A column is named after its method, so that of two runs the first would go missing.
+        if len(set(methods)) < len(methods):
+            raise ExperimentError(
+                f"The runs of '{title}' are of the methods {', '.join(methods)}; expected one run of each, or a "
+                "mapping with a title for each choice."
+            )
     kinds = {title: (one.multilabel, one.classes()) for title, (one, _) in sets.items()}
     if len(set(kinds.values())) > 1:
         raise ExperimentError(

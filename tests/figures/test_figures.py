@@ -73,6 +73,16 @@ def test_comparison_of_both_families_shows_all_networks_once(contributions):
     assert figure_bytes(figure).startswith(b"\x89PNG")
 
 
+def test_a_comparison_is_drawn_once_when_saved(monkeypatch):
+    maps = {"teacher": torch.rand(1, 1, 16, 16)}
+    figure = explanation_comparison(Comparison(torch.rand(1, 3, 16, 16), maps, {"teacher": torch.tensor([True])}))
+    drawn = []
+    draw = figure.draw
+    monkeypatch.setattr(figure, "draw", lambda renderer: (drawn.append(renderer), draw(renderer)))
+    figure_bytes(figure)  # a second drawing would be to lay out what is placed by hand, and browsers would page slower
+    assert len(drawn) == 1
+
+
 def test_boxes_are_drawn_where_they_are_on_image_and_maps():
     maps = {name: torch.rand(1, 1, 16, 16) for name in ("teacher", "kd")}
     correct = {name: torch.tensor([True]) for name in maps}

@@ -200,6 +200,8 @@ def test_sets_that_do_not_fit_are_refused(tiny, runs, birds, objects):
     sets, folder = objects
     with pytest.raises(ExperimentError, match="'B-cos' has no runs of students of 'voc'"):
         ExplanationBrowser(sets["EPG teacher"][0], [], folder=folder)
+    with pytest.raises(ExperimentError, match="'Standard' are of the methods kd, e2kd, kd; expected one run of each"):
+        ExplanationBrowser(tiny, [*birds[:2], birds[0]], folder=runs)
     with pytest.raises(ExperimentError, match="beside a mapping"):
         ExplanationBrowser(sets, birds, folder=folder)
     with pytest.raises(ExperimentError, match="families of networks are standard, standard; expected one"):
