@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from collections.abc import Callable
@@ -356,6 +357,9 @@ def bench(
 
 def main() -> None:
     """Entry point: errors that the lab explains by itself are one line and exit status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without τ, λ or a file's name shows a question mark
+            stream.reconfigure(errors="replace")
     try:
         app()
     except LabError as error:

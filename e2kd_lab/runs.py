@@ -24,6 +24,7 @@ from e2kd_lab.experiments import Experiment
 from e2kd_lab.holding import held, is_held
 from e2kd_lab.json_files import read_json
 from e2kd_lab.models import ExplainableModel, build_model
+from e2kd_lab.paths import is_file, readable
 from e2kd_lab.training.metrics_file import read_metrics
 from e2kd_lab.training.trainer import BEST, LAST, METRICS, SELECTED_BY
 from e2kd_lab.workspace import runs_folder
@@ -64,7 +65,7 @@ class Run:
     @property
     def status(self) -> Status:
         """``new``, ``running``, ``stopped``, ``failed`` or ``done``; a run whose process died counts as stopped."""
-        if not (self.folder / STATUS).is_file():
+        if not is_file(self.folder / STATUS):
             return "new"
         status = _status(self.folder / STATUS)
         if status == "running" and not is_held(self.folder / LOCK):
@@ -76,7 +77,7 @@ class Run:
     @property
     def error(self) -> str | None:
         """Why the run failed, if it did."""
-        error = _read_json(self.folder / STATUS).get("error") if (self.folder / STATUS).is_file() else None
+        error = _read_json(self.folder / STATUS).get("error") if is_file(self.folder / STATUS) else None
         return None if error is None else str(error)
 
     def metrics(self) -> pd.DataFrame:
@@ -137,7 +138,8 @@ class Run:
 def find_runs(folder: Path | str | None = None) -> list[Run]:
     """The runs in a folder (by default the workspace's), by name."""
     folder = runs_folder() if folder is None else Path(folder)
-    return [Run(path.parent) for path in sorted(folder.glob(f"*/{CONFIG}"))]
+    with readable(folder, RunError):
+        return [Run(path.parent) for path in sorted(folder.glob(f"*/{CONFIG}"))]
 
 
 def load_runs(folder: Path | str | None = None) -> pd.DataFrame:
@@ -217,7 +219,7 @@ def select_by_validation(results: pd.DataFrame) -> pd.DataFrame:
 def _results(runs: Iterable[Run]) -> pd.DataFrame:
     tables = []
     for run in runs:
-        if (run.folder / METRICS).is_file():
+        if is_file(run.folder / METRICS):
             config = run.config
             columns = {"experiment": config["name"], **{name: config[name] for name in _CONFIG_COLUMNS[1:]}}
             columns["teacher"] = config.get("teacher", "").removeprefix("run:")

@@ -15,6 +15,7 @@ from e2kd_lab.errors import RunError
 from e2kd_lab.explain.shifts import shift_curve
 from e2kd_lab.metrics.shift_similarity import PeriodEstimate, estimate_period
 from e2kd_lab.models import ExplainableModel
+from e2kd_lab.paths import readable
 
 COLUMNS = ["index", "shift", "similarity"]
 
@@ -72,7 +73,10 @@ def shift_curves(
     path = None if folder is None else folder / f"shifts-{split}.csv"
     total = len(dataset)  # type: ignore[arg-type]
     wanted = range(total) if count is None or count >= total else [n * total // count for n in range(count)]
-    known = pd.DataFrame(columns=COLUMNS) if path is None or not path.is_file() else _read(path, largest, total)
+    known = pd.DataFrame(columns=COLUMNS)
+    if path is not None:
+        with readable(path, RunError):
+            known = _read(path, largest, total) if path.is_file() else known
     missing = sorted(set(wanted) - set(known["index"]))
     mode = model.training
     model.eval()
@@ -145,7 +149,7 @@ def _read(path: Path, largest: int, total: int) -> pd.DataFrame:
         # Python's float() is exact, which pandas' own parser is not in every version.
         rows = pd.read_csv(path, dtype=str, keep_default_na=False)
         rows = rows.astype({"index": int, "shift": int, "similarity": float} if list(rows.columns) == COLUMNS else {})
-    except (ValueError, OSError) as error:
+    except (ValueError, OverflowError, OSError) as error:
         raise RunError(f"{path} cannot be read: {error}; {expected}.") from error
     if list(rows.columns) != COLUMNS:
         raise RunError(f"{path} has the columns {', '.join(map(str, rows.columns))}; {expected}.")

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import platformdirs
 
+from e2kd_lab.paths import expanded
+
 
 def workspace() -> Path:
     """The folder under which data sets (``data``) and runs (``runs``) lie by default."""
     if home := os.environ.get("E2KD_LAB_HOME"):
-        return Path(home).expanduser().resolve()
+        return expanded(home).resolve()
     here = Path.cwd().resolve()
     for folder in (here, *here.parents):
         if (folder / "notebooks").is_dir() and (folder / "e2kd_lab").is_dir():

@@ -1,5 +1,6 @@
 """The command line as a user calls it."""
 
+import os
 import subprocess
 import sys
 
@@ -118,6 +119,14 @@ def test_sweep_runs_a_grid_once_and_goes_on_past_failures(workspace, tmp_path):
         (["results", "--runs", "/nowhere"], "holds no runs"),
         (["figures", "--all", "--runs", "/nowhere"], "holds no finished runs yet"),
         (["data", "check", "x" * 300], "xxx is no folder"),
+        (["data", "check", "~nobody-has-this-name"], "~nobody-has-this-name is no folder"),
+        (["data", "make", "minibirds", "--out", "x" * 300], "File name too long"),
+        (["train", "waterbirds", "--scale", "smoke", "--data-root", "~nobody-has-this-name"], "is no folder"),
+        (["train", "waterbirds", "--scale", "smoke", "--runs", "x" * 300], "cannot be written to: File name too long"),
+        (["train", "waterbirds", "--scale", "smoke", "--teacher", "x" * 300], "xxx is neither a checkpoint file nor"),
+        (["results", "--runs", "x" * 300], "cannot be read: File name too long"),
+        (["figures", "--all", "--runs", "x" * 300], "cannot be read: File name too long"),
+        (["evaluate", "/", "--scale", "smoke"], "/ is a folder; expected a checkpoint file"),
         (["evaluate", "nowhere.pt", "--scale", "smoke"], "nowhere.pt is not there; expected a checkpoint file"),
         (["evaluate", "x" * 300, "--scale", "smoke"], "xxx is not there; expected a checkpoint file"),
         (["freeze", "--device", "acme"], "There is no device 'acme'; expected auto, cpu or cuda"),
@@ -140,6 +149,24 @@ def test_mistakes_end_in_one_sentence(monkeypatch, capsys, workspace, arguments,
     error = capsys.readouterr().err
     assert says in error
     assert "Traceback" not in error
+
+
+def test_a_workspace_that_cannot_be_made_is_a_sentence(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("E2KD_LAB_HOME", str(tmp_path / ("x" * 300)))
+    monkeypatch.setattr(sys, "argv", ["e2kd-lab", "train", "waterbirds", "--scale", "smoke"])
+    with pytest.raises(SystemExit):
+        main()
+    error = capsys.readouterr().err
+    assert error.startswith("error: MiniBirds could not be written to")
+    assert error.endswith(": File name too long.\n")
+
+
+def test_a_terminal_without_greek_letters_shows_question_marks(tmp_path):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "E2KD_LAB_HOME": str(tmp_path)}
+    command = ["e2kd-lab", "train", "waterbirds", "--set", "τ=1"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert shown.returncode == 1
+    assert shown.stderr.startswith("error: An experiment has no field '?'; expected one of")
 
 
 def test_the_command_is_installed():

@@ -105,6 +105,7 @@ def test_a_network_that_says_nan_is_read_again(model, tmp_path, monkeypatch):
         (lambda text: text.replace("\n1,0,1.0", "\n1,0,"), "cannot be read"),
         (lambda text: text.replace("\n1,0,1.0", "\n1,0,1.5"), r"line 7; .* similarity in \[-1, 1\]"),
         (lambda text: text.replace("\n1,0,1.0", "\n1.5,0,1.0"), "cannot be read"),
+        (lambda text: text.replace("\n1,0,1.0", f"\n{'9' * 20},0,1.0"), "cannot be read"),
         (lambda text: text.replace("\n3,", "\n7,"), "line 17; expected an index from 0 to 3"),
     ],
 )

@@ -20,7 +20,7 @@ from torch.utils.data import Dataset
 
 from e2kd_lab.data.images import read_image
 from e2kd_lab.errors import DataError, shown
-from e2kd_lab.paths import is_file, is_folder
+from e2kd_lab.paths import expanded, is_file, is_folder, readable
 
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
 # Held-out images and shots are drawn with the paper's seed, the same for all methods (Sec. C.1.1).
@@ -57,10 +57,11 @@ class ImageFolders:
     def fingerprint(self) -> str:
         """A digest that changes when the set of images or the size of one of them in bytes changes."""
         digest = hashlib.sha256()
-        for part in (self.train, self.test):
-            for image in part:
-                name = image.path.relative_to(self.root).as_posix()
-                digest.update(f"{name}\0{image.label}\0{image.path.stat().st_size}\n".encode())
+        with readable(self.root, DataError):
+            for part in (self.train, self.test):
+                for image in part:
+                    name = image.path.relative_to(self.root).as_posix()
+                    digest.update(f"{name}\0{image.label}\0{image.path.stat().st_size}\n".encode())
         return "sha256:" + digest.hexdigest()
 
 
@@ -70,12 +71,13 @@ def read_imagenet(root: Path | str) -> ImageFolders:
     Raises
     ------
     DataError
-        If a folder is missing, a class has no images, or the two parts have different classes.
+        If a folder is missing, a class has no images, the two parts have different classes, or a name is not UTF-8.
     """
-    root = Path(root).expanduser()
+    root = expanded(root)
     if not is_folder(root):
         raise DataError(f"{root} is no folder; expected one that holds train/<class>/* and val/<class>/*.")
-    parts = {name: _class_folders(root / name) for name in ("train", "val")}
+    with readable(root, DataError):
+        parts = {name: _class_folders(root / name) for name in ("train", "val")}
     classes = tuple(sorted(parts["train"]))
     if unknown := sorted(set(parts["train"]) ^ set(parts["val"])):
         where = "val" if unknown[0] in parts["train"] else "train"
@@ -103,10 +105,11 @@ def read_sun397(root: Path | str, partition: int = 1) -> ImageFolders:
     DataError
         If a list or an image that it names is missing, or a path leaves the folder.
     """
-    root = Path(root).expanduser()
+    root = expanded(root)
     lists = {name: _partition_file(root, f"{name}_{partition:02d}.txt") for name in ("Training", "Testing")}
     images = root / "SUN397" if is_folder(root / "SUN397") else root
-    found = {name: list(_listed_images(images, path)) for name, path in lists.items()}
+    with readable(root, DataError):
+        found = {name: list(_listed_images(images, path)) for name, path in lists.items()}
     classes = tuple(sorted({label for rows in found.values() for _, label in rows}))
     numbers = {label: number for number, label in enumerate(classes)}
     train, test = (
@@ -211,9 +214,19 @@ def _class_folders(folder: Path) -> dict[str, list[Path]]:
         found[label.name] = sorted(path for path in label.iterdir() if path.suffix.lower() in _SUFFIXES)
         if not found[label.name]:
             raise DataError(f"{label} holds no images; expected JPEG or PNG files.")
+        for path in (label, *found[label.name]):
+            _require_utf8(path)
     if not found:
         raise DataError(f"{folder} holds no class folders; expected one a class.")
     return found
+
+
+def _require_utf8(path: Path) -> None:
+    # Lists of names are kept with runs and with frozen teachers, as UTF-8.
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"The name of {path} is not UTF-8; expected names of images and classes in UTF-8.") from None
 
 
 def _partition_file(root: Path, name: str) -> Path:

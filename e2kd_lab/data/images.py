@@ -75,6 +75,8 @@ def _decode(path: Path, mode: Literal["RGB", "L"]) -> np.ndarray:
         raise DataError(f"Image {path} is not there.") from None
     except UnidentifiedImageError as error:
         raise DataError(f"Image {path} is no image that can be decoded; expected JPEG or PNG.") from error
-    except (OSError, SyntaxError, ValueError, PILImage.DecompressionBombError) as error:
-        # PIL reports damaged data as OSError ("image file is truncated") and damaged PNG chunks as SyntaxError.
-        raise DataError(f"Image {path} is truncated or damaged and cannot be decoded: {error}.") from error
+    except (OSError, SyntaxError, ValueError, MemoryError, PILImage.DecompressionBombError) as error:
+        # PIL reports damaged data as OSError ("image file is truncated") and damaged PNG chunks as SyntaxError; where a
+        # chunk claims to be gigabytes long, it asks for them.
+        reason = str(error) or type(error).__name__
+        raise DataError(f"Image {path} is truncated or damaged and cannot be decoded: {reason}.") from error

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from e2kd_lab.errors import DataError
 from e2kd_lab.holding import held
+from e2kd_lab.paths import expanded
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -123,26 +124,31 @@ def make(folder: Path | str, recipe: Recipe[Any, Any], *, workers: int | None = 
     ValueError
         If `workers` is less than 1.
     """
-    folder = Path(folder).expanduser().resolve()
+    folder = expanded(folder).resolve()
     if workers is not None and workers < 1:
         raise ValueError(f"The number of workers is {workers}, expected at least 1.")
     if _holds(folder, recipe):
         return folder
-    _refuse_foreign(folder, recipe, overwrite)
+    with _explained(folder, recipe):
+        _refuse_foreign(folder, recipe, overwrite)
     pictures = list(recipe.plan(recipe.spec))
     if workers is None:
         workers = min(2, os.cpu_count() or 1) if len(pictures) >= WORTH_A_PROCESS else 1
-    with _alone(folder):
+    with _alone(folder), _explained(folder, recipe):
         if not _holds(folder, recipe):  # another process may have been faster with the same set
-            try:
-                _make(folder, recipe, pictures, workers, overwrite)
-            except FileExistsError:
-                raise
-            except OSError as error:
-                raise DataError(
-                    f"{recipe.name} could not be written to {folder}: {error.strerror or error}."
-                ) from error
+            _make(folder, recipe, pictures, workers, overwrite)
     return folder
+
+
+@contextlib.contextmanager
+def _explained(folder: Path, recipe: Recipe[Any, Any]) -> Iterator[None]:
+    """A sentence in place of the system's refusal to write; that a folder is another's has its own."""
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise DataError(f"{recipe.name} could not be written to {folder}: {error.strerror or error}.") from error
 
 
 def _make(folder: Path, recipe: Recipe[Any, Any], pictures: list[Any], workers: int, overwrite: bool) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 from e2kd_lab.data.voc_annotation import VocImage, read_annotation
 from e2kd_lab.data.voc_split import VocSplit
 from e2kd_lab.errors import DataError
-from e2kd_lab.paths import is_file, is_folder, readable
+from e2kd_lab.paths import expanded, is_file, is_folder, readable
 
 Split = Literal["train", "val", "test", "trainval"]
 CLASSES = (
@@ -116,7 +116,7 @@ class Voc:
 
 def voc_folders(root: Path | str, year: int | None = None) -> list[Path]:
     """Folders in the VOC layout: ``root`` itself, or ``VOC<year>`` in it or in its ``VOCdevkit``, sorted by year."""
-    root = Path(root).expanduser()
+    root = expanded(root)
     if is_folder(root / "ImageSets") and (year is None or root.name == f"VOC{year}"):
         return [root]
     pattern = "VOC[0-9][0-9][0-9][0-9]" if year is None else f"VOC{year}"
@@ -124,7 +124,7 @@ def voc_folders(root: Path | str, year: int | None = None) -> list[Path]:
         folder
         for below in (root, root / "VOCdevkit")
         for folder in sorted(below.glob(pattern))
-        if (folder / "ImageSets").is_dir()
+        if is_folder(folder / "ImageSets")
     ]
 
 
@@ -145,17 +145,22 @@ def read_voc(root: Path | str, year: int | None = None) -> Voc:
     DataError
         If nothing or more than one set is found, or a list, an annotation or an image is missing or wrong.
     """
-    root = Path(root).expanduser()
+    root = expanded(root)
     if not is_folder(root):
         raise DataError(f"{root} is no folder; expected VOC<year>, VOCdevkit or a root that holds one of them.")
-    found = voc_folders(root, year)
+    with readable(root, DataError):
+        found = voc_folders(root, year)
     if not found:
         name = f"VOC{year or '<year>'}"
         raise DataError(f"{root} holds no VOC set; expected {name} or VOCdevkit/{name} in it, with a folder ImageSets.")
     if len(found) > 1:
         names = ", ".join(sorted(folder.name for folder in found))
         raise DataError(f"{root} holds several VOC sets ({names}); expected one: give a year.")
-    folder = found[0]
+    with readable(root, DataError):
+        return _read(found[0])
+
+
+def _read(folder: Path) -> Voc:
     classes = _classes(folder)
     read: dict[str, VocImage] = {}
     splits: dict[str, tuple[VocImage, ...]] = {}

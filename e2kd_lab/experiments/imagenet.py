@@ -33,6 +33,7 @@ from e2kd_lab.data.transforms import eval_transform, train_transform
 from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.errors import DataError, ExperimentError
 from e2kd_lab.experiments.experiment import Experiment, Family, Scale
+from e2kd_lab.paths import expanded
 from e2kd_lab.training.recipe import BCOS_OPTIMISATION, TEACHER_SEED, Recipe
 from e2kd_lab.workspace import data_folder
 
@@ -240,7 +241,7 @@ class ImageNetExperiment(Experiment):
     def _read(self, source: Source) -> ImageFolders:
         root = self.data_root if source == self.own else self.image_root
         if root is not None:
-            return _read(source, str(Path(root).expanduser().resolve()))
+            return _read(source, str(expanded(root).resolve()))
         if self.mininet is None or self.miniscenes is None:
             field = "data_root" if source == self.own else "image_root"
             raise DataError(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from torch.utils.data import Dataset
@@ -23,6 +22,7 @@ from e2kd_lab.data.voc_split import VocSplit
 from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.errors import DataError, ExperimentError
 from e2kd_lab.experiments.experiment import Experiment, Family, Scale
+from e2kd_lab.paths import expanded
 from e2kd_lab.training.guidance import GUIDANCE, GuidanceName
 from e2kd_lab.training.recipe import BCOS_OPTIMISATION, TEACHER_SEED, Recipe
 from e2kd_lab.workspace import data_folder
@@ -111,7 +111,7 @@ class VocExperiment(Experiment):
 
     def _voc(self) -> Voc:
         if self.data_root is not None:
-            return _read(str(Path(self.data_root).expanduser().resolve()))
+            return _read(str(expanded(self.data_root).resolve()))
         if self.minivoc is None:
             raise DataError(
                 f"Experiment 'voc' at scale '{self.scale}' needs the data set: give data_root, a folder VOC2012 or "

@@ -18,7 +18,7 @@ from torchvision.models import get_model_weights
 
 from e2kd_lab.errors import CheckpointError, shown
 from e2kd_lab.models.interface import BcosModel
-from e2kd_lab.paths import is_file
+from e2kd_lab.paths import is_file, is_folder, readable
 
 # Containers and wrappers that published checkpoints put around the state dict.
 _CONTAINERS = ("model", "state_dict")
@@ -47,7 +47,8 @@ def read_checkpoint(path: Path | str) -> Any:
     """
     path = Path(path)
     if not is_file(path):
-        raise CheckpointError(f"{path} is not there; expected a checkpoint file.")
+        where = "a folder" if is_folder(path) else "not there"
+        raise CheckpointError(f"{path} is {where}; expected a checkpoint file.")
     _refuse_compressed(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
@@ -182,7 +183,7 @@ def weights_fingerprint(name: str, weights: str) -> str:
             f"{weights} is neither a checkpoint file nor one of torchvision's weights for {name}; "
             "expected a path or a name such as IMAGENET1K_V1."
         )
-    with path.open("rb") as file:
+    with readable(path, CheckpointError), path.open("rb") as file:
         return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -71,6 +71,10 @@ def load_state_into(
         optimizer.load_state_dict(content["optimizer"])
         state = TrainingState(**{name: content["state"][name] for name in vars(TrainingState())})
         state.sums = {name: value.to(device) for name, value in state.sums.items()}
+        if not all(isinstance(value, int) and value >= 0 for value in (state.step, state.best_step)):
+            raise TypeError("its steps are no whole numbers")
+        if not isinstance(state.best_accuracy, float):
+            raise TypeError("its best accuracy is no number")
         _restore_random_state(content["random"])
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise CheckpointError(

@@ -138,3 +138,35 @@ def test_a_listed_name_that_no_file_system_takes_is_named(tmp_path):
     for reader in (read_sun397, read_imagenet):
         with pytest.raises(DataError, match=r"xxx (is no folder|has no Training)"):
             reader(tmp_path / ("x" * 300))
+
+
+@pytest.mark.parametrize("target", ["nowhere", "link.jpg"], ids=["nowhere", "itself"])
+def test_links_that_lead_nowhere_are_named(imagenet, target):
+    (imagenet / "train" / "n01" / "link.jpg").symlink_to(target)
+    with pytest.raises(DataError, match=r"link\.jpg cannot be read: (No such file|Too many levels)"):
+        read_imagenet(imagenet).fingerprint()
+
+
+@pytest.mark.parametrize("name", ["n01/caf\udce9.jpg", "n0\udcff/a.jpg"])
+def test_names_that_are_not_utf8_are_a_printable_sentence(imagenet, name):
+    try:
+        write(imagenet / "train" / name)
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 only")
+    with pytest.raises(DataError, match="is not UTF-8; expected names of images and classes in UTF-8") as error:
+        read_imagenet(imagenet)
+    assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["a\nb.jpg", "a b.jpg", "名.png", "-.jpeg", "*.jpg", ".jpg.JPG", "x" * 250 + ".jpg"])
+def test_odd_names_are_names(imagenet, name):
+    write(imagenet / "train" / "n01" / name)
+    found = read_imagenet(imagenet)
+    assert (imagenet / "train" / "n01" / name) in [image.path for image in found.train]
+    assert found.fingerprint().startswith("sha256:")
+
+
+def test_a_folder_in_the_place_of_an_image_is_named(imagenet):
+    (imagenet / "train" / "n01" / "0.jpg").mkdir()
+    with pytest.raises(DataError, match=r"0\.jpg .* cannot be decoded: .*directory"):
+        LabelledImages(read_imagenet(imagenet).train)[0]

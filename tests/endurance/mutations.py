@@ -129,7 +129,7 @@ def _in_archive(rng, content):
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = {name: archive.read(name) for name in archive.namelist()}
-    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, NotImplementedError):
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, NotImplementedError):
         return content
     chosen = rng.choice([name for name in members for _ in range(9 if name.endswith(".pkl") else 1)] or [""])
     written = io.BytesIO()

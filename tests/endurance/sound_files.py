@@ -4,6 +4,7 @@ A maker returns the files to damage, the more important ones several times; a re
 file.
 """
 
+import contextlib
 import json
 import pickle
 
@@ -15,11 +16,13 @@ from PIL import Image
 from e2kd_lab import experiments
 from e2kd_lab.data.frozen import FrozenSpec, FrozenTeacher, FrozenWriter
 from e2kd_lab.data.image_folders import LabelledImages, read_imagenet, read_sun397
+from e2kd_lab.data.images import read_image, read_mask
 from e2kd_lab.data.voc import read_voc
 from e2kd_lab.data.waterbirds import SPLITS, read_waterbirds
 from e2kd_lab.execute import outcomes_of
 from e2kd_lab.models.checkpoints import load_weights
 from e2kd_lab.runs import Run, load_runs
+from e2kd_lab.shift_curves import shift_curves
 from e2kd_lab.training.metrics_file import COLUMNS
 
 
@@ -108,9 +111,27 @@ def _read_sun397(root, _):
 
 
 def _read_labelled(folders):
+    folders.fingerprint()
     images = LabelledImages([*folders.train, *folders.test])
     list(map(images.__getitem__, range(len(images))))
-    folders.fingerprint()
+
+
+def _pictures(root):
+    """Of every format and kind of pixel that is found under the names of JPEG and PNG files."""
+    pixels = Image.fromarray(np.random.default_rng(0).integers(0, 255, (8, 12, 3), dtype=np.uint8))
+    kinds = [(pixels, name, {}) for name in ("GIF", "BMP", "WEBP")]
+    kinds += [(pixels.convert(mode), "PNG", {}) for mode in ("1", "L", "LA", "P", "RGBA", "I;16")]
+    kinds += [(pixels, "GIF", {"save_all": True, "append_images": [pixels.rotate(90)]})]
+    kinds += [(pixels.convert("CMYK"), "JPEG", {}), (pixels, "JPEG", {"progressive": True})]
+    paths = [root / f"{number}.jpg" for number in range(len(kinds))]
+    for path, (image, name, options) in zip(paths, kinds, strict=True):
+        image.save(path, format=name, **options)
+    return paths
+
+
+def _read_pictures(_, damaged):
+    read_image(damaged)
+    read_mask(damaged)
 
 
 def _run(root):
@@ -140,6 +161,31 @@ def _read_run(root, _):
     run.results()
     run.checkpoint()
     outcomes_of(run, experiments.get("waterbirds", "smoke"))
+
+
+class StillMissingError(Exception):
+    """A file was read, and lacks images that would have to be measured."""
+
+
+class Unseen:
+    """Three images that nobody may look at."""
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        raise StillMissingError
+
+
+def _shifts(root):
+    rows = [f"{index},{shift},{1 - shift / 10}" for index in range(3) for shift in range(4)]
+    (root / "shifts-test.csv").write_text("\n".join(["index,shift,similarity", *rows]) + "\n")
+    return [root / "shifts-test.csv"]
+
+
+def _read_shifts(root, _):
+    with contextlib.suppress(StillMissingError):
+        shift_curves(torch.nn.Identity(), Unseen(), size=8, largest=3, folder=root)
 
 
 FILES = [f"a/{number}.jpg" for number in range(5)]
@@ -201,7 +247,9 @@ READERS = {
     "voc": (_voc, _read_voc),
     "imagenet": (_imagenet, _read_imagenet),
     "sun397": (_sun397, _read_sun397),
+    "pictures": (_pictures, _read_pictures),
     "run": (_run, _read_run),
+    "shifts": (_shifts, _read_shifts),
     "frozen": (_frozen, _read_frozen),
     "checkpoints": (_checkpoints, _read_checkpoints),
 }

@@ -39,6 +39,27 @@ def test_a_part_that_is_something_else_is_a_sentence(tmp_path, training, part, v
         load(path, training)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("step", "a"),
+        ("step", -1),
+        ("step", 1.5),
+        ("best_step", None),
+        ("best_accuracy", "a"),
+        ("sums", [1]),
+        ("sums", 5),
+    ],
+)
+def test_a_state_that_makes_no_sense_is_a_sentence(tmp_path, training, name, value):
+    path = tmp_path / "last.ckpt"
+    save_state(path, TrainingState(), *training)
+    content = torch.load(path)
+    torch.save({**content, "state": {**content["state"], name: value}}, path)
+    with pytest.raises(CheckpointError, match=r"last\.ckpt is not the state of this run"):
+        load(path, training)
+
+
 @pytest.mark.parametrize("value", [torch.ones(2), torch.zeros(5, dtype=torch.uint8), "a"])
 def test_random_generators_that_are_none_are_a_sentence(tmp_path, training, value):
     path = tmp_path / "last.ckpt"
