@@ -128,13 +128,17 @@ class BatchNormUncentered2d(nn.BatchNorm2d):
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
         if self.training:
-            variance = _ChannelVariance.apply(x)
+            variance = self.batch_variance(x)
             with torch.no_grad():
                 self.running_var.lerp_(variance.to(self.running_var.dtype), 0.1)
                 self.num_batches_tracked.add_(1)
         else:
             variance = self.running_var
         return scaled(x, (self.weight * (variance + self.eps).rsqrt()).view(-1, 1, 1))
+
+    def batch_variance(self, x: Tensor) -> Tensor:
+        """Biased variance (C,) of each channel of a batch (N, C, H, W)."""
+        return _ChannelVariance.apply(x)
 
 
 class LayerNormNoBias(nn.Module):

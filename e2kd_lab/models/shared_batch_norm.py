@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, distributed, nn
 
 from e2kd_lab.models.bcos_layers import BatchNormUncentered2d
-from e2kd_lab.models.dynamic_scales import scaled
 
 
 def share_batch_norms(module: nn.Module) -> None:
@@ -83,17 +82,9 @@ class SharedBatchNormUncentered2d(BatchNormUncentered2d):
         super().__init__(layer.num_features)
         _take_over(self, layer)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalize (N, C, H, W) per channel."""
-        if not self.training:
-            return super().forward(x)
-        assert self.running_var is not None
-        assert self.num_batches_tracked is not None
-        _, variance = shared_moments(x)
-        with torch.no_grad():
-            self.running_var.lerp_(variance.to(self.running_var.dtype), 0.1)
-            self.num_batches_tracked.add_(1)
-        return scaled(x, (self.weight * (variance + self.eps).rsqrt()).view(-1, 1, 1))
+    def batch_variance(self, x: Tensor) -> Tensor:
+        """See `BatchNormUncentered2d.batch_variance`."""
+        return shared_moments(x)[1]
 
 
 # Only these very classes, so that a layer is not replaced twice.
