@@ -22,7 +22,6 @@ from e2kd_lab.models.checkpoints import load_weights
 from e2kd_lab.runs import Run, Status
 from e2kd_lab.training import (
     Hardware,
-    Method,
     ProgressBar,
     Trainer,
     Watcher,
@@ -31,7 +30,7 @@ from e2kd_lab.training import (
     multilabel_outcomes,
     outcomes,
 )
-from e2kd_lab.training.layout import lay_out
+from e2kd_lab.training.layout import arrange
 from e2kd_lab.training.memory import keep_freed_memory
 from e2kd_lab.training.metrics_file import MetricsFile
 from e2kd_lab.training.outcomes_file import read_outcomes
@@ -326,20 +325,8 @@ def _train(
     teacher = None
     if experiment.method != "teacher":
         teacher = load_teacher(experiment, folder=folder).to(fabric.device)
-    method = Method(
-        experiment.method,
-        student,
-        teacher,
-        lam=experiment.lam,
-        tau=experiment.tau,
-        multilabel=experiment.multilabel,
-        guidance=experiment.training_guidance(),
-        explain_every=experiment.explain_every,
-        explain_part=experiment.explain_part,
-    )
-    for model in (student, teacher):
-        if model is not None:
-            lay_out(model, experiment.image_size, fabric.device)
+    method = experiment.training_step(student, teacher)
+    arrange(student, teacher, experiment.image_size, fabric.device)
 
     def measure(split: Split) -> pd.DataFrame:
         look, average = _evaluation(experiment)

@@ -11,9 +11,8 @@ import torch
 from e2kd_lab.bench.pairs import Pair, optimizer_of, step_of
 from e2kd_lab.bench.timing import take_turns
 from e2kd_lab.experiments import Experiment
-from e2kd_lab.training.layout import lay_out
+from e2kd_lab.training.layout import arrange
 from e2kd_lab.training.memory import keep_freed_memory
-from e2kd_lab.training.method import Method
 
 
 def relative_step_costs(
@@ -44,20 +43,11 @@ def relative_step_costs(
     teacher, student = pair.build(device)
     images, labels = pair.images_and_labels(device)
     images = images.contiguous(memory_format=torch.channels_last)
-    for model in (teacher, student):
-        lay_out(model, pair.size, device)
+    arrange(student, teacher, pair.size, device)
     optimizer = optimizer_of(student)
     contestants: dict[str, Callable[[], object]] = {}
     for number, experiment in enumerate(experiments):
-        method = Method(
-            experiment.method,
-            student,
-            teacher,
-            lam=experiment.lam,
-            tau=experiment.tau,
-            explain_every=experiment.explain_every,
-            explain_part=experiment.explain_part,
-        ).train()
+        method = experiment.training_step(student, teacher).train()
         # A whole period, so that explained and other steps weigh as in training.
         steps = [
             step_of(method, optimizer, images, labels, None, None, step) for step in range(experiment.explain_every)

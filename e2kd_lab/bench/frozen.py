@@ -14,7 +14,7 @@ from e2kd_lab.bench.pairs import LAM, TAU, Pair, loss_and_gradients, optimizer_o
 from e2kd_lab.bench.timing import peak_memory, take_turns
 from e2kd_lab.explain import explain
 from e2kd_lab.models import ExplainableModel
-from e2kd_lab.training.layout import lay_out
+from e2kd_lab.training.layout import arrange
 from e2kd_lab.training.method import Method
 
 
@@ -30,8 +30,7 @@ def measure_frozen(findings: Findings, device: torch.device, quick: bool, say: C
         say(f"frozen: {title}, {pair.batch} images of {pair.size} px")
         teacher, student = pair.build(device)
         check_frozen(pair, teacher, student)
-        for model in (teacher, student):
-            lay_out(model, pair.size, device)
+        arrange(student, teacher, pair.size, device)
         images, labels = pair.images_and_labels(device)
         images = images.contiguous(memory_format=torch.channels_last)
         logits, _, maps = explain(teacher, images)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from e2kd_lab.bench.reference import PlainModel, PlainStep
 from e2kd_lab.models import ExplainableModel, build_model
-from e2kd_lab.training.layout import lay_out
+from e2kd_lab.training.layout import arrange
 from e2kd_lab.training.method import Method, MethodName
 from e2kd_lab.training.recipe import BCOS_OPTIMISATION, Recipe, build_optimizer
 
@@ -76,9 +76,8 @@ def settle(model: ExplainableModel, images: Tensor) -> None:
 def our_steps(
     teacher: ExplainableModel, student: ExplainableModel, images: Tensor, labels: Tensor
 ) -> dict[str, Callable[[], object]]:
-    """Whole training steps of each method as a run makes them: laid out for the device, no graph that is not needed."""
-    for model in (teacher, student):
-        lay_out(model, images.shape[-1], images.device)
+    """Whole training steps of each method as a run makes them: arranged for the device, no graph that is not needed."""
+    arrange(student, teacher, images.shape[-1], images.device)
     images = images.contiguous(memory_format=torch.channels_last)
     optimizer = optimizer_of(student)
     methods = {name: Method(name, student, teacher, lam=LAM, tau=TAU) for name in METHODS}

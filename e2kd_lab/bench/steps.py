@@ -23,6 +23,7 @@ from e2kd_lab.bench.pairs import (
 from e2kd_lab.bench.reference import PlainStep
 from e2kd_lab.bench.timing import peak_memory, take_turns
 from e2kd_lab.models import ExplainableModel
+from e2kd_lab.models.folding import fold_batch_norms
 from e2kd_lab.training.method import Method, MethodName
 
 # Counted in forward passes, a pass to the input costs one and an ordinary backward pass two. KD: the teacher's forward
@@ -85,6 +86,7 @@ def check_steps(pair: Pair, teacher: ExplainableModel, student: ExplainableModel
 def _our_step(
     name: MethodName, teacher: ExplainableModel, student: ExplainableModel, images: Tensor, labels: Tensor
 ) -> dict[str, Tensor]:
+    fold_batch_norms(teacher, images.shape[-1])
     method = Method(name, student, teacher, lam=LAM, tau=TAU)
     return loss_and_gradients(method(images, labels)["loss"], student)
 

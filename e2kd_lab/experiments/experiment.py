@@ -13,10 +13,10 @@ from torch.utils.data import Dataset
 
 from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.errors import ExperimentError, shown
-from e2kd_lab.models import MOST_CLASSES, model_names
+from e2kd_lab.models import MOST_CLASSES, ExplainableModel, model_names
 from e2kd_lab.models.checkpoints import weights_fingerprint
 from e2kd_lab.training.guidance import Guidance, GuidanceName
-from e2kd_lab.training.method import METHODS, MethodName, check_share, uses_lam, uses_tau
+from e2kd_lab.training.method import METHODS, Method, MethodName, check_share, uses_lam, uses_tau
 from e2kd_lab.training.recipe import Recipe
 
 Scale = Literal["smoke", "lab", "paper"]
@@ -190,6 +190,20 @@ class Experiment(Recipe):
         if self.method != "teacher" or self.guidance is None:
             return None
         return Guidance(self.guidance, self.guidance_weight)
+
+    def training_step(self, student: ExplainableModel, teacher: ExplainableModel | None) -> Method:
+        """What a training step of these networks computes."""
+        return Method(
+            self.method,
+            student,
+            teacher,
+            lam=self.lam,
+            tau=self.tau,
+            multilabel=self.multilabel,
+            guidance=self.training_guidance(),
+            explain_every=self.explain_every,
+            explain_part=self.explain_part,
+        )
 
     def settings(self) -> tuple[str, ...]:
         """Names of the experiment's variants, ``base`` among them."""

@@ -185,10 +185,11 @@ class _ScaledByCosine(torch.autograd.Function):
         if ctx.switch is not None and ctx.switch.is_frozen:
             return _TimesCosine.apply(gradient, product, norm, scale), None, None
         if torch.is_grad_enabled():  # this gradient will be differentiated: the saved scale has no graph
-            scale = product.abs() / norm
+            to_product = gradient * (product.abs() / norm)
+            return 2 * to_product, (to_product * product).sum_to_size(norm.shape) / -norm, None
         to_product = gradient * scale
-        to_norm = (to_product * product).sum_to_size(norm.shape) / -norm
-        return 2 * to_product, to_norm, None
+        to_norm = (to_product * product).sum_to_size(norm.shape).div_(-norm)
+        return to_product.mul_(2), to_norm, None
 
 
 class _TimesCosine(torch.autograd.Function):
@@ -233,7 +234,9 @@ class _ConvolvedBack(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, gradient: Tensor, x: Tensor, weight: Tensor, form: tuple[int, int, int]) -> Tensor:
-        ctx.form = form
+        layout = _layout_of(x)
+        gradient = gradient.contiguous(memory_format=layout)
+        ctx.form, ctx.layout = form, layout
         ctx.save_for_backward(gradient, weight)
         return _convolution_gradients(gradient, x, weight, form, (True, False))[0]
 
@@ -242,9 +245,16 @@ class _ConvolvedBack(torch.autograd.Function):
     def backward(ctx: Any, second: Tensor) -> Any:  # type: ignore[override]
         gradient, weight = ctx.saved_tensors
         stride, padding, groups = ctx.form
+        # In another layout than the forward pass, torch would bring the weights into that one, and their gradient back.
+        second = second.contiguous(memory_format=ctx.layout)
         to_gradient = F.conv2d(second, weight, None, stride, padding, groups=groups)
         to_weight = _convolution_gradients(gradient, second, weight, ctx.form, (False, True))[1]
         return to_gradient, None, to_weight, None
+
+
+def _layout_of(x: Tensor) -> torch.memory_format:
+    is_channels_last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+    return torch.channels_last if is_channels_last else torch.contiguous_format
 
 
 def _convolution_gradients(

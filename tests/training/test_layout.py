@@ -2,6 +2,7 @@ import copy
 
 import pytest
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 from e2kd_lab import build_model, explain
 from e2kd_lab.training.layout import lay_out
@@ -54,3 +55,17 @@ def test_maps_behind_a_contiguous_convolution_are_contiguous():
     lay_out(model, 64, CPU)
     features = model.forward_features(torch.rand(2, 3, 64, 64).contiguous(memory_format=torch.channels_last))
     assert features.is_contiguous()
+
+
+def test_no_pass_through_a_network_converts_its_weights():
+    """Neither the explanation nor its derivative meets a convolution in another layout than the forward pass did."""
+    model = build_model("bcos_resnet18", 5)
+    lay_out(model, 64, CPU)
+    images = torch.rand(2, 3, 64, 64).contiguous(memory_format=torch.channels_last)
+    with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as recorded:
+        explanation = explain(model, images, create_graph=True)
+        (explanation.maps.square().sum() + explanation.logits.square().sum()).backward()
+    shapes = {tuple(weight.shape) for name, weight in model.named_parameters() if weight.shape[2:] == (3, 3)}
+    copied = [tuple(event.input_shapes[0]) for event in recorded.events() if event.name == "aten::copy_"]
+    assert copied
+    assert not shapes.intersection(copied)

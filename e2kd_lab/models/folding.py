@@ -1,0 +1,78 @@
+r"""Batch normalisation folded into convolutions, for networks that nothing trains: one pass less over each map.
+
+In evaluation mode a normalisation multiplies each channel by a constant s. A convolution without activation takes it
+into its weights. So does a B-cos unit with B = 2, which is quadratic in its weights,
+
+.. math:: s \, \frac{|w^\top x| \, w^\top x}{\lVert x\rVert}
+          = \frac{|v^\top x| \, v^\top x}{\lVert x\rVert}, \qquad v = \mathrm{sign}(s) \sqrt{|s|} \, w,
+
+and so does its explanation, in which :math:`|w^\top x| / \lVert x\rVert` is constant.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from e2kd_lab.models.bcos_layers import BatchNormUncentered2d, BcosConv2d, BcosLinear
+from e2kd_lab.models.interface import ExplainableModel
+
+
+@torch.no_grad()
+def fold_batch_norms(model: ExplainableModel, image_size: int) -> None:
+    """Fold what is constant in a frozen network into its weights: normalisations, and the norms of B-cos weights.
+
+    Logits, stages and explanations stay the same up to rounding; parameters and their names do not, so that the network
+    fits no checkpoint any more.
+
+    Parameters
+    ----------
+    model : ExplainableModel
+        Changed in place: evaluation mode, nothing in it can be trained.
+    image_size : int
+        Side of images that it can see, in pixels.
+    """
+    model.eval().requires_grad_(False)
+    convolution_before = _convolutions_before_norms(model, image_size)
+    names = {module: name for name, module in model.named_modules()}
+    for norm, convolution in convolution_before.items():
+        if isinstance(convolution, BcosConv2d):
+            if not (isinstance(norm, BatchNormUncentered2d) and convolution.b == 2 and convolution.max_out == 1):
+                continue
+            assert norm.running_var is not None
+            scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+            convolution.keep_weight(scale.sign() * scale.abs().sqrt())
+        else:
+            model.set_submodule(names[convolution], fuse_conv_bn_eval(convolution, norm))
+        model.set_submodule(names[norm], nn.Identity())
+    for layer in model.modules():
+        if isinstance(layer, BcosConv2d | BcosLinear):
+            layer.keep_weight()
+    model.requires_grad_(False)
+
+
+def _convolutions_before_norms(
+    model: ExplainableModel, image_size: int
+) -> dict[nn.BatchNorm2d, BcosConv2d | nn.Conv2d]:
+    """Each normalisation that reads the very tensor which a convolution has put out, and that convolution."""
+    outputs: list[tuple[Tensor, BcosConv2d | nn.Conv2d]] = []
+    found: dict[nn.BatchNorm2d, BcosConv2d | nn.Conv2d] = {}
+
+    def remember(layer: BcosConv2d | nn.Conv2d, _: tuple[Tensor], output: Tensor) -> None:
+        outputs.append((output, layer))
+
+    def look(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
+        found.update((norm, layer) for output, layer in outputs if output is inputs[0])
+
+    handles = []
+    for layer in model.modules():
+        if isinstance(layer, BcosConv2d | nn.Conv2d):
+            handles.append(layer.register_forward_hook(remember))
+        elif isinstance(layer, nn.BatchNorm2d):
+            handles.append(layer.register_forward_pre_hook(look))
+    weight = next(model.parameters())
+    model(model.preprocess(weight.new_zeros(1, 3, image_size, image_size)))
+    for handle in handles:
+        handle.remove()
+    return found
