@@ -339,7 +339,7 @@ def _bars(axis: Axes, part: pd.DataFrame, methods: Sequence[str], crowded: bool)
             va="bottom",
             fontsize=4.8 if crowded else 5.5,
             rotation=90 if crowded else 0,
-            bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.3},
+            bbox={"facecolor": "white", "alpha": 0.9, "edgecolor": "none", "pad": 0.3},
         )
     teacher = part.loc[part["method"] == "teacher", "value"]
     if len(teacher):

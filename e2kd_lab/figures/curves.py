@@ -51,7 +51,16 @@ def training_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], *, total_epo
                 style = "--" if method in seen else "-"
                 seen.add(method)
                 colour = METHOD_COLOURS.get(method, "black")
-                axis.plot(line["epoch"], line["value"], style, color=colour, label=label, marker=".", markersize=3)
+                axis.plot(
+                    line["epoch"],
+                    line["value"],
+                    style,
+                    color=colour,
+                    label=label,
+                    marker=".",
+                    markersize=3,
+                    clip_on=False,  # a whole mark at the last epoch, too
+                )
             axis.set_title(title, fontsize=6)
             axis.set_xlabel("epoch")
             axis.set_xlim(0, total_epochs or None)
