@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from torch.utils.data import default_collate
 from torchvision.transforms import v2
 
@@ -17,6 +18,7 @@ from e2kd_lab.execute import load_teacher
 from e2kd_lab.experiments.imagenet import ImageNetExperiment
 from e2kd_lab.explain import explain
 from e2kd_lab.holding import held
+from e2kd_lab.training.layout import arrange_frozen
 
 _CHUNK, _SAMPLE = 128, 64
 
@@ -86,6 +88,7 @@ def freeze(
         writer = FrozenWriter(folder, spec, names, chunk=_CHUNK)
         missing = list(writer.missing())
         teacher = load_teacher(experiment, folder=runs).to(device)
+        arrange_frozen(teacher, experiment.image_size, torch.device(device))
         for rows in missing:
             batch = as_unit_range(default_collate([images[row]["image"] for row in rows])).to(device)
             explanation = explain(teacher, batch)

@@ -14,7 +14,8 @@ from e2kd_lab.bench.reference import PlainModel
 from e2kd_lab.bench.timing import require_equal, take_turns
 from e2kd_lab.explain import explain
 from e2kd_lab.models import ExplainableModel, build_model
-from e2kd_lab.training.layout import lay_out
+from e2kd_lab.models.folding import fold_batch_norms
+from e2kd_lab.training.layout import arrange_frozen
 
 _TITLES = {
     "resnet_mini": "ResNet mini, GradCAM",
@@ -44,11 +45,13 @@ def measure_explaining(findings: Findings, device: torch.device, quick: bool, sa
         model = _network(name, images)
         (double,) = in_double(model)
         some = images[:_CHECKED_IMAGES].double()
+        plain_maps = plainly(double)(some)
+        fold_batch_norms(double, size)
         ours = explain(double, some).maps
-        for program, maps in (("itself", one_by_one(double, some)), ("plain layers", plainly(double)(some))):
+        for program, maps in (("itself", one_by_one(double, some)), ("plain layers", plain_maps)):
             require_equal(f"Explanations by {name} and by {program}", {"maps": ours}, {"maps": maps}, _TOLERANCE)
-        plain = plainly(model)  # copies the network before ours changes its layout in memory
-        lay_out(model, size, device)
+        plain = plainly(model)  # copies the network before ours is arranged
+        arrange_frozen(model, size, device)
         batch = images.contiguous(memory_format=torch.channels_last)
         contestants: dict[str, Callable[[], object]] = {
             "batch": partial(explain, model, batch),

@@ -31,9 +31,14 @@ def arrange(student: ExplainableModel, teacher: ExplainableModel | None, image_s
         Where they are going to compute.
     """
     if teacher is not None:
-        fold_batch_norms(teacher, image_size)
-        lay_out(teacher, image_size, device)
+        arrange_frozen(teacher, image_size, device)
     lay_out(student, image_size, device)
+
+
+def arrange_frozen(model: ExplainableModel, image_size: int, device: torch.device) -> None:
+    """Arrange a network that is only asked from now on, in place: folded and laid out (see `arrange`)."""
+    fold_batch_norms(model, image_size)
+    lay_out(model, image_size, device)
 
 
 def lay_out(model: ExplainableModel, image_size: int, device: torch.device) -> None:
