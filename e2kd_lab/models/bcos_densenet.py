@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from e2kd_lab.models.bcos_layers import BatchNormUncentered2d, BcosConv2d
+from e2kd_lab.models.bcos_layers import AveragePool2d, BatchNormUncentered2d, BcosConv2d
 from e2kd_lab.models.interface import BcosModel
 
 
@@ -49,7 +49,7 @@ class Transition(nn.Module):
         super().__init__()
         self.norm = BatchNormUncentered2d(in_channels)
         self.conv = BcosConv2d(in_channels, in_channels // 2, 1)
-        self.pool = nn.AvgPool2d(2)
+        self.pool = AveragePool2d(2)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, H, W) to (N, in_channels / 2, H / 2, W / 2)."""
@@ -95,7 +95,7 @@ class BcosDenseNet(BcosModel):
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         layers["conv0"] = BcosConv2d(self.input_channels, width, kernel_size, 2, kernel_size // 2)
         layers["norm0"] = BatchNormUncentered2d(width)
-        layers["pool0"] = nn.AvgPool2d(3, 2, 1) if pool else nn.Identity()
+        layers["pool0"] = AveragePool2d(3, 2, 1) if pool else nn.Identity()
         channels = width
         for number, count in enumerate(blocks, start=1):
             layers[f"denseblock{number}"] = DenseBlock(channels, count, growth, bottleneck)

@@ -162,6 +162,14 @@ class BatchNormUncentered2d(nn.BatchNorm2d):
         return _ChannelVariance.apply(x)
 
 
+class AveragePool2d(nn.AvgPool2d):
+    """Average pooling whose gradient is cheap to differentiate: torch's second derivative adds zeros of x's size."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Average over windows of (N, C, H, W)."""
+        return _AveragePooled.apply(x, self.kernel_size, self.stride, self.padding)
+
+
 class LayerNormNoBias(nn.Module):
     """Layer normalisation of the last dimension without bias; 1/std is a dynamic scale, centring is linear."""
 
@@ -210,13 +218,29 @@ class _SquaredNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(x)
         return torch.linalg.vector_norm(x, dim=1, keepdim=True).square_()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor | None) -> Tensor | None:  # type: ignore[override]
+        if gradient is None:  # of a frozen scale
+            return None
         (x,) = ctx.saved_tensors
         return x * (2 * gradient)
+
+
+class _AveragePooled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel_size: int, stride: int, padding: int) -> Tensor:
+        ctx.windows = [[kernel_size] * 2, [stride] * 2, [padding] * 2]
+        ctx.save_for_backward(x.detach())  # gives the gradient its size, nothing else
+        return F.avg_pool2d(x, kernel_size, stride, padding)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
+        (x,) = ctx.saved_tensors
+        return torch.ops.aten.avg_pool2d_backward(gradient, x, *ctx.windows, False, True, None), None, None, None
 
 
 class _ChannelVariance(torch.autograd.Function):
@@ -224,11 +248,14 @@ class _ChannelVariance(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(x)
         return (x - x.mean(dim=(0, 2, 3), keepdim=True)).square_().mean(dim=(0, 2, 3))
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor | None) -> Tensor | None:  # type: ignore[override]
+        if gradient is None:  # of a frozen scale
+            return None
         (x,) = ctx.saved_tensors
         slope = (2 / (x.numel() // x.shape[1]) * gradient).view(-1, 1, 1)
         return (x * slope).sub_(slope * x.mean(dim=(0, 2, 3), keepdim=True))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from e2kd_lab.models.bcos_layers import BatchNormUncentered2d, BcosConv2d
+from e2kd_lab.models.bcos_layers import AveragePool2d, BatchNormUncentered2d, BcosConv2d
 from e2kd_lab.models.interface import BcosModel
 
 
@@ -85,7 +85,7 @@ class BcosResNet(BcosModel):
         super().__init__(num_classes, logit_bias)
         self.conv1 = BcosConv2d(self.input_channels, width, kernel_size, 2, kernel_size // 2)
         self.bn1 = BatchNormUncentered2d(width)
-        self.pool = nn.AvgPool2d(3, 2, 1) if pool else nn.Identity()
+        self.pool = AveragePool2d(3, 2, 1) if pool else nn.Identity()
         channels = width
         self.stages = [f"layer{number}" for number in range(1, len(blocks) + 1)]
         for number, (name, count) in enumerate(zip(self.stages, blocks, strict=True)):

@@ -6,8 +6,10 @@ import torch
 from golden_weights import GOLDEN, relative
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.profiler import ProfilerActivity, profile
 
 from e2kd_lab.models.bcos_layers import (
+    AveragePool2d,
     BatchNormUncentered2d,
     BcosConv2d,
     BcosLinear,
@@ -186,3 +188,40 @@ def test_a_loss_on_an_explanation_refuses_to_be_differentiated_twice():
         (frozen,) = torch.autograd.grad(y.sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="once"):
         torch.autograd.grad(frozen.square().sum(), layer.linear.weight, create_graph=True)
+
+
+def test_explaining_computes_nothing_for_constant_scales_and_its_derivative_adds_no_zeros():
+    torch.manual_seed(0)
+    layers = torch.nn.Sequential(BcosConv2d(6, 8, 3, 1, 1), BatchNormUncentered2d(8), AveragePool2d(3, 2, 1))
+    x = torch.rand(2, 6, 16, 16, requires_grad=True)
+    with switchable_scales(x) as switch:
+        explained = layers(x).sum()
+    with switch.frozen(), profile(activities=[ProfilerActivity.CPU]) as explaining:
+        (frozen,) = torch.autograd.grad(explained, x, create_graph=True)
+    with profile(activities=[ProfilerActivity.CPU]) as training:
+        frozen.square().sum().backward()
+    # The output's gradient, and that of pooling, scaling and convolution.
+    allowed = {"ones_like", "expand", "avg_pool2d_backward", "mul", "convolution_backward"}
+    assert computed(explaining) <= {f"aten::{name}" for name in allowed}
+    assert "aten::conv2d" in computed(training)
+    assert not {"aten::zeros", "aten::zeros_like"} & computed(training)
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(3, 2, 1), (2, 2, 0)])
+def test_average_pooling_is_torchs_with_all_derivatives(kernel, stride, padding):
+    x = torch.rand(2, 3, 7, 7, dtype=torch.float64, requires_grad=True)
+    ours = AveragePool2d(kernel, stride, padding)
+    torch.testing.assert_close(ours(x), torch.nn.functional.avg_pool2d(x, kernel, stride, padding))
+    assert torch.autograd.gradcheck(ours, x)
+    assert torch.autograd.gradgradcheck(ours, x)
+
+
+def computed(recorded):
+    """Names of the operators that autograd called, without those that these called themselves."""
+    names = set()
+    for event in recorded.events():
+        within = event.cpu_parent.name if event.cpu_parent else ""
+        if event.name.startswith("aten::") and not within.startswith("aten::"):
+            names.add(event.name)
+    assert names
+    return names
