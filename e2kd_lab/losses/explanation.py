@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -35,6 +36,9 @@ def explanation_loss(student_maps: Tensor, teacher_maps: Tensor) -> Tensor:
             f"explanation_loss needs student and teacher maps of one shape, "
             f"got {tuple(student_maps.shape)} and {tuple(teacher_maps.shape)}."
         )
-    student = at_least_float32(student_maps).flatten(1)
-    teacher = at_least_float32(teacher_maps.detach()).flatten(1)
+    # In the order in which the student's lie in memory, so that nothing is copied.
+    is_channels_last = student_maps.is_contiguous(memory_format=torch.channels_last)
+    order = (0, 2, 3, 1) if is_channels_last else (0, 1, 2, 3)
+    student = at_least_float32(student_maps).permute(order).flatten(1)
+    teacher = at_least_float32(teacher_maps.detach()).permute(order).flatten(1)
     return (1 - F.cosine_similarity(student, teacher, dim=1)).mean()

@@ -62,4 +62,5 @@ def dead_maps(maps: Tensor) -> Tensor:
     Tensor
         Booleans (N,).
     """
-    return torch.count_nonzero(maps.flatten(1), dim=1) == 0
+    over = (1, 2, 3)
+    return (maps.amax(over) == 0) & (maps.amin(over) == 0)  # many times as fast as counting

@@ -243,7 +243,8 @@ class Method(nn.Module):
         else:
             classes = target.classes if count == len(images) else target.logits.argmax(1)
             logits, _, maps = explain(self.student, images, classes, create_graph=True)
-            maps = maps[:count]
+            if count < len(images):  # the gradient of a slice is a copy
+                maps = maps[:count]
         kd = self._logit_loss(logits, target.logits, self.tau)
         explanation = explanation_loss(maps, target.maps)
         dead = 100 * dead_maps(maps.detach()).double().mean()
