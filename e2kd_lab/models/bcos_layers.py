@@ -17,7 +17,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from e2kd_lab.models.dynamic_scales import convolved, dynamic, read_by_scales, scaled, scaled_by_cosine
+from e2kd_lab.models.dynamic_scales import (
+    convolved,
+    dynamic,
+    normalized_by_batch,
+    read_by_scales,
+    scaled,
+    scaled_by_cosine,
+)
 
 # As in the published networks; inside the root for patches, outside for vectors.
 _PATCH_EPS, _VECTOR_EPS, _COSINE_EPS = 1e-6, 1e-12, 1e-6
@@ -148,18 +155,17 @@ class BatchNormUncentered2d(nn.BatchNorm2d):
         """Normalize (N, C, H, W) per channel."""
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
-        if self.training:
-            variance = self.batch_variance(x)
-            with torch.no_grad():
-                self.running_var.lerp_(variance.to(self.running_var.dtype), 0.1)
-                self.num_batches_tracked.add_(1)
-        else:
-            variance = self.running_var
-        return scaled(x, (self.weight * (variance + self.eps).rsqrt()).view(-1, 1, 1))
+        if not self.training:
+            return scaled(x, (self.weight * (self.running_var + self.eps).rsqrt()).view(-1, 1, 1))
+        normalized, variance = self.normalized(x)
+        with torch.no_grad():
+            self.running_var.lerp_(variance.to(self.running_var.dtype), 0.1)
+            self.num_batches_tracked.add_(1)
+        return normalized
 
-    def batch_variance(self, x: Tensor) -> Tensor:
-        """Biased variance (C,) of each channel of a batch (N, C, H, W)."""
-        return _ChannelVariance.apply(x)
+    def normalized(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalize a batch (N, C, H, W) with its own statistics; also their biased variances (C,)."""
+        return normalized_by_batch(x, self.weight, self.eps)
 
 
 class AveragePool2d(nn.AvgPool2d):
@@ -241,21 +247,3 @@ class _AveragePooled(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
         (x,) = ctx.saved_tensors
         return torch.ops.aten.avg_pool2d_backward(gradient, x, *ctx.windows, False, True, None), None, None, None
-
-
-class _ChannelVariance(torch.autograd.Function):
-    """Biased variance of each channel, (N, C, H, W) to (C,); on a CPU several times faster than ``x.var``."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.set_materialize_grads(False)
-        ctx.save_for_backward(x)
-        return (x - x.mean(dim=(0, 2, 3), keepdim=True)).square_().mean(dim=(0, 2, 3))
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor | None) -> Tensor | None:  # type: ignore[override]
-        if gradient is None:  # of a frozen scale
-            return None
-        (x,) = ctx.saved_tensors
-        slope = (2 / (x.numel() // x.shape[1]) * gradient).view(-1, 1, 1)
-        return (x * slope).sub_(slope * x.mean(dim=(0, 2, 3), keepdim=True))

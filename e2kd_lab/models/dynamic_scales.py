@@ -128,6 +128,27 @@ def scaled_by_cosine(product: Tensor, norm: Tensor) -> Tensor:
     return _ScaledByCosine.apply(product, norm, switch)
 
 
+def normalized_by_batch(x: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    r"""``x * dynamic(weight / sqrt(variance + eps))``, with each channel's biased variance over the batch.
+
+    Parameters
+    ----------
+    x : Tensor
+        (N, C, H, W).
+    weight : Tensor
+        (C,).
+    eps : float
+        Added to the variance.
+
+    Returns
+    -------
+    normalized, variance : Tensor
+        (N, C, H, W); (C,), without gradient.
+    """
+    normalized, _, variance = _NormalizedByBatch.apply(x, weight, eps, _switch.get())
+    return normalized, variance
+
+
 def convolved(x: Tensor, weight: Tensor, *, stride: int, padding: int, groups: int) -> Tensor:
     """``conv2d(x, weight)`` whose frozen gradient is cheap to differentiate.
 
@@ -209,6 +230,48 @@ class _TimesCosine(torch.autograd.Function):
         to_norm = (both * scale).sum_to_size(norm.shape).div_(-norm)
         to_product = both.mul_(torch.copysign(1 / norm, product, out=torch.empty_like(product)))
         return second * scale, to_product, to_norm, None
+
+
+class _NormalizedByBatch(torch.autograd.Function):
+    """y = x s, its scale s as an output of its own, through which a frozen gradient depends on x, and the variance."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, eps: float, switch: ScaleSwitch | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        ctx.eps, ctx.switch = eps, switch
+        ctx.set_materialize_grads(False)
+        mean, variance = _channel_moments(x)
+        scale = (weight * (variance + eps).rsqrt()).view(-1, 1, 1)
+        ctx.save_for_backward(x, mean, variance, scale)
+        ctx.mark_non_differentiable(variance)
+        return x * scale, scale, variance
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor | None, to_scale: Tensor | None, _: None) -> Any:  # type: ignore[override]
+        x, mean, variance, scale = ctx.saved_tensors
+        if ctx.switch is not None and (ctx.switch.is_frozen or ctx.switch is _CONSTANT):
+            return None if gradient is None else gradient * scale, None, None, None
+        if torch.is_grad_enabled():  # this gradient will be differentiated: the saved moments have no graph
+            mean, variance = _channel_moments(x)
+        if gradient is not None:
+            along = (gradient * x).sum((0, 2, 3)).view_as(scale)
+            to_scale = along if to_scale is None else to_scale + along
+        if to_scale is None:
+            return None, None, None, None
+        to_weight = to_scale.flatten() * (variance + ctx.eps).rsqrt()
+        # d var / dx = 2 (x - mean) / n, ds / d var = -s / (2 (var + eps))
+        slope = -to_scale * scale / (variance + ctx.eps).view_as(scale) * (x.shape[1] / x.numel())
+        to_x = torch.addcmul(-slope * mean, x, slope)
+        if gradient is not None:
+            to_x = to_x.addcmul_(gradient, scale)
+        return to_x, to_weight, None, None
+
+
+def _channel_moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (1, C, 1, 1) and biased variance (C,) of each channel; on a CPU several times faster than ``var_mean``."""
+    mean = x.mean(dim=(0, 2, 3), keepdim=True)
+    return mean, (x - mean).square_().mean(dim=(0, 2, 3))
 
 
 class _Convolved(torch.autograd.Function):

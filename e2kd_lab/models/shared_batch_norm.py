@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from e2kd_lab.models.bcos_layers import BatchNormUncentered2d
+from e2kd_lab.models.dynamic_scales import scaled
 
 
 def share_batch_norms(module: nn.Module) -> None:
@@ -82,9 +83,10 @@ class SharedBatchNormUncentered2d(BatchNormUncentered2d):
         super().__init__(layer.num_features)
         _take_over(self, layer)
 
-    def batch_variance(self, x: Tensor) -> Tensor:
-        """See `BatchNormUncentered2d.batch_variance`."""
-        return shared_moments(x)[1]
+    def normalized(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """See `BatchNormUncentered2d.normalized`."""
+        variance = shared_moments(x)[1]
+        return scaled(x, (self.weight * (variance + self.eps).rsqrt()).view(-1, 1, 1)), variance
 
 
 # Only these very classes, so that a layer is not replaced twice.
