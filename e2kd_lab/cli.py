@@ -210,7 +210,7 @@ def train(
 ) -> None:
     """Train one run, or resume it; a finished run is only loaded. Ctrl-C saves its state."""
     wanted = _experiment(experiment, scale, family, setting, epochs, data_root, teacher_data, teacher, set_)
-    wanted = wanted.replace(method=method, lam=lam, tau=tau, seed=seed)
+    wanted = wanted.by_method(method, lam=lam, tau=tau, seed=seed)
     with _InterruptibleBar() as watcher:
         finished = run(
             wanted,

@@ -171,7 +171,7 @@ class FinishedRuns:
             return None
         for (setting, method, lam, tau), part in alike:
             try:
-                wanted = self.experiment(needs, setting).replace(method=method, lam=float(lam), tau=float(tau))
+                wanted = self.experiment(needs, setting).by_method(method, lam=float(lam), tau=float(tau))
                 stem = wanted.run_name().rpartition("s")[0]  # without the seed
             except LabError:  # no teacher, or a setting that the experiment does not have
                 continue

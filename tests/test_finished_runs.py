@@ -132,3 +132,12 @@ def test_frozen_students_are_those_of_their_setting(tmp_path, workspace):
     assert not there.meets(Needs("cnn_to_vit", "bcos", ("e2kd",), networks=False))
     assert there.students(needs)["e2kd"].folder.name == frozen.run_name()
     assert there.experiment(needs).frozen
+
+
+def test_the_baseline_without_the_teachers_data_is_the_one_that_learned_from_them(workspace, tmp_path):
+    base = lab.experiments.get("data_free", "smoke")
+    baselines = [e.by_method("baseline") for e in (base, base.with_setting("reversed"))]
+    needs = Needs("data_free", "bcos", ("baseline",), (EVERY,), networks=False)
+    there = FinishedRuns(results(*((baseline, 1.0) for baseline in baselines)), "smoke", folder=tmp_path)
+    assert there.meets(needs)
+    assert not there.left_out(needs)

@@ -157,6 +157,10 @@ class Experiment(Recipe):
                 )
         return dataclasses.replace(self, **changes)
 
+    def by_method(self, method: str, **changes: Any) -> Self:
+        """The experiment by another method, with images that this method can learn from; see `replace`."""
+        return self.replace(method=method, **changes)
+
     @property
     def network(self) -> str:
         """Registry name of the network that is trained."""
@@ -242,7 +246,7 @@ class Experiment(Recipe):
             raise ExperimentError(
                 f"'{self.name}' has no grid for method '{method}'; expected one of {', '.join(grids)}."
             )
-        return [self.replace(method=method, **values) for values in grids[method]]
+        return [self.by_method(method, **values) for values in grids[method]]
 
     def _grids(self) -> Mapping[str, list[dict[str, float]]]:
         return {"baseline": [{}]}

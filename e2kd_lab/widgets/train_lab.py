@@ -115,7 +115,7 @@ class TrainLab(TrainingPanel):
         """The experiment that the controls name."""
         method = "kd" if self.method.value == "e2kd" and self.lam.value == 0 else self.method.value
         values = {"lam": self.lam.value, "tau": self.tau.value, "epochs": self.epochs.value, "seed": self.seed.value}
-        return self.bases[self.family.value].replace(method=method, **values)
+        return self.bases[self.family.value].by_method(method, **values)
 
     @shows_errors
     def _reset_epochs(self, _: Any) -> None:
