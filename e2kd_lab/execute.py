@@ -15,7 +15,7 @@ import torch
 
 from e2kd_lab.atomic import write_text
 from e2kd_lab.data.waterbirds import Split
-from e2kd_lab.errors import ExperimentError, LabError, RunError
+from e2kd_lab.errors import ExperimentError, LabError, RunError, TrainingError
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.models import ExplainableModel, build_model
 from e2kd_lab.models.checkpoints import load_weights
@@ -30,6 +30,7 @@ from e2kd_lab.training import (
     multilabel_outcomes,
     outcomes,
 )
+from e2kd_lab.training.hardware import lost_another_process
 from e2kd_lab.training.layout import arrange
 from e2kd_lab.training.memory import keep_freed_memory
 from e2kd_lab.training.metrics_file import MetricsFile
@@ -274,6 +275,13 @@ def _run(experiment: Experiment, folder: Path, hardware: Hardware, watcher: Watc
             _set_status(here, fabric, "stopped")
             raise
         except BaseException as error:
+            if fabric.world_size > 1 and lost_another_process(error):
+                lost = TrainingError(
+                    f"{here.folder}: another process of this run ended early; its own message says why. Start all of "
+                    "them again to go on from the last checkpoint."
+                )
+                _set_status(here, fabric, "failed", str(lost))
+                raise lost from error
             message = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
             _set_status(here, fabric, "failed", message)
             raise

@@ -35,6 +35,12 @@ def named_device(name: str) -> torch.device:
     return device
 
 
+def lost_another_process(error: BaseException) -> bool:
+    """Whether an error says that a message to another process of the same run could not be sent or received."""
+    marks = ("gloo", "NCCL", "closed by peer", "reset by peer")  # what torch raises has no type of its own everywhere
+    return isinstance(error, RuntimeError) and any(mark in str(error) for mark in marks)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Hardware:
     """Where and how to compute.

@@ -11,6 +11,7 @@ full length where a gradient is next to zero. Mixup is left out: it mixes images
 processes other pairs are mixed.
 """
 
+import json
 import shutil
 import socket
 
@@ -23,6 +24,14 @@ from e2kd_lab.models.checkpoints import read_checkpoint
 
 def start_two(forks, function, **arguments):
     """Start the function in two processes as torchrun does; what both return."""
+    outcomes = end_of_two(forks, function, **arguments)
+    for outcome in outcomes:
+        assert outcome.error is None, outcome.error
+    return [outcome.value for outcome in outcomes]
+
+
+def end_of_two(forks, function, **arguments):
+    """How both end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -32,10 +41,7 @@ def start_two(forks, function, **arguments):
         forks.start(function, environment={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}, **arguments)
         for rank in range(2)
     ]
-    outcomes = [child.wait() for child in children]
-    for outcome in outcomes:
-        assert outcome.error is None, outcome.error
-    return [outcome.value for outcome in outcomes]
+    return [child.wait() for child in children]
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +101,16 @@ def test_shared_layers_have_the_derivatives_of_the_whole_batch(forks, tmp_path, 
         torch.testing.assert_close(share["buffers"], whole["buffers"], rtol=1e-9, atol=1e-12)
     weight = sum(share["weight"] for share in shares)
     torch.testing.assert_close(weight, whole["weight"], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_where_one_process_fails_the_other_says_so_and_the_run_goes_on_later(forks, student, tmp_path, failing):
+    arguments = {"experiment": student, "folder": str(tmp_path), "failing": failing}
+    outcomes = end_of_two(forks, "train_but_fail_in_one", **arguments)
+    assert "no memory left in this one" in outcomes[failing].error
+    assert "TrainingError" in outcomes[1 - failing].error_kinds
+    assert "another process of this run ended early" in outcomes[1 - failing].error
+    (status,) = tmp_path.glob("*/status.json")
+    assert json.loads(status.read_text())["status"] == "failed"
+    assert start_two(forks, "train_all", experiments=[student], folder=str(tmp_path), devices=2)
+    assert json.loads(status.read_text())["status"] == "done"
