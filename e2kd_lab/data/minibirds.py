@@ -86,35 +86,16 @@ def make_minibirds(
 ) -> Path:
     """Write a MiniBirds set into a folder, or return at once if the same set is there already.
 
-    The set holds `waterbird_1.0_forest2water2/` (training images with landbirds on land and waterbirds on
-    water only, balanced validation and test splits), `segmentations/` (8-bit soft masks of its birds, 255 on
-    the bird) and `teacher/` with the same two folders for an unbiased set, `waterbird_0.5_forest2water2`. The
-    same spec gives the same bytes for any number of workers. All is written next to `folder` first and then
-    renamed, so an interrupted call leaves no incomplete set behind.
+    The set holds `waterbird_1.0_forest2water2/` (training images with landbirds on land and waterbirds on water
+    only, balanced validation and test splits), `segmentations/` (8-bit soft masks of its birds, 255 on the bird)
+    and `teacher/` with the same two folders for an unbiased set, `waterbird_0.5_forest2water2`.
 
     Parameters
     ----------
-    folder
-        Where the set goes; its parent folders are created as needed.
+    folder, workers, overwrite
+        See `e2kd_lab.data.making.make`, which also tells what is returned and what is raised.
     spec
         Image size, counts and seed.
-    workers
-        Number of processes that draw, at least 1; by default one for small sets, else two if there are two
-        cores.
-    overwrite
-        Whether anything else in `folder`, whatever it is, may be deleted and replaced.
-
-    Returns
-    -------
-    Path
-        The folder, resolved.
-
-    Raises
-    ------
-    FileExistsError
-        If `folder` holds something other than this set and `overwrite` is false, or is a file.
-    ValueError
-        If `workers` is less than 1.
     """
     recipe = Recipe(
         spec=spec,

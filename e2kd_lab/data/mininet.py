@@ -43,33 +43,15 @@ def make_mininet(
 ) -> Path:
     """Write a MiniNet set into a folder, or return at once if the same set is there already.
 
-    The set holds `train/<class>/<number>.JPEG`, `val/<class>/<number>.JPEG` and `mininet.json`, its spec. The
-    class of a picture is told by the shape of the thing in it and not by colours. The same spec gives the same
-    bytes for any number of workers, and a larger set of the same seed holds the pictures of a smaller one. All
-    is written next to `folder` first and then renamed, so an interrupted call leaves no incomplete set behind.
+    The set holds `train/<class>/<number>.JPEG`, `val/<class>/<number>.JPEG` and `mininet.json`, its spec. The class
+    of a picture is told by the shape of the thing in it and not by colours. A larger set of the same seed holds the
+    pictures of a smaller one.
 
     Parameters
     ----------
-    folder
-        Where the set goes; its parent folders are created as needed.
+    folder, workers, overwrite
+        See `e2kd_lab.data.making.make`, which also tells what is returned and what is raised.
     spec
         Image size, counts and seed.
-    workers
-        Number of processes that draw, at least 1; by default one for small sets, else two if there are two
-        cores.
-    overwrite
-        Whether anything else in `folder`, whatever it is, may be deleted and replaced.
-
-    Returns
-    -------
-    Path
-        The folder, resolved.
-
-    Raises
-    ------
-    FileExistsError
-        If `folder` holds something other than this set and `overwrite` is false, or is a file.
-    ValueError
-        If `workers` is less than 1.
     """
     return make(folder, imagenet_recipe(spec, VERSION, CLASSES, draw_object), workers=workers, overwrite=overwrite)

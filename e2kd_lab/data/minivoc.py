@@ -82,36 +82,17 @@ def make_minivoc(
 ) -> Path:
     """Write a MiniVOC set into a folder, or return at once if the same set is there already.
 
-    The set holds `VOCdevkit/VOC2012` in the layout of PASCAL VOC, with `classes.txt`, the names of its ten classes, and
-    `minivoc.json`, its spec. A picture shows one to three things of different classes. Four classes usually lie on a
-    ground of their own, four usually have a companion of no class beside them, and two have neither; all splits alike.
-    The same spec gives the same bytes for any number of workers, and a larger set of the same seed holds the pictures
-    of a smaller one. All is written next to `folder` first and then renamed, so an interrupted call leaves no
-    incomplete set behind.
+    The set holds `VOCdevkit/VOC2012` in the layout of PASCAL VOC, with `classes.txt`, the names of its ten classes,
+    and `minivoc.json`, its spec. A picture shows one to three things of different classes. Four classes usually lie
+    on a ground of their own, four usually have a companion of no class beside them, and two have neither; all
+    splits alike. A larger set of the same seed holds the pictures of a smaller one.
 
     Parameters
     ----------
-    folder
-        Where the set goes; its parent folders are created as needed.
+    folder, workers, overwrite
+        See `e2kd_lab.data.making.make`, which also tells what is returned and what is raised.
     spec
         Image size, counts and seed.
-    workers
-        Number of processes that draw, at least 1; by default one for small sets, else two if there are two
-        cores.
-    overwrite
-        Whether anything else in `folder`, whatever it is, may be deleted and replaced.
-
-    Returns
-    -------
-    Path
-        The folder, resolved.
-
-    Raises
-    ------
-    FileExistsError
-        If `folder` holds something other than this set and `overwrite` is false, or is a file.
-    ValueError
-        If `workers` is less than 1.
     """
     recipe = Recipe(
         spec=spec,

@@ -88,9 +88,9 @@ class Method(nn.Module):
         For ``e2kd``, compute the explanation loss on every so many steps only, beginning with the first; the others are
         steps of KD. It then counts as many times, so that gradients are the same on average.
     explain_part : float
-        For ``e2kd``, compute the explanation loss on this share of each batch, in (0, 1], at least one image. A B-cos
-        student sees these images in a forward pass of their own, with batch statistics of their own that do not
-        count among the running ones; GradCAM needs none.
+        For ``e2kd``, compute the explanation loss on this share of each batch, in (0, 1], at least one image; with
+        several processes, of what each of them sees of it. A B-cos student sees these images in a forward pass of their
+        own, with batch statistics of their own that do not count among the running ones; GradCAM needs none.
 
     Raises
     ------
