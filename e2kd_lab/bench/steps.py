@@ -29,6 +29,7 @@ from e2kd_lab.training.method import Method, MethodName
 # Counted in forward passes, a pass to the input costs one and an ordinary backward pass two. KD: the teacher's forward
 # (T) and the student's forward and backward, T + 3 S. GradCAM has a closed form, so e2KD needs no other pass. W(x)
 # takes a pass to the input of both (T + S), and the student's backward goes through it as well (2 S): 2 T + 6 S.
+# That is a floor where all passes are equally efficient; weight gradients that are computed together are a little more.
 FLOORS = {"standard": 1.0, "bcos": 2.0}
 _SHOWN = {"baseline": "baseline", "kd": "KD", "e2kd": "e²KD"}
 
