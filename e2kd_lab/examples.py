@@ -78,7 +78,8 @@ def examples_of(experiment: Experiment, count: int = 8) -> Examples:
     dataset = experiment.dataset("test")
     grouped = hasattr(dataset, "groups")
     parts = np.asarray(dataset.groups if grouped else dataset.labels)  # type: ignore[attr-defined]
-    titles = [GROUP_TITLES[group] for group in GROUPS] if grouped else list(experiment.classes())
+    classes = [name.replace("_", " ") for name in experiment.classes()]
+    titles = [GROUP_TITLES[group] for group in GROUPS] if grouped else classes
     samples = [dataset[index] for index in _spread(parts, count)]
     return Examples(
         as_unit_range(torch.stack([sample["image"] for sample in samples])),

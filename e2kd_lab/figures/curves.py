@@ -62,7 +62,7 @@ def training_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], *, total_epo
                     clip_on=False,  # a whole mark at the last epoch, too
                 )
             axis.set_title(title, fontsize=6)
-            axis.set_xlabel("epoch")
+            axis.set_xlabel("epoch", fontsize=6)
             axis.set_xlim(0, total_epochs or None)
             axis.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
             axis.tick_params(labelsize=6)

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from e2kd_lab.models.bcos_layers import BcosConv2d, BcosLinear, LayerNorm2dNoBias, LayerNormNoBias
 from e2kd_lab.models.dynamic_scales import dynamic
@@ -42,15 +43,19 @@ class Attention(nn.Module):
 
     def __init__(self, layers: Layers, dim: int, heads: int) -> None:
         super().__init__()
-        self.heads = heads
+        self.dim, self.heads = dim, heads
         self.norm = layers.norm(dim)
         self.to_qkv = nn.Linear(dim, 3 * dim, bias=False)  # a plain linear layer in both kinds
         self.to_out = layers.output(dim, dim)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Map (N, T, dim) to (N, T, dim)."""
-        qkv = self.to_qkv(self.norm(tokens)).unflatten(2, (3, self.heads, -1))  # (N, T, 3, heads, dim / heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (N, heads, T, dim / heads) each
+        tokens = self.norm(tokens)
+        # Values apart from queries and keys, which only scales depend on, so that explanations need not pass there.
+        (q, k), (v,) = (  # (N, heads, T, dim / heads) each
+            F.linear(tokens, weight).unflatten(2, (-1, self.heads, self.dim // self.heads)).permute(2, 0, 3, 1, 4)
+            for weight in self.to_qkv.weight.split((2 * self.dim, self.dim))
+        )
         attention = (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(-1)  # (N, heads, T, T)
         mixed = dynamic(attention) @ v  # (N, heads, T, dim / heads)
         return self.to_out(mixed.transpose(1, 2).flatten(2))
