@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from e2kd_lab.models.convolution import convolved
 from e2kd_lab.models.dynamic_scales import (
-    convolved,
     dynamic,
     normalized_by_batch,
     read_by_scales,
