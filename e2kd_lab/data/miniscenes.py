@@ -16,21 +16,9 @@ CLASSES = tuple(SCENES)
 
 @dataclass(frozen=True, kw_only=True)
 class MiniScenes(ImageNetLayout):
-    """What a MiniScenes set holds: `MiniScenes(size=64, train=250, val=50, seed=0)`.
+    """What a MiniScenes set of 10 classes holds: `MiniScenes(size=64, train=250, val=50, seed=0)`.
 
-    Parameters
-    ----------
-    size
-        Side of the square images in pixels, 16 to 1024.
-    train, val
-        Number of images of each of the 10 classes in the training and in the validation folder, at least 1.
-    seed
-        Seed of all pictures, 0 or more.
-
-    Raises
-    ------
-    ValueError
-        If a value is outside its range; the sentence names the field, the value and what is expected.
+    See `e2kd_lab.data.imagenet_layout.ImageNetLayout` for the fields.
     """
 
 

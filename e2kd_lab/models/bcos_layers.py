@@ -54,7 +54,34 @@ def bcos_scaled(product: Tensor, norm: Tensor, b: float) -> Tensor:
     return scaled(product, (product.abs() / norm + _COSINE_EPS) ** (b - 1))
 
 
-class BcosConv2d(nn.Module):
+class BcosUnit(nn.Module):
+    """What B-cos layers have in common: ``linear`` holds weights that are used with unit norm.
+
+    Attributes
+    ----------
+    has_final_weight : bool
+        Whether the weights are used as they are.
+    """
+
+    linear: nn.Conv2d | nn.Linear
+    has_final_weight = False
+
+    def weight(self) -> Tensor:
+        """The weights that inputs are multiplied with."""
+        return self.linear.weight if self.has_final_weight else unit_rows(self.linear.weight)
+
+    def keep_weight(self, scale: Tensor | None = None) -> None:
+        """Put weights of unit norm, each filter times its ``scale`` (K,), in the place of the parameter, for good."""
+        if self.has_final_weight:
+            return
+        weight = self.weight().detach()
+        if scale is not None:
+            weight = weight * scale.view(-1, *[1] * (weight.ndim - 1))
+        self.linear.weight = nn.Parameter(weight, requires_grad=False)
+        self.has_final_weight = True
+
+
+class BcosConv2d(BcosUnit):
     """B-cos convolution.
 
     Parameters
@@ -66,6 +93,8 @@ class BcosConv2d(nn.Module):
     max_out : int
         Filters per output channel; the one with the largest product counts.
     """
+
+    linear: nn.Conv2d
 
     def __init__(
         self,
@@ -87,19 +116,13 @@ class BcosConv2d(nn.Module):
         self.linear = nn.Conv2d(
             in_channels, out_channels * max_out, kernel_size, stride, padding, groups=groups, bias=False
         )
-        self.has_final_weight = False
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, H', W')."""
-        weight = self.linear.weight if self.has_final_weight else unit_rows(self.linear.weight)
-        product = convolved(x, weight, stride=self.stride, padding=self.padding, groups=self.linear.groups)
+        product = convolved(x, self.weight(), stride=self.stride, padding=self.padding, groups=self.linear.groups)
         if self.max_out > 1:
             product = product.unflatten(1, (-1, self.max_out)).amax(2)  # (N, out_channels, H', W')
         return bcos_scaled(product, self.patch_norm(read_by_scales(x), product.shape[1]), self.b)
-
-    def keep_weight(self, scale: Tensor | None = None) -> None:
-        """Put weights of unit norm, each filter times its ``scale`` (K,), in the place of the parameter, for good."""
-        _keep_weight(self, scale)
 
     def patch_norm(self, x: Tensor, out_channels: int) -> Tensor:
         """L2 norm of the patch under the kernel, zero padding included: (N, 1 or out_channels, H', W')."""
@@ -111,34 +134,20 @@ class BcosConv2d(nn.Module):
         return norm.repeat_interleave(out_channels // groups, dim=1) if groups > 1 else norm
 
 
-class BcosLinear(nn.Module):
+class BcosLinear(BcosUnit):
     """B-cos unit on the last dimension: (..., in_features) to (..., out_features)."""
+
+    linear: nn.Linear
 
     def __init__(self, in_features: int, out_features: int, *, b: float = 2.0) -> None:
         super().__init__()
         self.b = b
         self.linear = nn.Linear(in_features, out_features, bias=False)
-        self.has_final_weight = False
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., in_features) to (..., out_features)."""
         norm = torch.linalg.vector_norm(read_by_scales(x), dim=-1, keepdim=True) + _VECTOR_EPS
-        weight = self.linear.weight if self.has_final_weight else unit_rows(self.linear.weight)
-        return bcos_scaled(F.linear(x, weight), norm, self.b)
-
-    def keep_weight(self) -> None:
-        """Put weights of unit norm in the place of the parameter, for good."""
-        _keep_weight(self)
-
-
-def _keep_weight(layer: BcosConv2d | BcosLinear, scale: Tensor | None = None) -> None:
-    if layer.has_final_weight:
-        return
-    weight = unit_rows(layer.linear.weight.detach())
-    if scale is not None:
-        weight = weight * scale.view(-1, *[1] * (weight.ndim - 1))
-    layer.linear.weight = nn.Parameter(weight, requires_grad=False)
-    layer.has_final_weight = True
+        return bcos_scaled(F.linear(x, self.weight()), norm, self.b)
 
 
 class BatchNormUncentered2d(nn.BatchNorm2d):

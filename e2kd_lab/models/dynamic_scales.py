@@ -53,6 +53,7 @@ class ScaleSwitch:
 
 
 _CONSTANT = ScaleSwitch()
+_CONSTANT.is_frozen = True
 _switch: ContextVar[ScaleSwitch | None] = ContextVar("scale switch of the forward pass", default=None)
 
 
@@ -111,8 +112,8 @@ def scaled(x: Tensor, scale: Tensor) -> Tensor:
 
     ``scale`` has the shape of ``x`` or is broadcast to it.
     """
-    switch = _switch.get()
-    if switch is None or switch is _CONSTANT:
+    switch = current_switch()
+    if switch is None:
         return x * dynamic(scale)
     return _Scaled.apply(x, scale, switch)
 
@@ -238,7 +239,7 @@ class _NormalizedByBatch(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor | None, to_scale: Tensor | None, _: None) -> Any:  # type: ignore[override]
         x, mean, variance, scale = ctx.saved_tensors
-        if ctx.switch is not None and (ctx.switch.is_frozen or ctx.switch is _CONSTANT):
+        if ctx.switch is not None and ctx.switch.is_frozen:
             return None if gradient is None else gradient * scale, None, None, None
         if torch.is_grad_enabled():  # this gradient will be differentiated: the saved moments have no graph
             mean, variance = _channel_moments(x)

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from e2kd_lab.models.bcos_layers import BatchNormUncentered2d, BcosConv2d, BcosLinear
+from e2kd_lab.models.bcos_layers import BatchNormUncentered2d, BcosConv2d, BcosUnit
 from e2kd_lab.models.interface import ExplainableModel
+from e2kd_lab.models.probing import probe
 
 
 @torch.no_grad()
@@ -47,7 +48,7 @@ def fold_batch_norms(model: ExplainableModel, image_size: int) -> None:
             model.set_submodule(names[convolution], fuse_conv_bn_eval(convolution, norm))
         model.set_submodule(names[norm], nn.Identity())
     for layer in model.modules():
-        if isinstance(layer, BcosConv2d | BcosLinear):
+        if isinstance(layer, BcosUnit):
             layer.keep_weight()
     model.requires_grad_(False)
 
@@ -71,8 +72,7 @@ def _convolutions_before_norms(
             handles.append(layer.register_forward_hook(remember))
         elif isinstance(layer, nn.BatchNorm2d):
             handles.append(layer.register_forward_pre_hook(look))
-    weight = next(model.parameters())
-    model(model.preprocess(weight.new_zeros(1, 3, image_size, image_size)))
+    probe(model, image_size)
     for handle in handles:
         handle.remove()
     return found

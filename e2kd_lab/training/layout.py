@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.models.bcos_layers import BcosConv2d
 from e2kd_lab.models.folding import fold_batch_norms
+from e2kd_lab.models.probing import probe
 
 # On CPUs, oneDNN is 10 to 15 % faster with channels last, but up to 30 % slower where maps have so few pixels, because
 # bringing the weights into its own order then weighs most.
@@ -72,10 +73,7 @@ def _convolutions_of_small_maps(model: ExplainableModel, image_size: int) -> lis
     handles = [
         layer.register_forward_pre_hook(look) for layer in model.modules() if isinstance(layer, BcosConv2d | nn.Conv2d)
     ]
-    training = model.training
-    with torch.no_grad():
-        model.eval()(model.preprocess(next(model.parameters()).new_zeros(1, 3, image_size, image_size)))
-    model.train(training)
+    probe(model, image_size)
     for handle in handles:
         handle.remove()
     return found

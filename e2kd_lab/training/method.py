@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,12 +23,16 @@ from e2kd_lab.losses import (
 from e2kd_lab.losses.precision import at_least_float32
 from e2kd_lab.metrics import dead_maps
 from e2kd_lab.models import ExplainableModel
+from e2kd_lab.models.probing import probe
 from e2kd_lab.models.review import ReviewFusion
 from e2kd_lab.training.guidance import Guidance
 from e2kd_lab.training.running_statistics import running_statistics_kept
 
 MethodName = Literal["teacher", "baseline", "kd", "e2kd", "kd_labels", "at", "reviewkd", "catkd"]
 METHODS: tuple[MethodName, ...] = ("teacher", "baseline", "kd", "e2kd", "kd_labels", "at", "reviewkd", "catkd")
+
+# Side in pixels of the empty image that tells numbers of channels; every network takes it.
+_PROBED = 64
 
 
 def needs_teacher(name: str) -> bool:
@@ -129,7 +133,7 @@ class Method(nn.Module):
         self._outside_the_module_tree = (teacher.eval().requires_grad_(False) if teacher else None,)
         if name == "catkd":
             for model in (student, self.frozen_teacher):
-                model.class_maps(_probe(model, model.forward_features))  # refuses networks that have none
+                model.class_maps(probe(model, _PROBED, model.forward_features))  # refuses networks that have none
         if name in ("at", "reviewkd"):
             own, other = _levels_of(student), _levels_of(self.frozen_teacher)
             if name == "reviewkd":
@@ -326,13 +330,4 @@ def _with_pooled(model: ExplainableModel, stages: list[Tensor]) -> list[Tensor]:
 
 def _levels_of(model: ExplainableModel) -> list[Tensor]:
     """ReviewKD's levels of an empty image, for their numbers of channels."""
-    return _with_pooled(model, _probe(model, model.forward_stages))
-
-
-@torch.no_grad()
-def _probe(model: ExplainableModel, forward: Callable[[Tensor], Any]) -> Any:
-    """What a network makes of an empty image, without leaving traces in its statistics."""
-    training = model.training
-    result = forward(model.eval().preprocess(next(model.parameters()).new_zeros(1, 3, 64, 64)))
-    model.train(training)
-    return result
+    return _with_pooled(model, probe(model, _PROBED, model.forward_stages))
