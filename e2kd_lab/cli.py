@@ -461,7 +461,7 @@ def _print_ratios(findings: Findings) -> None:
             table.add_column(heading, justify="right", no_wrap=True)
         for ratio in findings.ratios:
             if ratio.kind == kind:
-                value, floor = ratio.value, "" if ratio.floor is None else f"{ratio.floor:.1f}"
+                value, floor = ratio.value, "" if ratio.floor is None else f"{ratio.floor:.2f}"
                 cells = [f"{value.median:.2f}", f"{value.lower:.2f}–{value.upper:.2f}", floor]
                 table.add_row(ratio.case, ratio.title, *cells[: len(numbers)])
         if table.row_count:

@@ -7,6 +7,7 @@ from functools import partial
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from e2kd_lab.bench.equal_steps import require_equal_steps
 from e2kd_lab.bench.findings import Findings
@@ -14,6 +15,7 @@ from e2kd_lab.bench.pairs import LAM, TAU, Pair, loss_and_gradients, optimizer_o
 from e2kd_lab.bench.timing import peak_memory, take_turns
 from e2kd_lab.explain import explain
 from e2kd_lab.models import ExplainableModel
+from e2kd_lab.models.probing import probe
 from e2kd_lab.training.layout import arrange
 from e2kd_lab.training.method import Method
 
@@ -30,6 +32,7 @@ def measure_frozen(findings: Findings, device: torch.device, quick: bool, say: C
         say(f"frozen: {title}, {pair.batch} images of {pair.size} px")
         teacher, student = pair.build(device)
         check_frozen(pair, teacher, student)
+        floors = frozen_floors(pair, teacher, student)
         arrange(student, teacher, pair.size, device)
         images, labels = pair.images_and_labels(device)
         images = images.contiguous(memory_format=torch.channels_last)
@@ -46,21 +49,33 @@ def measure_frozen(findings: Findings, device: torch.device, quick: bool, say: C
         findings.add_timings("frozen", title, seconds, images=pair.batch)
         for live, shown in (("kd", "KD"), ("e2kd", "e²KD")):
             ratio = f"e²KD, frozen / {shown}, live"
-            findings.add_ratio("frozen", title, "cost", seconds, "e2kd frozen", live, title=ratio)
+            findings.add_ratio("frozen", title, "cost", seconds, "e2kd frozen", live, title=ratio, floor=floors[live])
         if peaks := peak_memory(contestants, device):
             findings.peak_bytes[f"frozen, {title}"] = peaks
 
 
 def frozen_pairs(device: torch.device, quick: bool) -> Iterator[tuple[str, Pair, int]]:
     """Title, pair, and rounds."""
-    minis = "bcos_densenet_mini_deep", "bcos_resnet_mini"
-    if not quick:
-        size, batch = (224, 64) if device.type == "cuda" else (64, 16)
-        pair = Pair("bcos_densenet169", "bcos_resnet18", 1000, size, batch)
-        yield "DenseNet-169 to ResNet-18, B-cos", pair, 21 if device.type == "cuda" else 9
+    for family, prefix in (("GradCAM", ""), ("B-cos", "bcos_")):
+        if not quick:
+            size, batch = (224, 64) if device.type == "cuda" else (64, 16)
+            pair = Pair(f"{prefix}densenet169", f"{prefix}resnet18", 1000, size, batch)
+            yield f"DenseNet-169 to ResNet-18, {family}", pair, 21 if device.type == "cuda" else 9
     if quick or device.type == "cpu":
+        minis = "bcos_densenet_mini_deep", "bcos_resnet_mini"
         pair = Pair(*minis, 20, 16, 4) if quick else Pair(*minis, 20, 64, 64)
         yield "DenseNet to ResNet mini, B-cos", pair, 3 if quick else 21
+
+
+def frozen_floors(pair: Pair, teacher: ExplainableModel, student: ExplainableModel) -> dict[str, float]:
+    """The arithmetic of an e2KD step from stored maps in units of a live ``kd`` and a live ``e2kd`` step.
+
+    A pass to the input counts as much as a forward pass, an ordinary backward pass twice as much (see
+    `e2kd_lab.bench.steps.FLOORS`): frozen teachers have no part in it.
+    """
+    asked, own = _operations(teacher, pair.size), _operations(student, pair.size)
+    explained, frozen = (2 * asked, 6 * own) if pair.is_bcos else (asked, 3 * own)
+    return {"kd": frozen / (asked + 3 * own), "e2kd": frozen / (explained + frozen)}
 
 
 def check_frozen(pair: Pair, teacher: ExplainableModel, student: ExplainableModel) -> None:
@@ -81,3 +96,10 @@ def _step(
     logits, _, maps = explain(teacher, images)
     method = Method("e2kd", student, teacher, lam=LAM, tau=TAU)
     return loss_and_gradients(method(images, labels, (logits, maps) if stored else None)["loss"], student)
+
+
+def _operations(model: ExplainableModel, image_size: int) -> int:
+    """Multiplications and additions of a forward pass of one image."""
+    with FlopCounterMode(display=False) as counted:
+        probe(model, image_size)
+    return counted.get_total_flops()

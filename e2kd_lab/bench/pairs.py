@@ -74,14 +74,21 @@ def settle(model: ExplainableModel, images: Tensor) -> None:
 
 
 def our_steps(
-    teacher: ExplainableModel, student: ExplainableModel, images: Tensor, labels: Tensor
+    teacher: ExplainableModel, student: ExplainableModel, images: Tensor, labels: Tensor, *, half: bool = False
 ) -> dict[str, Callable[[], object]]:
-    """Whole training steps of each method as a run makes them: arranged for the device, no graph that is not needed."""
+    """Whole training steps of each method as a run makes them: arranged for the device, no graph that is not needed.
+
+    With ``half``, in bfloat16 where torch's mixed precision takes it, as in a run of precision ``bf16-mixed``.
+    """
     arrange(student, teacher, images.shape[-1], images.device)
     images = images.contiguous(memory_format=torch.channels_last)
     optimizer = optimizer_of(student)
-    methods = {name: Method(name, student, teacher, lam=LAM, tau=TAU) for name in METHODS}
-    return {name: step_of(method, optimizer, images, labels) for name, method in methods.items()}
+    mixed = torch.autocast(images.device.type, torch.bfloat16, enabled=half)
+    steps: dict[str, Callable[[], object]] = {}
+    for name in METHODS:
+        losses = mixed(Method(name, student, teacher, lam=LAM, tau=TAU).forward)
+        steps[name] = step_of(losses, optimizer, images, labels)
+    return steps
 
 
 def reference_steps(

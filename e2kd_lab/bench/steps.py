@@ -55,13 +55,18 @@ def measure_steps(findings: Findings, device: torch.device, quick: bool, say: Ca
             for name in methods:
                 contestants[f"{family} {name}"] = own[name]
                 contestants[f"{family} {name} reference"] = plain[name]
+            if device.type == "cuda":  # on CPUs without such instructions it is many times slower
+                half = our_steps(teacher, student, images, labels, half=True)
+                contestants |= {f"{family} {name} bfloat16": half[name] for name in methods}
         seconds = take_turns(contestants, repeats, device)
         findings.add_timings("steps", title, seconds, images=pairs["standard"].batch)
         for family in pairs:
             for name in methods:
                 ours = f"{family} {name}"
-                findings.add_ratio("steps", f"{title}, {_family(family)}", "gain", seconds, f"{ours} reference", ours,
-                                   title=f"{_SHOWN[name]} step")  # fmt: skip
+                for kind in ("", " bfloat16"):
+                    if ours + kind in seconds:
+                        findings.add_ratio("steps", f"{title}, {_family(family)}", "gain", seconds, f"{ours} reference",
+                                           ours + kind, title=f"{_SHOWN[name]} step{kind}")  # fmt: skip
             if {"kd", "e2kd"} <= {*methods}:
                 findings.add_ratio("steps", f"{title}, {_family(family)}", "cost", seconds, f"{family} e2kd",
                                    f"{family} kd", title="e²KD / KD", floor=FLOORS[family])  # fmt: skip

@@ -8,13 +8,15 @@ import torch
 from typer.testing import CliRunner
 
 from e2kd_lab.bench import run_benchmarks
+from e2kd_lab.bench.frozen import frozen_floors
 from e2kd_lab.bench.localisation import maps_and_boxes, masks_of, measures_of
-from e2kd_lab.bench.pairs import METHODS, Pair, in_double, plain_pair
+from e2kd_lab.bench.pairs import METHODS, Pair, in_double, our_steps, plain_pair
 from e2kd_lab.bench.reference import PlainStep, epg_and_iou
 from e2kd_lab.bench.steps import check_steps
 from e2kd_lab.bench.timing import BenchError, Spread, ratio_of, take_turns
 from e2kd_lab.cli import app
 from e2kd_lab.explain import explain
+from e2kd_lab.models import build_model
 
 CPU = torch.device("cpu")
 
@@ -32,6 +34,18 @@ def test_the_reference_explains_and_trains_as_the_lab_does(family):
     torch.testing.assert_close(logits, expected.logits)
     torch.testing.assert_close(maps, expected.maps)
     assert classes.tolist() == expected.classes.tolist()
+
+
+@pytest.mark.parametrize("family", ["", "bcos_"])
+def test_steps_in_half_precision_stay_near_the_others(family):
+    pair = Pair(f"{family}resnet_mini_deep", f"{family}resnet_mini", 5, 32, 4)
+    moved = []
+    for half in (False, True):
+        teacher, student = pair.build(CPU)
+        our_steps(teacher, student, *pair.images_and_labels(CPU), half=half)["e2kd"]()
+        moved.append(torch.cat([buffer.flatten().double() for buffer in student.buffers()]))
+    torch.testing.assert_close(moved[1], moved[0], rtol=0.02, atol=0.02)
+    assert not torch.equal(moved[1], moved[0])  # and are in half precision
 
 
 def test_a_reference_that_computes_something_else_is_not_timed(monkeypatch):
@@ -58,6 +72,16 @@ def test_contestants_take_turns_and_ratios_are_taken_round_by_round():
     ratio = ratio_of({"a": [2.0, 4.0, 60.0], "b": [1.0, 2.0, 30.0]}, "a", "b")
     assert (ratio.lower, ratio.median, ratio.upper, ratio.repeats) == (2, 2, 2, 3)
     assert Spread.of([1.0, 2.0, 3.0]).median == 2
+
+
+def test_frozen_steps_have_the_floors_that_published_operation_counts_give():
+    teacher, student = build_model("densenet169", 1000), build_model("resnet18", 1000)
+    asked, own = 3.36, 1.81  # billions of multiplications and additions at 224 px, from torchvision's table of models
+    floors = frozen_floors(Pair("densenet169", "resnet18", 1000, 224, 1), teacher, student)
+    assert floors == pytest.approx(dict.fromkeys(("kd", "e2kd"), 3 * own / (asked + 3 * own)), rel=0.01)
+    floors = frozen_floors(Pair("bcos_densenet169", "bcos_resnet18", 1000, 224, 1), teacher, student)
+    expected = {"kd": 6 * own / (asked + 3 * own), "e2kd": 6 * own / (2 * asked + 6 * own)}
+    assert floors == pytest.approx(expected, rel=0.01)
 
 
 def test_the_command_writes_numbers_and_a_figure(workspace, tmp_path):
