@@ -50,6 +50,8 @@ def training_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], *, total_epo
                 line = rows[(rows["split"] == split) & (rows["group"] == group) & (rows["metric"] == metric)]
                 style = "--" if method in seen else "-"
                 seen.add(method)
+                if line.empty:  # it would have no place in the layout
+                    continue
                 colour = METHOD_COLOURS.get(method, "black")
                 axis.plot(
                     line["epoch"],
@@ -68,7 +70,9 @@ def training_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], *, total_epo
             axis.tick_params(labelsize=6)
         for axis in axes[1:3]:
             axis.set_ylim(-3, 103)
-        handles, labels = axes[1].get_legend_handles_labels()
-        if labels:
-            figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=6)
+        handles = {
+            label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+        }
+        if handles:
+            figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, fontsize=6)
     return figure
