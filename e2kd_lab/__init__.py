@@ -17,7 +17,8 @@ from e2kd_lab import _torchvision  # noqa: F401
 
 # isort: split
 from e2kd_lab import experiments, losses, metrics
-from e2kd_lab.execute import evaluate, load_teacher, run, run_all, sweep
+from e2kd_lab.evaluating import evaluate, load_teacher
+from e2kd_lab.execute import run, run_all, sweep
 from e2kd_lab.explain import Explanation, explain
 from e2kd_lab.models import build_model
 from e2kd_lab.runs import Run, load_runs, results_of

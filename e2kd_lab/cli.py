@@ -5,54 +5,42 @@ from __future__ import annotations
 import io
 import signal
 import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from e2kd_lab import experiments
 from e2kd_lab.atomic import write_text
-from e2kd_lab.bench import Findings, run_benchmarks
-from e2kd_lab.data.check import check_data
-from e2kd_lab.data.minibirds import MiniBirds, make_minibirds
-from e2kd_lab.data.mininet import MiniNet, make_mininet
-from e2kd_lab.data.miniscenes import MiniScenes, make_miniscenes
-from e2kd_lab.data.minivoc import MiniVoc, make_minivoc
+from e2kd_lab.bench import run_benchmarks
+from e2kd_lab.cli_data import data_app
 from e2kd_lab.data.waterbirds import SPLITS
 from e2kd_lab.demo import demo as run_demo
 from e2kd_lab.errors import ExperimentError, LabError
-from e2kd_lab.execute import averaged, run
-from e2kd_lab.execute import evaluate as evaluate_student
+from e2kd_lab.evaluating import averaged
+from e2kd_lab.evaluating import evaluate as evaluate_student
+from e2kd_lab.execute import run
 from e2kd_lab.execute import sweep as run_sweep
 from e2kd_lab.experiments import Experiment, ImageNetExperiment
 from e2kd_lab.experiments.assignments import assigned
 from e2kd_lab.figures.all_figures import write_all_figures
-from e2kd_lab.freezing import Storage, storage_choices
 from e2kd_lab.freezing import freeze as freeze_teacher
+from e2kd_lab.freezing import storage_choices
 from e2kd_lab.models import build_model
 from e2kd_lab.paper_figures import write_paper_figures
 from e2kd_lab.runs import load_runs
-from e2kd_lab.training import METHODS, Hardware, ProgressBar, uses_lam, uses_tau
+from e2kd_lab.terminal_tables import SHORT, console, print_measures, print_ratios, print_results, print_storage
+from e2kd_lab.training import METHODS, Hardware, ProgressBar
 from e2kd_lab.training.hardware import named_device
-from e2kd_lab.workspace import data_folder, runs_folder, workspace
+from e2kd_lab.workspace import runs_folder, workspace
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="A lab for explanation-enhanced knowledge distillation."
 )
-data_app = typer.Typer(no_args_is_help=True, help="Make embedded data sets, check data sets.")
-make_app = typer.Typer(no_args_is_help=True, help="Write an embedded data set to disk.")
-data_app.add_typer(make_app, name="make")
 app.add_typer(data_app, name="data")
-console = Console(soft_wrap=True)
-_MINIBIRDS, _MININET, _MINISCENES, _MINIVOC = MiniBirds(), MiniNet(), MiniScenes(), MiniVoc()
-# Column titles that let a table fit into 80 characters.
-_SHORT = {"accuracy": "acc.", "agreement": "agr.", "explanation_cosine": "cos."}
 
 ScaleOption = Annotated[str, typer.Option(help="lab, paper or smoke")]
 FamilyOption = Annotated[
@@ -63,10 +51,6 @@ DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda")]
 RootOption = Annotated[str | None, typer.Option(help="The data set's folder, or a root that holds it")]
 TeacherDataOption = Annotated[str | None, typer.Option(help="Unbiased data to train the teacher on")]
 TeacherOption = Annotated[str | None, typer.Option(help="The teacher's checkpoint, or a torchvision weight enum")]
-OutOption = Annotated[Path | None, typer.Option(help="Folder  [default: data/NAME in the workspace]")]
-SizeOption = Annotated[int, typer.Option(help="Side of the images in pixels")]
-SeedOption = Annotated[int, typer.Option(help="Seed; the same seed gives the same bytes")]
-OverwriteOption = Annotated[bool, typer.Option(help="Replace another set in the folder")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="Any other field of the experiment, such as image_size=64")
 ]
@@ -88,77 +72,10 @@ def demo(
         say=console.print,
     )
     wide = table[table["group"].isin(["in_distribution", "out_of_distribution"])]
-    _print_results(wide, f"Waterbirds, MiniBirds test set, measured here ({scale}); percent, cosine in [-1, 1]")
+    print_results(wide, f"Waterbirds, MiniBirds test set, measured here ({scale}); percent, cosine in [-1, 1]")
     console.print(f"\nResults and figures: {out}")
     notebook = workspace() / "notebooks" / "00_quickstart.ipynb"
     console.print(f"Next: jupyter lab {notebook if notebook.is_file() else 'notebooks/00_quickstart.ipynb'}")
-
-
-@make_app.command("minibirds")
-def make_minibirds_set(
-    out: OutOption = None,
-    size: SizeOption = _MINIBIRDS.size,
-    train: Annotated[
-        tuple[int, int], typer.Option(help="Landbirds on land and waterbirds on water")
-    ] = _MINIBIRDS.train,
-    val: Annotated[int, typer.Option(help="Validation images per group")] = _MINIBIRDS.val,
-    test: Annotated[int, typer.Option(help="Test images per group")] = _MINIBIRDS.test,
-    teacher: Annotated[int, typer.Option(help="Teacher's training images per group")] = _MINIBIRDS.teacher,
-    seed: SeedOption = 0,
-    overwrite: OverwriteOption = False,
-) -> None:
-    """Write MiniBirds: drawn birds on land and water, the embedded Waterbirds-100."""
-    fields = {"size": size, "train": train, "val": val, "test": test, "teacher": teacher, "seed": seed}
-    _make("minibirds", make_minibirds, MiniBirds, fields, out, overwrite)
-
-
-@make_app.command("mininet")
-def make_mininet_set(
-    out: OutOption = None,
-    size: SizeOption = _MININET.size,
-    train: Annotated[int, typer.Option(help="Training images per class")] = _MININET.train,
-    val: Annotated[int, typer.Option(help="Test images per class, in the folder val")] = _MININET.val,
-    seed: SeedOption = 0,
-    overwrite: OverwriteOption = False,
-) -> None:
-    """Write MiniNet: drawn objects of 20 classes, the embedded ImageNet."""
-    fields = {"size": size, "train": train, "val": val, "seed": seed}
-    _make("mininet", make_mininet, MiniNet, fields, out, overwrite)
-
-
-@make_app.command("miniscenes")
-def make_miniscenes_set(
-    out: OutOption = None,
-    size: SizeOption = _MINISCENES.size,
-    train: Annotated[int, typer.Option(help="Training images per class")] = _MINISCENES.train,
-    val: Annotated[int, typer.Option(help="Test images per class, in the folder val")] = _MINISCENES.val,
-    seed: SeedOption = 0,
-    overwrite: OverwriteOption = False,
-) -> None:
-    """Write MiniScenes: drawn scenes of 10 classes, the embedded SUN397."""
-    fields = {"size": size, "train": train, "val": val, "seed": seed}
-    _make("miniscenes", make_miniscenes, MiniScenes, fields, out, overwrite)
-
-
-@make_app.command("minivoc")
-def make_minivoc_set(
-    out: OutOption = None,
-    size: SizeOption = _MINIVOC.size,
-    train: Annotated[int, typer.Option(help="Training images")] = _MINIVOC.train,
-    val: Annotated[int, typer.Option(help="Validation images")] = _MINIVOC.val,
-    test: Annotated[int, typer.Option(help="Test images")] = _MINIVOC.test,
-    seed: SeedOption = 0,
-    overwrite: OverwriteOption = False,
-) -> None:
-    """Write MiniVOC: several drawn things a picture, with boxes, the embedded PASCAL VOC."""
-    fields = {"size": size, "train": train, "val": val, "test": test, "seed": seed}
-    _make("minivoc", make_minivoc, MiniVoc, fields, out, overwrite)
-
-
-@data_app.command("check")
-def data_check(path: Annotated[Path, typer.Argument(help="A data set's folder, or a root that holds it")]) -> None:
-    """Read a data set completely and say what was found, or what is wrong with it."""
-    console.print(check_data(path), markup=False, highlight=False)
 
 
 @app.command()
@@ -181,7 +98,7 @@ def freeze(
     if wanted.teacher_weights is None:
         run(wanted.teacher_experiment(), folder=runs, hardware=Hardware(device=device))
     if report:
-        _print_storage(storage_choices(wanted, runs=runs, device=where))
+        print_storage(storage_choices(wanted, runs=runs, device=where))
         return
     folder = freeze_teacher(wanted, runs=runs, device=where, say=lambda line: console.print(line, highlight=False))
     size = sum(file.stat().st_size for file in folder.iterdir()) / 1e9
@@ -221,7 +138,7 @@ def train(
     console.print(f"{finished.folder}: {finished.status}")
     if finished.status == "done":
         rows = finished.results().query("split == 'test'")
-        _print_measures(rows, f"{wanted.title}, test")
+        print_measures(rows, f"{wanted.title}, test")
 
 
 @app.command()
@@ -291,7 +208,7 @@ def evaluate(
     wanted = wanted.replace(method="teacher" if alone else "kd")
     student = build_model(wanted.student, wanted.num_classes, weights=str(checkpoint))
     table = evaluate_student(wanted, student, split=split, folder=runs, device=str(named_device(device)))
-    _print_measures(averaged(wanted, table), f"{checkpoint}, {split}")
+    print_measures(averaged(wanted, table), f"{checkpoint}, {split}")
 
 
 @app.command()
@@ -309,8 +226,8 @@ def results(
     for (experiment, scale, family, setting), part in test.groupby(["experiment", "scale", "family", "setting"]):
         distributions = part[part["group"].isin(["in_distribution", "out_of_distribution"])]
         shown = distributions if len(distributions) else part[part["group"] == "all"]
-        _print_results(
-            shown[shown["metric"].isin(_SHORT)], f"{experiment}, {family} networks, {setting}, measured here ({scale})"
+        print_results(
+            shown[shown["metric"].isin(SHORT)], f"{experiment}, {family} networks, {setting}, measured here ({scale})"
         )
 
 
@@ -351,7 +268,7 @@ def bench(
     """Time the lab beside a straightforward program that computes the same; write bench.json and a figure."""
     say = partial(console.print, markup=False, highlight=False)
     findings = run_benchmarks(only, device=device, quick=quick, out=out, say=say)
-    _print_ratios(findings)
+    print_ratios(findings)
     console.print(f"\nNumbers and figure: {out or runs_folder() / 'bench'}", markup=False, highlight=False)
 
 
@@ -415,89 +332,8 @@ def _experiment(
     return experiments.get(name, scale, family).with_setting(setting).replace(**changes)
 
 
-def _make(
-    name: str,
-    make: Callable[..., Path],
-    spec: Callable[..., object],
-    fields: dict[str, Any],
-    out: Path | None,
-    overwrite: bool,
-) -> None:
-    try:
-        folder = make(out or data_folder() / name, spec(**fields), overwrite=overwrite)
-    except (ValueError, OSError) as error:
-        raise LabError(str(error)) from error
-    console.print(f"{folder} holds {name}, seed {fields['seed']}.")
-
-
-def _print_storage(choices: list[Storage]) -> None:
-    table = Table(title="Frozen explanations: what each way to store them costs and keeps", title_justify="left")
-    for heading in ("maps", "side in px", "GB", "cosine"):
-        table.add_column(heading, justify="right")
-    for choice in choices:
-        spec = choice.spec
-        table.add_row(spec.dtype, str(spec.side), f"{choice.gigabytes:.3f}", f"{choice.cosine:.4f}")
-    console.print(table)
-
-
 def _seeds(text: str) -> list[int]:
     try:
         return [int(seed) for seed in text.split(",")]
     except ValueError:
         raise ExperimentError(f"--seeds {text} is no list of whole numbers; expected for instance 0,1,2.") from None
-
-
-def _print_ratios(findings: Findings) -> None:
-    """A table of what the lab saves and one of what methods cost in it."""
-    machine = findings.machine
-    where = f"{machine['device_name']}, threads: {machine['threads']}"
-    titles = {"gain": "Time of the plain program / time of the lab", "cost": "Time of one / time of the other"}
-    for kind, title in titles.items():
-        table = Table(title=f"{title}, measured here ({where})", title_justify="left")
-        for heading in ("case", kind):
-            table.add_column(heading)
-        numbers = ["median", "quartiles", "floor"][: 3 if kind == "cost" else 2]
-        for heading in numbers:
-            table.add_column(heading, justify="right", no_wrap=True)
-        for ratio in findings.ratios:
-            if ratio.kind == kind:
-                value, floor = ratio.value, "" if ratio.floor is None else f"{ratio.floor:.2f}"
-                cells = [f"{value.median:.2f}", f"{value.lower:.2f}–{value.upper:.2f}", floor]
-                table.add_row(ratio.case, ratio.title, *cells[: len(numbers)])
-        if table.row_count:
-            console.print(table)
-
-
-def _print_results(rows: pd.DataFrame, title: str) -> None:
-    """A row a method with its hyper-parameters, means over seeds."""
-    keys = ["method", "lam", "tau"]
-    wide: Any = rows.pivot_table(index=keys, columns=["metric", "group"], values="value", aggfunc="mean", sort=False)
-    table = Table(title=title, title_justify="left")
-    for heading in ("method", "λ", "τ"):
-        table.add_column(heading)
-    for metric, group in wide.columns:
-        short = {"in_distribution": "ID", "out_of_distribution": "OOD"}.get(group, group)
-        table.add_column(f"{_SHORT.get(metric, metric)}\n{short}", justify="right")
-    for (method, lam, tau), values in wide.iterrows():
-        cells = [_number(metric, value) for (metric, _), value in values.items()]
-        table.add_row(method, f"{lam:g}" if uses_lam(method) else "", f"{tau:g}" if uses_tau(method) else "", *cells)
-    console.print(table)
-
-
-def _print_measures(rows: pd.DataFrame, title: str) -> None:
-    """A row a group of images, a column a metric."""
-    wide: Any = rows.pivot_table(index="group", columns="metric", values="value", sort=False)
-    table = Table(title=title, title_justify="left")
-    table.add_column("images")
-    for metric in wide.columns:
-        table.add_column(metric.replace("_", " "), justify="right")
-    for group, values in wide.iterrows():
-        cells = [_number(metric, value) for metric, value in values.items()]
-        table.add_row(group.replace("_", "-"), *cells)
-    console.print(table)
-
-
-def _number(metric: str, value: float) -> str:
-    if pd.isna(value):
-        return ""
-    return f"{value:.2f}" if metric == "explanation_cosine" else f"{value:.1f}"

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from e2kd_lab.data.transforms import as_unit_range
-from e2kd_lab.execute import load_teacher
+from e2kd_lab.evaluating import load_teacher
 from e2kd_lab.experiments import Experiment, VocExperiment
 from e2kd_lab.explain import Comparison, compare, compare_class
 from e2kd_lab.metrics.groups import GROUP_TITLES, GROUPS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
@@ -13,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import torch
 
-from e2kd_lab.atomic import write_text
 from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.errors import ExperimentError, LabError, RunError, TrainingError
+from e2kd_lab.evaluating import how_to_evaluate, load_teacher
 from e2kd_lab.experiments import Experiment
-from e2kd_lab.models import ExplainableModel, build_model
+from e2kd_lab.models import build_model
 from e2kd_lab.models.checkpoints import load_weights
 from e2kd_lab.runs import Run, Status
 from e2kd_lab.training import (
@@ -25,16 +24,11 @@ from e2kd_lab.training import (
     ProgressBar,
     Trainer,
     Watcher,
-    measures,
-    multilabel_measures,
-    multilabel_outcomes,
-    outcomes,
 )
 from e2kd_lab.training.hardware import lost_another_process
 from e2kd_lab.training.layout import arrange
 from e2kd_lab.training.memory import keep_freed_memory
 from e2kd_lab.training.metrics_file import MetricsFile
-from e2kd_lab.training.outcomes_file import read_outcomes
 from e2kd_lab.training.trainer import METRICS
 from e2kd_lab.workspace import runs_folder
 
@@ -158,104 +152,6 @@ def sweep(
     return result
 
 
-def load_teacher(experiment: Experiment, *, folder: Path | str | None = None) -> ExplainableModel:
-    """The teacher of an experiment, trained before or given as weights, in evaluation mode on the CPU.
-
-    Raises
-    ------
-    RunError
-        If the teacher's run is not done.
-    """
-    if experiment.teacher_weights is not None:
-        model = build_model(experiment.teacher, experiment.num_classes, weights=experiment.teacher_weights)
-        return model.eval()
-    folder = runs_folder() if folder is None else Path(folder)
-    teacher_run = Run(folder / experiment.teacher_experiment().run_name())
-    if teacher_run.status != "done":
-        raise RunError(f"{teacher_run.folder} is {teacher_run.status}; expected the finished run of the teacher.")
-    return teacher_run.load_model()
-
-
-def evaluate(
-    experiment: Experiment,
-    student: ExplainableModel,
-    *,
-    split: Split = "test",
-    folder: Path | str | None = None,
-    device: str = "cpu",
-) -> pd.DataFrame:
-    """What a student and the experiment's teacher say about each image of a split.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        Gives data and teacher; with method ``teacher`` the student is looked at alone.
-    student : ExplainableModel
-        The network to evaluate.
-    split : str
-        ``train``, ``val`` or ``test``.
-    folder, device
-        Where runs lie, and the device to compute on.
-
-    Returns
-    -------
-    DataFrame
-        See `e2kd_lab.training.outcomes`, which `e2kd_lab.training.measures` averages; where an image may show several
-        classes, `e2kd_lab.training.multilabel_outcomes` with ``every_class``, and `multilabel_measures`.
-    """
-    teacher = None if experiment.method == "teacher" else load_teacher(experiment, folder=folder).to(device)
-    look, _ = _evaluation(experiment)
-    if experiment.multilabel:
-        look = functools.partial(look, every_class=True)
-    return look(student.to(device), teacher, experiment.dataset(split), device=device)
-
-
-def outcomes_of(
-    run: Run,
-    experiment: Experiment,
-    *,
-    split: Split = "test",
-    folder: Path | str | None = None,
-    device: str = "cpu",
-) -> pd.DataFrame:
-    """What the student of a finished run and its teacher say about each image of a split.
-
-    Computed once, then kept in the run's folder as ``outcomes-<split>.csv``; a file of an earlier version that lacks a
-    column is computed anew.
-
-    Parameters
-    ----------
-    run : Run
-        A finished run of a student.
-    experiment : Experiment
-        Gives data and teacher; any method of the run's experiment.
-    split, folder, device
-        See `evaluate`.
-    """
-    path = run.folder / f"outcomes-{split}.csv"
-    if path.is_file():
-        known = read_outcomes(path)
-        # Tables of several classes an image that were written by earlier versions do not compare every class.
-        if "teacher_top" not in known or "class_cosine" in known:
-            return known
-    table = evaluate(experiment, run.load_model(), split=split, folder=folder, device=device)
-    try:
-        write_text(path, table.to_csv(index=False, lineterminator="\n"))
-    except RunError:  # a folder that cannot be written to is still good to read
-        return table
-    return read_outcomes(path)
-
-
-def averaged(experiment: Experiment, table: pd.DataFrame) -> pd.DataFrame:
-    """The measures of what `evaluate` returned: ``group``, ``metric``, ``value``."""
-    return _evaluation(experiment)[1](table)
-
-
-def _evaluation(experiment: Experiment) -> tuple[Callable[..., pd.DataFrame], Callable[[pd.DataFrame], pd.DataFrame]]:
-    """What looks at each image, and what averages it."""
-    return (multilabel_outcomes, multilabel_measures) if experiment.multilabel else (outcomes, measures)
-
-
 def _run(experiment: Experiment, folder: Path, hardware: Hardware, watcher: Watcher, fabric: Fabric) -> Run:
     here = Run(folder / experiment.run_name())
     # The first process decides for all of them, so that none waits for one that has gone home.
@@ -337,7 +233,7 @@ def _train(
     arrange(student, teacher, experiment.image_size, fabric.device)
 
     def measure(split: Split) -> pd.DataFrame:
-        look, average = _evaluation(experiment)
+        look, average = how_to_evaluate(experiment)
         table = look(
             student,
             teacher,

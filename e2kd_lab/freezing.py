@@ -10,11 +10,12 @@ import torch
 from torch.utils.data import default_collate
 from torchvision.transforms import v2
 
-from e2kd_lab.data.frozen import LOCK, FrozenSpec, FrozenTeacher, FrozenWriter, cosine_kept
+from e2kd_lab.data.frozen import LOCK, FrozenTeacher, FrozenWriter
+from e2kd_lab.data.frozen_spec import FrozenSpec, cosine_kept
 from e2kd_lab.data.image_folders import LabelledImages
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.errors import DataError
-from e2kd_lab.execute import load_teacher
+from e2kd_lab.evaluating import load_teacher
 from e2kd_lab.experiments.imagenet import ImageNetExperiment
 from e2kd_lab.explain import explain
 from e2kd_lab.holding import held

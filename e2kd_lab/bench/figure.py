@@ -17,14 +17,14 @@ _TITLES = {
     "cost": "Cost: time of one / time of the other",
 }
 _COLOURS = {"gain": METHOD_COLOURS["e2kd"], "cost": METHOD_COLOURS["kd"]}
-_FLOOR_COLOUR = METHOD_COLOURS["e2kd_frozen"]
+_OPERATIONS_COLOUR = METHOD_COLOURS["e2kd_frozen"]
 # Heights in inches.
 _ROW, _FRAME = 0.125, 0.42
 _TICKS = (0.1, 0.2, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 50, 100, 200)
 
 
 def bench_figure(findings: Findings) -> Figure:
-    """Horizontal bars of all ratios from the line at one, with quartiles; a tick marks the floor of the arithmetic.
+    """Horizontal bars of all ratios from the line at one, with quartiles; a tick marks what counting operations gives.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def _bars(axis: Axes, ratios: Sequence[Ratio], colour: str) -> None:
     axis.axvline(1, color="black", linewidth=0.7)
     axis.set_xscale("log")
     least = min(ratio.value.lower for ratio in ratios)
-    largest = max(max(ratio.value.upper, ratio.floor or 0) for ratio in ratios)
+    largest = max(max(ratio.value.upper, ratio.operations or 0) for ratio in ratios)
     axis.set_xlim(0.85 * min(1.0, least), max(2.0, largest) * (max(2.0, largest) / min(1.0, least)) ** 0.13)
     axis.xaxis.set_major_locator(FixedLocator(_TICKS))
     axis.xaxis.set_minor_locator(NullLocator())
@@ -83,8 +83,8 @@ def _bars(axis: Axes, ratios: Sequence[Ratio], colour: str) -> None:
     axis.grid(visible=False, axis="y")
     axis.tick_params(axis="y", length=0, labelsize=5.8)
     axis.tick_params(axis="x", labelsize=6)
-    if any(ratio.floor is not None for ratio in ratios):
-        axis.plot([], [], color=_FLOOR_COLOUR, linewidth=1.3, label="floor of the arithmetic")
+    if any(ratio.operations is not None for ratio in ratios):
+        axis.plot([], [], color=_OPERATIONS_COLOUR, linewidth=1.3, label="by counting operations")
         axis.legend(fontsize=5.8, loc="lower right", bbox_to_anchor=(1, 1), frameon=False, borderpad=0.1)
 
 
@@ -92,11 +92,11 @@ def _bar(axis: Axes, place: float, ratio: Ratio, colour: str) -> None:
     value = ratio.value
     axis.barh(place, value.median - 1, left=1, height=0.72, color=colour)
     axis.plot([value.lower, value.upper], [place, place], color="black", linewidth=0.8)
-    if ratio.floor is not None:
-        axis.plot([ratio.floor] * 2, [place - 0.45, place + 0.45], color=_FLOOR_COLOUR, linewidth=1.3)
+    if ratio.operations is not None:
+        axis.plot([ratio.operations] * 2, [place - 0.45, place + 0.45], color=_OPERATIONS_COLOUR, linewidth=1.3)
     axis.annotate(
         f"{value.median:.2f}" if value.median < 10 else f"{value.median:.0f}",
-        (max(value.upper, ratio.floor or 0, 1), place),
+        (max(value.upper, ratio.operations or 0, 1), place),
         xytext=(3, 0),
         textcoords="offset points",
         va="center_baseline",

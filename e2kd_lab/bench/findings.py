@@ -39,8 +39,8 @@ class Ratio:
         The two contestants, "above / below".
     value : Spread
         Spread of the quotients of all rounds.
-    floor : float, optional
-        The quotient of the arithmetic that the two need, where it is known.
+    operations : float, optional
+        What counting the multiplications of the two gives, where they are known.
     """
 
     benchmark: str
@@ -48,7 +48,7 @@ class Ratio:
     kind: Kind
     title: str
     value: Spread
-    floor: float | None = None
+    operations: float | None = None
 
 
 @dataclass
@@ -89,11 +89,11 @@ class Findings:
         below: str,
         *,
         title: str | None = None,
-        floor: float | None = None,
+        operations: float | None = None,
     ) -> None:
         """Note the ratio of two contestants of one contest."""
         value = ratio_of(seconds, above, below)
-        self.ratios.append(Ratio(benchmark, case, kind, title or f"{above} / {below}", value, floor))
+        self.ratios.append(Ratio(benchmark, case, kind, title or f"{above} / {below}", value, operations))
 
     def as_json(self) -> dict[str, Any]:
         """Everything, as plain dictionaries and lists."""
@@ -103,12 +103,12 @@ class Findings:
         return {**asdict(self), "peak_bytes_are": memory}
 
     def ratio_table(self) -> pd.DataFrame:
-        """A row a ratio: benchmark, case, kind, title, lower, median, upper, repeats, floor."""
+        """A row a ratio: benchmark, case, kind, title, lower, median, upper, repeats, operations."""
         rows = [
             {"benchmark": ratio.benchmark, "case": ratio.case, "kind": ratio.kind, "title": ratio.title}
             | asdict(ratio.value)
-            | {"floor": ratio.floor}
+            | {"operations": ratio.operations}
             for ratio in self.ratios
         ]
-        columns = ["benchmark", "case", "kind", "title", "lower", "median", "upper", "repeats", "floor"]
-        return pd.DataFrame(rows, columns=columns).astype({"floor": float})
+        columns = ["benchmark", "case", "kind", "title", "lower", "median", "upper", "repeats", "operations"]
+        return pd.DataFrame(rows, columns=columns).astype({"operations": float})

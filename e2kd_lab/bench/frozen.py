@@ -32,7 +32,7 @@ def measure_frozen(findings: Findings, device: torch.device, quick: bool, say: C
         say(f"frozen: {title}, {pair.batch} images of {pair.size} px")
         teacher, student = pair.build(device)
         check_frozen(pair, teacher, student)
-        floors = frozen_floors(pair, teacher, student)
+        expected = frozen_operations(pair, teacher, student)
         arrange(student, teacher, pair.size, device)
         images, labels = pair.images_and_labels(device)
         images = images.contiguous(memory_format=torch.channels_last)
@@ -49,7 +49,9 @@ def measure_frozen(findings: Findings, device: torch.device, quick: bool, say: C
         findings.add_timings("frozen", title, seconds, images=pair.batch)
         for live, shown in (("kd", "KD"), ("e2kd", "e²KD")):
             ratio = f"e²KD, frozen / {shown}, live"
-            findings.add_ratio("frozen", title, "cost", seconds, "e2kd frozen", live, title=ratio, floor=floors[live])
+            findings.add_ratio(
+                "frozen", title, "cost", seconds, "e2kd frozen", live, title=ratio, operations=expected[live]
+            )
         if peaks := peak_memory(contestants, device):
             findings.peak_bytes[f"frozen, {title}"] = peaks
 
@@ -67,11 +69,11 @@ def frozen_pairs(device: torch.device, quick: bool) -> Iterator[tuple[str, Pair,
         yield "DenseNet to ResNet mini, B-cos", pair, 3 if quick else 21
 
 
-def frozen_floors(pair: Pair, teacher: ExplainableModel, student: ExplainableModel) -> dict[str, float]:
+def frozen_operations(pair: Pair, teacher: ExplainableModel, student: ExplainableModel) -> dict[str, float]:
     """The arithmetic of an e2KD step from stored maps in units of a live ``kd`` and a live ``e2kd`` step.
 
     A pass to the input counts as much as a forward pass, an ordinary backward pass twice as much (see
-    `e2kd_lab.bench.steps.FLOORS`): frozen teachers have no part in it.
+    `e2kd_lab.bench.steps.OPERATIONS`): frozen teachers have no part in it.
     """
     asked, own = _operations(teacher, pair.size), _operations(student, pair.size)
     explained, frozen = (2 * asked, 6 * own) if pair.is_bcos else (asked, 3 * own)

@@ -11,7 +11,9 @@ from torch.utils.data import Dataset
 
 from e2kd_lab.bench.findings import Findings
 from e2kd_lab.bench.timing import BenchError, take_turns
-from e2kd_lab.data.frozen import FrozenImages, FrozenSpec, FrozenTeacher, FrozenWriter
+from e2kd_lab.data.frozen import FrozenTeacher, FrozenWriter
+from e2kd_lab.data.frozen_images import FrozenImages
+from e2kd_lab.data.frozen_spec import FrozenSpec
 from e2kd_lab.data.image_folders import ImageFolders, LabelledImages, read_imagenet
 from e2kd_lab.data.loading import steps_per_epoch, train_loader
 from e2kd_lab.data.mininet import MiniNet, make_mininet

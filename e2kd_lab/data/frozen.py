@@ -4,8 +4,7 @@ A cache is a folder with memory-mapped arrays, one row an image, and a manifest 
 images and the view that the teacher had of them: each whole image, squeezed to a square. It is written in chunks with
 checksums, so that a killed writer goes on where it was, and it is refused where it does not fit.
 
-Each map is stored divided by its largest absolute value: half precision could not hold the small weights of W(x), and
-the cosine of Eq. 3 does not see the factor.
+What a row holds tells `e2kd_lab.data.frozen_spec`; training reads it by `e2kd_lab.data.frozen_images`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import hashlib
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any, Literal
@@ -22,79 +21,14 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
-from torch.utils.data import Dataset
-from torchvision.transforms import RandomResizedCrop
-from torchvision.transforms.v2 import functional as TF
 
 from e2kd_lab.atomic import remove_unfinished, write_json
-from e2kd_lab.data.image_folders import LabelledImages
+from e2kd_lab.data.frozen_spec import FrozenSpec, stored_form
 from e2kd_lab.errors import DataError, shown
 from e2kd_lab.json_files import read_json
 
 MANIFEST, LOGITS, MAPS, FILES, LOCK = "manifest.json", "logits.npy", "maps.npy", "files.json", ".lock"
 VERSION = 1
-_LARGEST = 1_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrozenSpec:
-    """What a cache holds.
-
-    Attributes
-    ----------
-    teacher, data : str
-        Fingerprints of the teacher's weights and of the data set.
-    view : int
-        Side in pixels of the square that each whole image was resized to.
-    channels, classes : int
-        Channels of a map, and logits.
-    reduction : int
-        Maps are stored at ``view / reduction``, averaged; 1 keeps them whole.
-    dtype : str
-        ``float16`` or ``float32``, of the maps; logits are float32.
-    """
-
-    teacher: str
-    data: str
-    view: int
-    channels: int
-    classes: int
-    reduction: int = 1
-    dtype: str = "float16"
-
-    def __post_init__(self) -> None:
-        for field in ("view", "channels", "classes", "reduction"):
-            value = getattr(self, field)
-            if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= _LARGEST:
-                raise DataError(f"'{field}' of a frozen teacher is {shown(value)!r}; expected 1 to {_LARGEST}.")
-        if self.reduction < 1 or self.view % self.reduction:
-            raise DataError(f"A map of {self.view} px cannot be reduced {self.reduction}-fold; expected a divisor.")
-        if self.dtype not in ("float16", "float32"):
-            raise DataError(f"Maps cannot be stored as '{shown(self.dtype)}'; expected float16 or float32.")
-
-    @property
-    def side(self) -> int:
-        """Side of a stored map."""
-        return self.view // self.reduction
-
-    def bytes_per_image(self) -> int:
-        """Disk space of one image's logits and map."""
-        return 4 * self.classes + np.dtype(self.dtype).itemsize * self.channels * self.side**2
-
-
-def stored_form(maps: Tensor, spec: FrozenSpec) -> np.ndarray:
-    """Maps (N, C, view, view) as a cache keeps them: (N, C, side, side), each with largest absolute value 1."""
-    reduced = F.avg_pool2d(maps, spec.reduction) if spec.reduction > 1 else maps
-    largest = reduced.flatten(1).abs().amax(1).clamp_min(torch.finfo(reduced.dtype).tiny).view(-1, 1, 1, 1)
-    return (reduced / largest).cpu().numpy().astype(spec.dtype)
-
-
-def cosine_kept(maps: Tensor, spec: FrozenSpec) -> float:
-    """Mean cosine similarity of maps (N, C, view, view) and what comes back from a cache of this form, in [-1, 1]."""
-    stored = torch.from_numpy(stored_form(maps, spec).astype(np.float32)).to(maps.device)
-    back = F.interpolate(stored, maps.shape[-2:], mode="bilinear", align_corners=False)
-    return F.cosine_similarity(back.flatten(1), maps.flatten(1).float(), dim=1).mean().item()
 
 
 class FrozenWriter:
@@ -250,93 +184,6 @@ class FrozenTeacher:
         if name not in self.row_of:
             raise DataError(f"{self.folder} has no image '{name}'; expected all training images to be frozen.")
         return self.row_of[name]
-
-
-class FrozenImages(Dataset):
-    """Training images with the frozen teacher's logits and maps; crop and flip hit image and map together.
-
-    A sample has ``image`` (uint8 (3, size, size)), ``label``, ``index``, ``teacher_logits`` (K,), as they were stored,
-    and ``teacher_map`` (C, size, size).
-
-    Parameters
-    ----------
-    images : LabelledImages
-        The images, without a transform.
-    names : sequence of str
-        Their names in the cache.
-    cache : FrozenTeacher
-        The frozen teacher.
-    size : int
-        Side of the crops in pixels.
-    scale : tuple of float
-        Smallest and largest share of the image's area that a crop covers.
-
-    Raises
-    ------
-    DataError
-        If an image is not in the cache.
-    """
-
-    def __init__(
-        self,
-        images: LabelledImages,
-        names: Sequence[str],
-        cache: FrozenTeacher,
-        size: int,
-        scale: tuple[float, float] = (0.08, 1.0),
-    ) -> None:
-        self.images, self.names, self.cache, self.size, self.scale = images, list(names), cache, size, scale
-        for name in self.names:
-            cache.row(name)
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        sample, name = self.images[index], self.names[index]
-        image = sample["image"]
-        top, left, height, width = RandomResizedCrop.get_params(image, list(self.scale), [3 / 4, 4 / 3])
-        flip = bool(torch.rand(()) < 0.5)
-        crop = TF.resized_crop(image, top, left, height, width, [self.size, self.size], antialias=True)
-        whole = self.cache.map(name)
-        box = (top, left, height, width)
-        return {
-            **sample,
-            "image": TF.horizontal_flip(crop) if flip else crop,
-            "teacher_logits": self.cache.logits(name),
-            "teacher_map": crop_map(whole, box, (image.shape[1], image.shape[2]), self.size, flip=flip),
-        }
-
-
-def crop_map(
-    whole: Tensor, box: tuple[int, int, int, int], image_size: tuple[int, int], size: int, *, flip: bool = False
-) -> Tensor:
-    """The part of a map that lies under a crop of its image.
-
-    Parameters
-    ----------
-    whole : Tensor
-        Map of the whole image, (C, h, w), of any resolution.
-    box : tuple of int
-        Top, left, height and width of the crop in the image's pixels.
-    image_size : tuple of int
-        Height and width of the image.
-    size : int
-        Side of the square that the crop is resized to.
-    flip : bool
-        Mirror the result.
-
-    Returns
-    -------
-    Tensor
-        (C, size, size), bilinearly interpolated; where the crop falls on the map's pixels, exactly these.
-    """
-    top, left, height, width = box
-    steps = (torch.arange(size, dtype=torch.float64) + 0.5) / size
-    rows = (2 * (top + height * steps) / image_size[0] - 1).to(whole.dtype)
-    columns = (2 * (left + width * (1 - steps if flip else steps)) / image_size[1] - 1).to(whole.dtype)
-    grid = torch.stack([columns.expand(size, size), rows[:, None].expand(size, size)], dim=-1)
-    return F.grid_sample(whole[None], grid[None], mode="bilinear", padding_mode="border", align_corners=False)[0]
 
 
 def _spec_of(manifest: dict[str, Any], folder: Path) -> FrozenSpec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from e2kd_lab.errors import ExperimentError
-from e2kd_lab.experiments import cnn_to_vit, imagenet, voc, waterbirds
+from e2kd_lab.experiments import cnn_to_vit, imagenet_tables, voc, waterbirds
 from e2kd_lab.experiments.cnn_to_vit import CnnToVitExperiment
 from e2kd_lab.experiments.experiment import FAMILIES, SCALES, Experiment, Family, Scale
 from e2kd_lab.experiments.imagenet import ImageNetExperiment
@@ -27,12 +27,12 @@ AnyExperiment = WaterbirdsExperiment | ImageNetExperiment | VocExperiment | CnnT
 # Each experiment's builder, and the networks it has unless told otherwise.
 _REGISTRY: dict[str, tuple[Callable[[Scale, Family], AnyExperiment], Family]] = {
     "waterbirds": (waterbirds.build, "standard"),
-    "imagenet_standard": (imagenet.build_standard, "standard"),
-    "imagenet_bcos": (imagenet.build_bcos, "bcos"),
-    "imagenet_bcos_densenet": (imagenet.build_bcos_densenet, "bcos"),
-    "imagenet_frozen": (imagenet.build_frozen, "bcos"),
-    "data_free": (imagenet.build_data_free, "bcos"),
-    "prior_work": (imagenet.build_prior_work, "standard"),
+    "imagenet_standard": (imagenet_tables.build_standard, "standard"),
+    "imagenet_bcos": (imagenet_tables.build_bcos, "bcos"),
+    "imagenet_bcos_densenet": (imagenet_tables.build_bcos_densenet, "bcos"),
+    "imagenet_frozen": (imagenet_tables.build_frozen, "bcos"),
+    "data_free": (imagenet_tables.build_data_free, "bcos"),
+    "prior_work": (imagenet_tables.build_prior_work, "standard"),
     "voc": (voc.build, "bcos"),
     "cnn_to_vit": (cnn_to_vit.build, "bcos"),
 }

@@ -15,8 +15,8 @@ import torch
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.errors import ExperimentError
+from e2kd_lab.evaluating import outcomes_of
 from e2kd_lab.examples import networks_of
-from e2kd_lab.execute import outcomes_of
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.explain import Comparison, compare, compare_class
 from e2kd_lab.figures import explanation_comparison

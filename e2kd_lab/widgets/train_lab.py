@@ -12,8 +12,8 @@ import ipywidgets as widgets
 import pandas as pd
 
 from e2kd_lab.errors import RunError
+from e2kd_lab.evaluating import load_teacher
 from e2kd_lab.examples import examples_of
-from e2kd_lab.execute import load_teacher
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.figures import explanation_comparison, figure_bytes, training_curves
 from e2kd_lab.figures.style import METHOD_TITLES

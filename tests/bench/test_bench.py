@@ -8,7 +8,7 @@ import torch
 from typer.testing import CliRunner
 
 from e2kd_lab.bench import run_benchmarks
-from e2kd_lab.bench.frozen import frozen_floors
+from e2kd_lab.bench.frozen import frozen_operations
 from e2kd_lab.bench.localisation import maps_and_boxes, masks_of, measures_of
 from e2kd_lab.bench.pairs import METHODS, Pair, in_double, our_steps, plain_pair
 from e2kd_lab.bench.reference import PlainStep, epg_and_iou
@@ -74,14 +74,14 @@ def test_contestants_take_turns_and_ratios_are_taken_round_by_round():
     assert Spread.of([1.0, 2.0, 3.0]).median == 2
 
 
-def test_frozen_steps_have_the_floors_that_published_operation_counts_give():
+def test_frozen_steps_cost_what_published_operation_counts_give():
     teacher, student = build_model("densenet169", 1000), build_model("resnet18", 1000)
     asked, own = 3.36, 1.81  # billions of multiplications and additions at 224 px, from torchvision's table of models
-    floors = frozen_floors(Pair("densenet169", "resnet18", 1000, 224, 1), teacher, student)
-    assert floors == pytest.approx(dict.fromkeys(("kd", "e2kd"), 3 * own / (asked + 3 * own)), rel=0.01)
-    floors = frozen_floors(Pair("bcos_densenet169", "bcos_resnet18", 1000, 224, 1), teacher, student)
+    found = frozen_operations(Pair("densenet169", "resnet18", 1000, 224, 1), teacher, student)
+    assert found == pytest.approx(dict.fromkeys(("kd", "e2kd"), 3 * own / (asked + 3 * own)), rel=0.01)
+    found = frozen_operations(Pair("bcos_densenet169", "bcos_resnet18", 1000, 224, 1), teacher, student)
     expected = {"kd": 6 * own / (asked + 3 * own), "e2kd": 6 * own / (2 * asked + 6 * own)}
-    assert floors == pytest.approx(expected, rel=0.01)
+    assert found == pytest.approx(expected, rel=0.01)
 
 
 def test_the_command_writes_numbers_and_a_figure(workspace, tmp_path):

@@ -7,17 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torchvision.transforms.v2 import functional as TF
 
-from e2kd_lab.data.frozen import (
-    LOGITS,
-    MANIFEST,
-    MAPS,
-    FrozenSpec,
-    FrozenTeacher,
-    FrozenWriter,
-    cosine_kept,
-    crop_map,
-    stored_form,
-)
+from e2kd_lab.data.frozen import LOGITS, MANIFEST, MAPS, FrozenTeacher, FrozenWriter
+from e2kd_lab.data.frozen_images import crop_map
+from e2kd_lab.data.frozen_spec import FrozenSpec, cosine_kept, stored_form
 from e2kd_lab.errors import DataError
 
 FILES = [f"a/{number}.jpg" for number in range(10)]

@@ -14,12 +14,13 @@ from data.conftest import voc_xml
 from PIL import Image
 
 from e2kd_lab import experiments
-from e2kd_lab.data.frozen import FrozenSpec, FrozenTeacher, FrozenWriter
+from e2kd_lab.data.frozen import FrozenTeacher, FrozenWriter
+from e2kd_lab.data.frozen_spec import FrozenSpec
 from e2kd_lab.data.image_folders import LabelledImages, read_imagenet, read_sun397
 from e2kd_lab.data.images import read_image, read_mask
 from e2kd_lab.data.voc import read_voc
 from e2kd_lab.data.waterbirds import SPLITS, read_waterbirds
-from e2kd_lab.execute import outcomes_of
+from e2kd_lab.evaluating import outcomes_of
 from e2kd_lab.models.checkpoints import load_weights
 from e2kd_lab.runs import Run, load_runs
 from e2kd_lab.shift_curves import shift_curves

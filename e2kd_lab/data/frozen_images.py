@@ -1,0 +1,103 @@
+"""Training images beside what a frozen teacher says about them (Sec. 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import Dataset
+from torchvision.transforms import RandomResizedCrop
+from torchvision.transforms.v2 import functional as TF
+
+from e2kd_lab.data.frozen import FrozenTeacher
+from e2kd_lab.data.image_folders import LabelledImages
+
+
+class FrozenImages(Dataset):
+    """Training images with the frozen teacher's logits and maps; crop and flip hit image and map together.
+
+    A sample has ``image`` (uint8 (3, size, size)), ``label``, ``index``, ``teacher_logits`` (K,), as they were stored,
+    and ``teacher_map`` (C, size, size).
+
+    Parameters
+    ----------
+    images : LabelledImages
+        The images, without a transform.
+    names : sequence of str
+        Their names in the cache.
+    cache : FrozenTeacher
+        The frozen teacher.
+    size : int
+        Side of the crops in pixels.
+    scale : tuple of float
+        Smallest and largest share of the image's area that a crop covers.
+
+    Raises
+    ------
+    DataError
+        If an image is not in the cache.
+    """
+
+    def __init__(
+        self,
+        images: LabelledImages,
+        names: Sequence[str],
+        cache: FrozenTeacher,
+        size: int,
+        scale: tuple[float, float] = (0.08, 1.0),
+    ) -> None:
+        self.images, self.names, self.cache, self.size, self.scale = images, list(names), cache, size, scale
+        for name in self.names:
+            cache.row(name)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        sample, name = self.images[index], self.names[index]
+        image = sample["image"]
+        top, left, height, width = RandomResizedCrop.get_params(image, list(self.scale), [3 / 4, 4 / 3])
+        flip = bool(torch.rand(()) < 0.5)
+        crop = TF.resized_crop(image, top, left, height, width, [self.size, self.size], antialias=True)
+        whole = self.cache.map(name)
+        box = (top, left, height, width)
+        return {
+            **sample,
+            "image": TF.horizontal_flip(crop) if flip else crop,
+            "teacher_logits": self.cache.logits(name),
+            "teacher_map": crop_map(whole, box, (image.shape[1], image.shape[2]), self.size, flip=flip),
+        }
+
+
+def crop_map(
+    whole: Tensor, box: tuple[int, int, int, int], image_size: tuple[int, int], size: int, *, flip: bool = False
+) -> Tensor:
+    """The part of a map that lies under a crop of its image.
+
+    Parameters
+    ----------
+    whole : Tensor
+        Map of the whole image, (C, h, w), of any resolution.
+    box : tuple of int
+        Top, left, height and width of the crop in the image's pixels.
+    image_size : tuple of int
+        Height and width of the image.
+    size : int
+        Side of the square that the crop is resized to.
+    flip : bool
+        Mirror the result.
+
+    Returns
+    -------
+    Tensor
+        (C, size, size), bilinearly interpolated; where the crop falls on the map's pixels, exactly these.
+    """
+    top, left, height, width = box
+    steps = (torch.arange(size, dtype=torch.float64) + 0.5) / size
+    rows = (2 * (top + height * steps) / image_size[0] - 1).to(whole.dtype)
+    columns = (2 * (left + width * (1 - steps if flip else steps)) / image_size[1] - 1).to(whole.dtype)
+    grid = torch.stack([columns.expand(size, size), rows[:, None].expand(size, size)], dim=-1)
+    return F.grid_sample(whole[None], grid[None], mode="bilinear", padding_mode="border", align_corners=False)[0]

@@ -1,0 +1,84 @@
+"""Tables of the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from e2kd_lab.bench import Findings
+from e2kd_lab.freezing import Storage
+from e2kd_lab.training import uses_lam, uses_tau
+
+console = Console(soft_wrap=True)
+# Column titles that let a table fit into 80 characters.
+SHORT = {"accuracy": "acc.", "agreement": "agr.", "explanation_cosine": "cos."}
+
+
+def print_storage(choices: list[Storage]) -> None:
+    """A row a way to store frozen explanations."""
+    table = Table(title="Frozen explanations: what each way to store them costs and keeps", title_justify="left")
+    for heading in ("maps", "side in px", "GB", "cosine"):
+        table.add_column(heading, justify="right")
+    for choice in choices:
+        spec = choice.spec
+        table.add_row(spec.dtype, str(spec.side), f"{choice.gigabytes:.3f}", f"{choice.cosine:.4f}")
+    console.print(table)
+
+
+def print_ratios(findings: Findings) -> None:
+    """A table of what the lab saves and one of what methods cost in it."""
+    machine = findings.machine
+    where = f"{machine['device_name']}, threads: {machine['threads']}"
+    titles = {"gain": "Time of the plain program / time of the lab", "cost": "Time of one / time of the other"}
+    for kind, title in titles.items():
+        table = Table(title=f"{title}, measured here ({where})", title_justify="left")
+        for heading in ("case", kind):
+            table.add_column(heading)
+        numbers = ["median", "quartiles", "operations"][: 3 if kind == "cost" else 2]
+        for heading in numbers:
+            table.add_column(heading, justify="right", no_wrap=True)
+        for ratio in findings.ratios:
+            if ratio.kind == kind:
+                value, operations = ratio.value, "" if ratio.operations is None else f"{ratio.operations:.2f}"
+                cells = [f"{value.median:.2f}", f"{value.lower:.2f}–{value.upper:.2f}", operations]
+                table.add_row(ratio.case, ratio.title, *cells[: len(numbers)])
+        if table.row_count:
+            console.print(table)
+
+
+def print_results(rows: pd.DataFrame, title: str) -> None:
+    """A row a method with its hyper-parameters, means over seeds."""
+    keys = ["method", "lam", "tau"]
+    wide: Any = rows.pivot_table(index=keys, columns=["metric", "group"], values="value", aggfunc="mean", sort=False)
+    table = Table(title=title, title_justify="left")
+    for heading in ("method", "λ", "τ"):
+        table.add_column(heading)
+    for metric, group in wide.columns:
+        short = {"in_distribution": "ID", "out_of_distribution": "OOD"}.get(group, group)
+        table.add_column(f"{SHORT.get(metric, metric)}\n{short}", justify="right")
+    for (method, lam, tau), values in wide.iterrows():
+        cells = [_number(metric, value) for (metric, _), value in values.items()]
+        table.add_row(method, f"{lam:g}" if uses_lam(method) else "", f"{tau:g}" if uses_tau(method) else "", *cells)
+    console.print(table)
+
+
+def print_measures(rows: pd.DataFrame, title: str) -> None:
+    """A row a group of images, a column a metric."""
+    wide: Any = rows.pivot_table(index="group", columns="metric", values="value", sort=False)
+    table = Table(title=title, title_justify="left")
+    table.add_column("images")
+    for metric in wide.columns:
+        table.add_column(metric.replace("_", " "), justify="right")
+    for group, values in wide.iterrows():
+        cells = [_number(metric, value) for metric, value in values.items()]
+        table.add_row(group.replace("_", "-"), *cells)
+    console.print(table)
+
+
+def _number(metric: str, value: float) -> str:
+    if pd.isna(value):
+        return ""
+    return f"{value:.2f}" if metric == "explanation_cosine" else f"{value:.1f}"
