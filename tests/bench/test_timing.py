@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from e2kd_lab.bench.findings import Findings
-from e2kd_lab.bench.timing import BenchError, peak_memory, require_equal, take_turns
+from e2kd_lab.bench.timing import BenchError, Spread, peak_memory, ratio_of, require_equal, take_turns
 
 CPU = torch.device("cpu")
 
@@ -15,6 +15,16 @@ def test_each_round_starts_with_another_contestant():
     seconds = take_turns(contestants, 4, CPU)
     assert "".join(calls) == "abc" + "abc" + "bca" + "cab" + "abc"
     assert {name: len(values) for name, values in seconds.items()} == {"a": 4, "b": 4, "c": 4}
+
+
+def test_contestants_take_turns_and_ratios_are_taken_round_by_round():
+    order = []
+    seconds = take_turns({name: lambda name=name: order.append(name) for name in "ab"}, 4, CPU)
+    assert {name: len(values) for name, values in seconds.items()} == {"a": 4, "b": 4}
+    assert order.count("a") == order.count("b") == 5  # once more to warm up
+    ratio = ratio_of({"a": [2.0, 4.0, 60.0], "b": [1.0, 2.0, 30.0]}, "a", "b")
+    assert (ratio.lower, ratio.median, ratio.upper, ratio.repeats) == (2, 2, 2, 3)
+    assert Spread.of([1.0, 2.0, 3.0]).median == 2
 
 
 def test_different_results_end_in_a_sentence():

@@ -5,14 +5,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torchvision.transforms.v2 import functional as TF
 
 from e2kd_lab.data.frozen import LOGITS, MANIFEST, MAPS, FrozenTeacher, FrozenWriter
-from e2kd_lab.data.frozen_images import crop_map
-from e2kd_lab.data.frozen_spec import FrozenSpec, cosine_kept, stored_form
+from e2kd_lab.data.frozen_spec import FrozenSpec
 from e2kd_lab.errors import DataError
 
 FILES = [f"a/{number}.jpg" for number in range(10)]
+
+
 SPEC = FrozenSpec(teacher="t", data="d", view=16, channels=6, classes=3)
 
 
@@ -90,7 +90,11 @@ def test_what_does_not_fit_is_refused(tmp_path):
 
 
 LEAVES = st.none() | st.integers() | st.text(max_size=5)
+
+
 DOCUMENTS = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=8), inner))
+
+
 SPECS = st.fixed_dictionaries(dict.fromkeys(FrozenSpec.__dataclass_fields__, LEAVES))
 
 
@@ -112,48 +116,6 @@ def test_a_disk_without_space_is_a_sentence(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"logits\.npy needs .* GB, which cannot be reserved: No space left"):
         freeze(tmp_path / "cache")
     assert not (tmp_path / "cache" / MANIFEST).exists()
-
-
-@pytest.mark.parametrize("flip", [False, True])
-def test_aligned_crops_are_exact(flip):
-    torch.manual_seed(0)
-    whole, image = torch.randn(6, 32, 32), torch.rand(3, 32, 32)
-    for top, left in ((0, 0), (3, 7), (16, 16)):
-        cropped = crop_map(whole, (top, left, 16, 16), (32, 32), 16, flip=flip)
-        expected = whole[:, top : top + 16, left : left + 16]
-        torch.testing.assert_close(cropped, expected.flip(2) if flip else expected, rtol=0, atol=2e-5)
-        # The image's own crop shows the same place.
-        same = TF.resized_crop(image, top, left, 16, 16, [16, 16])
-        torch.testing.assert_close(same, image[:, top : top + 16, left : left + 16])
-    # A map of half the resolution: its pixels are centred on pairs of the image's.
-    coarse = crop_map(whole, (16, 32, 32, 32), (64, 64), 16, flip=flip)
-    expected = whole[:, 8:24, 16:32]
-    torch.testing.assert_close(coarse, expected.flip(2) if flip else expected, rtol=0, atol=2e-5)
-
-
-def test_a_crop_of_a_smooth_map_is_what_bilinear_resizing_gives():
-    whole = torch.linspace(0, 1, 32).expand(1, 32, 32).clone()
-    ours = crop_map(whole, (4, 6, 20, 20), (32, 32), 40)
-    theirs = TF.resized_crop(whole, 4, 6, 20, 20, [40, 40], antialias=False)
-    torch.testing.assert_close(ours[:, 2:-2, 2:-2], theirs[:, 2:-2, 2:-2], rtol=0, atol=1e-5)
-
-
-def test_each_way_to_store_says_what_it_costs_and_keeps():
-    torch.manual_seed(0)
-    rough = torch.randn(4, 6, 16, 16)
-    smooth = torch.nn.functional.interpolate(torch.randn(4, 6, 4, 4), 16, mode="bilinear")
-    kept, sizes = {}, {}
-    for dtype, reduction in (("float32", 1), ("float16", 1), ("float16", 2), ("float16", 4)):
-        spec = FrozenSpec(teacher="t", data="d", view=16, channels=6, classes=3, dtype=dtype, reduction=reduction)
-        kept[dtype, reduction] = cosine_kept(smooth, spec), cosine_kept(rough, spec)
-        sizes[dtype, reduction] = spec.bytes_per_image()
-        assert stored_form(rough, spec).nbytes / 4 + 12 == spec.bytes_per_image()
-    assert kept["float32", 1][0] == pytest.approx(1, abs=1e-6)
-    assert kept["float16", 1][1] > 0.999
-    assert 1 > kept["float16", 2][0] > kept["float16", 4][0] > kept["float16", 4][1]
-    assert sizes["float32", 1] > sizes["float16", 1] > sizes["float16", 2] > sizes["float16", 4]
-    with pytest.raises(DataError, match="cannot be reduced 3-fold"):
-        FrozenSpec(teacher="t", data="d", view=16, channels=6, classes=3, reduction=3)
 
 
 @pytest.mark.parametrize(

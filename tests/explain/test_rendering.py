@@ -6,7 +6,7 @@ import torch
 from golden_weights import GOLDEN, fill, images, relative
 
 from e2kd_lab import build_model, explain
-from e2kd_lab.explain.rendering import as_pil, bcos_rgba, over_white, signed_colours, smoothing
+from e2kd_lab.explain.rendering import as_pil, bcos_rgba, heat_overlay, over_white, signed_colours, smoothing, unit_norm
 
 
 @pytest.mark.parametrize("smooth", [0, 15])
@@ -57,3 +57,14 @@ def test_smoothing_follows_the_papers_window():
     assert smoothing(64) == 5
     with pytest.raises(ValueError, match="odd window, got 4"):
         bcos_rgba(torch.rand(1, 6, 8, 8), torch.rand(1, 6, 8, 8), smooth=4)
+
+
+def test_unit_norm_and_heat():
+    maps = torch.rand(2, 1, 8, 8)
+    maps[1] = 0
+    normed = unit_norm(maps)
+    assert normed[0].norm().item() == pytest.approx(1, abs=1e-6)
+    assert normed[1].abs().max() == 0
+    pictures = heat_overlay(torch.rand(2, 3, 8, 8), normed, vmax=0.2)
+    assert pictures.shape == (2, 8, 8, 3)
+    assert 0 <= pictures.min() <= pictures.max() <= 1

@@ -1,41 +1,14 @@
 """B-cos layers: golden numbers of the reference program, the formula, scales in both kinds of backward pass."""
 
-import numpy as np
 import pytest
 import torch
-from golden_weights import GOLDEN, relative
+from bcos_layer_cases import CASES, golden
+from golden_weights import relative
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.profiler import ProfilerActivity, profile
 
-from e2kd_lab.models.bcos_layers import (
-    AveragePool2d,
-    BatchNormUncentered2d,
-    BcosConv2d,
-    BcosLinear,
-    LayerNorm2dNoBias,
-    LayerNormNoBias,
-)
-from e2kd_lab.models.dynamic_scales import constant_scales, switchable_scales
-
-NUMBERS = np.load(GOLDEN / "bcos_layers.npz")
-CASES = {
-    "conv_s2p1": lambda: BcosConv2d(3, 4, 3, 2, 1),
-    "conv_s2p1_tiny": lambda: BcosConv2d(3, 4, 3, 2, 1),
-    "conv_groups2": lambda: BcosConv2d(4, 4, 3, 1, 1, groups=2),
-    "conv_maxout2": lambda: BcosConv2d(3, 4, 1, max_out=2),
-    "conv_b1.5": lambda: BcosConv2d(3, 4, 3, 1, 1, b=1.5),
-    "linear": lambda: BcosLinear(6, 5),
-    "linear_tiny": lambda: BcosLinear(6, 5),
-    "bnu_eval": lambda: BatchNormUncentered2d(3).eval(),
-    "bnu_train": lambda: BatchNormUncentered2d(3),
-    "layernorm": lambda: LayerNormNoBias(6),
-    "gn_layernorm2d": lambda: LayerNorm2dNoBias(4),
-}
-
-
-def golden(name):
-    return {key.split("/")[1]: torch.as_tensor(NUMBERS[key]) for key in NUMBERS.files if key.startswith(name + "/")}
+from e2kd_lab.models.bcos_layers import AveragePool2d, BcosConv2d, BcosLinear
+from e2kd_lab.models.dynamic_scales import switchable_scales
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -87,126 +60,6 @@ def test_convolution_is_a_linear_layer_at_each_patch(kernel, stride, padded, fac
     torch.testing.assert_close(conv(x).flatten(2), expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_constant_scales_give_the_same_numbers_as_frozen_ones(name):
-    torch.manual_seed(0)
-    layer, x = CASES[name]().double(), golden(name)["x"].requires_grad_()
-    with switchable_scales() as switch:
-        y = layer(x)
-    with switch.frozen():
-        (frozen,) = torch.autograd.grad(y.sum(), x)
-    with constant_scales():
-        (constant,) = torch.autograd.grad(layer(x).sum(), x)
-    torch.testing.assert_close(frozen, constant)
-    with torch.no_grad():
-        # W(x) x is the output: of these layers only the centring ones take part of x away, linearly.
-        assert (constant * x).sum().item() == pytest.approx(layer(x).sum().item(), rel=1e-9)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_naming_the_explained_input_changes_no_gradient_to_weights(name):
-    torch.manual_seed(0)
-    layer, x = CASES[name]().double(), golden(name)["x"].requires_grad_()
-    direction = torch.randn_like(x)
-    found = []
-    for explained in (None, x):
-        with switchable_scales(explained) as switch:
-            y = layer(x)
-        with switch.frozen():
-            (frozen,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
-        loss = (frozen * direction).sum() + y.square().mean()
-        found.append([y, frozen, *torch.autograd.grad(loss, list(layer.parameters()))])
-    for one, other in zip(*found, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_second_derivative_of_the_frozen_gradient_is_right(name):
-    """d/dw of a function of W(x), where W(x) must keep depending on w through its scales."""
-    torch.manual_seed(1)
-    layer, x = CASES[name]().double(), golden(name)["x"].requires_grad_()
-    weight = next(layer.parameters())
-    direction = torch.randn_like(x)
-
-    def explained(*, create_graph):
-        with switchable_scales() as switch:
-            y = layer(x)
-        with switch.frozen():
-            (frozen,) = torch.autograd.grad((y * y.detach().sign()).sum(), x, create_graph=create_graph)
-        return (frozen * direction).sum() + y.square().mean()
-
-    (ours,) = torch.autograd.grad(explained(create_graph=True), weight)
-    probe = torch.randn_like(weight)
-    step = 1e-6
-    values = []
-    for sign in (1, -1):
-        with torch.no_grad():
-            weight.add_(sign * step * probe)
-        values.append(explained(create_graph=False).item())
-        with torch.no_grad():
-            weight.sub_(sign * step * probe)
-    assert (ours * probe).sum().item() == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-5, abs=1e-7)
-
-
-# Side of the images: weights of 3 x 3 x 6 x 8 outweigh maps of 2 x 2 pixels, which outweigh those of 9 x 9.
-@pytest.mark.parametrize("side", [2, 9])
-def test_weights_get_the_gradients_of_all_explanations_and_of_the_logits_whatever_is_asked(side):
-    torch.manual_seed(0)
-    layer = BcosConv2d(6, 8, 3, 1, 1).double()
-    weight = layer.linear.weight
-    x = torch.rand(1, 6, side, side, dtype=torch.float64, requires_grad=True)
-    directions = torch.randn(2, *x.shape, dtype=torch.float64)
-
-    def terms(*, once):
-        """Two explanations and the outputs: from one forward pass, or from one each."""
-        found = []
-        switched = None
-        for number, direction in enumerate(directions):
-            if switched is None or not once:
-                with switchable_scales() as switch:
-                    switched = layer(x)
-            with switch.frozen():
-                (frozen,) = torch.autograd.grad(switched[:, number].sum(), x, create_graph=True)
-            found.append((frozen * direction).sum())
-        return [*found, (switched if once else layer(x)).square().sum()]
-
-    expected = [torch.autograd.grad(term, weight)[0] for term in terms(once=False)]
-    together = terms(once=True)
-    every = {"retain_graph": True}
-    for _ in range(2):
-        torch.testing.assert_close(torch.autograd.grad(sum(together), weight, **every)[0], sum(expected))
-        for term, gradient in zip(together, expected, strict=True):
-            torch.testing.assert_close(torch.autograd.grad(term, weight, **every)[0], gradient)
-
-
-def test_a_loss_on_an_explanation_refuses_to_be_differentiated_twice():
-    layer = BcosConv2d(6, 8, 3, 1, 1)
-    x = torch.rand(1, 6, 2, 2, requires_grad=True)
-    with switchable_scales() as switch:
-        y = layer(x)
-    with switch.frozen():
-        (frozen,) = torch.autograd.grad(y.sum(), x, create_graph=True)
-    with pytest.raises(RuntimeError, match="once"):
-        torch.autograd.grad(frozen.square().sum(), layer.linear.weight, create_graph=True)
-
-
-def test_explaining_computes_nothing_for_constant_scales_and_its_derivative_adds_no_zeros():
-    torch.manual_seed(0)
-    layers = torch.nn.Sequential(BcosConv2d(6, 8, 3, 1, 1), BatchNormUncentered2d(8), AveragePool2d(3, 2, 1))
-    x = torch.rand(2, 6, 16, 16, requires_grad=True)
-    with switchable_scales(x) as switch:
-        explained = layers(x).sum()
-    with switch.frozen(), profile(activities=[ProfilerActivity.CPU]) as explaining:
-        (frozen,) = torch.autograd.grad(explained, x, create_graph=True)
-    with profile(activities=[ProfilerActivity.CPU]) as training:
-        frozen.square().sum().backward()
-    # The output's gradient, and that of pooling, scaling and convolution.
-    allowed = {"ones_like", "expand", "avg_pool2d_backward", "mul", "convolution_backward"}
-    assert computed(explaining) <= {f"aten::{name}" for name in allowed}
-    assert "aten::conv2d" in computed(training)
-    assert not {"aten::zeros", "aten::zeros_like"} & computed(training)
-
-
 @pytest.mark.parametrize(("kernel", "stride", "padding"), [(3, 2, 1), (2, 2, 0)])
 def test_average_pooling_is_torchs_with_all_derivatives(kernel, stride, padding):
     x = torch.rand(2, 3, 7, 7, dtype=torch.float64, requires_grad=True)
@@ -214,14 +67,3 @@ def test_average_pooling_is_torchs_with_all_derivatives(kernel, stride, padding)
     torch.testing.assert_close(ours(x), torch.nn.functional.avg_pool2d(x, kernel, stride, padding))
     assert torch.autograd.gradcheck(ours, x)
     assert torch.autograd.gradgradcheck(ours, x)
-
-
-def computed(recorded):
-    """Names of the operators that autograd called, without those that these called themselves."""
-    names = set()
-    for event in recorded.events():
-        within = event.cpu_parent.name if event.cpu_parent else ""
-        if event.name.startswith("aten::") and not within.startswith("aten::"):
-            names.add(event.name)
-    assert names
-    return names

@@ -6,7 +6,6 @@ import torch
 from e2kd_lab import build_model
 from e2kd_lab.errors import ExperimentError
 from e2kd_lab.models import model_names
-from e2kd_lab.models.review import ReviewFusion
 
 CNNS = [name for name in model_names() if "vit" not in name]
 
@@ -51,15 +50,3 @@ def test_transformers_have_no_stages(name):
         model.forward_stages(torch.rand(1, model.input_channels, 32, 32))
     with pytest.raises(ExperimentError, match="no class activation maps that CAT-KD could match"):
         model.class_maps(torch.rand(1, 64, 4, 4))
-
-
-def test_fusion_has_the_teachers_shapes_and_reaches_every_level():
-    torch.manual_seed(0)
-    fusion = ReviewFusion((4, 8, 8), (6, 10, 12))
-    levels = [torch.randn(2, c, s, s, requires_grad=True) for c, s in ((4, 8), (8, 4), (8, 1))]
-    fused = fusion(levels, ((16, 16), (4, 4), (1, 1)))
-    assert [tuple(f.shape[1:]) for f in fused] == [(6, 16, 16), (10, 4, 4), (12, 1, 1)]
-    fused[0].square().sum().backward()  # the shallowest sees all deeper ones
-    assert all(level.grad.abs().max() > 0 for level in levels)
-    assert fusion.levels[0].reduce[0].out_channels == 12
-    assert ReviewFusion((4,), (2048,)).levels[0].reduce[0].out_channels == 512

@@ -6,10 +6,8 @@ from pathlib import Path
 import pytest
 
 import e2kd_lab as lab
-from e2kd_lab.examples import explained_examples
-from e2kd_lab.figures.all_figures import write_all_figures
-from e2kd_lab.runs import Run, load_runs
-from e2kd_lab.widgets import TrainLab, WaterbirdsBars
+from e2kd_lab.runs import Run
+from e2kd_lab.widgets import TrainLab
 
 PNG = b"\x89PNG"
 
@@ -18,21 +16,6 @@ PNG = b"\x89PNG"
 def runs(runs, tmp_path):
     """A copy of the finished runs, for panels that train more of them."""
     return Path(shutil.copytree(runs, tmp_path / "runs"))
-
-
-def test_bars_follow_their_controls(runs):
-    panel = WaterbirdsBars(load_runs(runs))
-    first = bytes(panel.image.value)
-    panel.group.value = "in_distribution"
-    second = bytes(panel.image.value)
-    panel.zoom.value = True
-    third = bytes(panel.image.value)
-    panel.family.value = "bcos"
-    assert set(panel.data["family"]) == {"bcos"}
-    assert len({first, second, third, bytes(panel.image.value)}) == 4
-    assert panel.last_error is None
-    bundle, _ = panel._repr_mimebundle_()
-    assert bundle["image/png"].startswith(PNG)
 
 
 def test_sliders_pick_a_run_or_train_the_missing_one(tiny, runs):
@@ -162,16 +145,6 @@ def test_errors_are_shown_and_raised_by_wait(tiny, runs):
     assert "finite number" in panel.message.value
 
 
-def test_examples_come_from_different_classes(few_shots, workspace):
-    experiment = lab.experiments.get("imagenet_standard", "smoke").with_setting("2-shots")
-    comparison = explained_examples(experiment, few_shots[:2], count=5, folder=workspace / "shots")
-    assert len(set(comparison.titles)) == 5
-    assert list(comparison.maps) == ["teacher", "kd", "e2kd"]
-    more = explained_examples(experiment, few_shots[:2], count=30, folder=workspace / "shots")
-    assert len(more) == 30
-    assert len(set(more.titles)) == 20
-
-
 def test_the_summary_names_what_the_experiment_measures(few_shots, taught, workspace):
     experiment = lab.experiments.get("imagenet_standard", "smoke").with_setting("2-shots")
     shots = TrainLab(experiment.replace(lam=5.0), folder=workspace / "shots")
@@ -180,8 +153,3 @@ def test_the_summary_names_what_the_experiment_measures(few_shots, taught, works
     objects = TrainLab(taught["EPG teacher"][0].replace(lam=1.0), folder=workspace / "voc-runs")
     assert all(f"{name} " in objects.message.value for name in ("F1", "EPG", "IoU", "agreement"))
     assert (shots.last_error, objects.last_error) == (None, None)
-
-
-def test_table_4_is_among_all_figures(taught, workspace, tmp_path):
-    written = {file.name for file in write_all_figures(lab.load_runs(workspace / "voc-runs"), tmp_path)}
-    assert {"table4_smoke.pdf", "table4_smoke.csv"} <= written

@@ -1,0 +1,37 @@
+import shutil
+
+import pytest
+
+import e2kd_lab as lab
+from e2kd_lab.errors import ExperimentError
+
+
+def test_hash_covers_what_changes_the_result_and_nothing_else(tiny, minibirds, tmp_path):
+    kd = tiny.replace(method="kd")
+    assert kd.replace(lam=7.0).config_hash() == kd.config_hash()  # KD has no lambda
+    assert kd.replace(seed=3).config_hash() == kd.config_hash()
+    assert kd.replace(seed=3).run_name() != kd.run_name()
+    for change in ({"tau": 2.0}, {"lr": 0.5}, {"epochs": 3}, {"mixup": 1.0}, {"method": "e2kd", "lam": 1.0}):
+        assert kd.replace(**change).config_hash() != kd.config_hash()
+    moved = tmp_path / "moved"
+    shutil.copytree(minibirds, moved)
+    assert kd.replace(data_root=str(moved)).run_name() == kd.run_name()
+
+
+def test_teacher_and_student_do_not_start_from_the_same_weights(tiny):
+    for scale in ("smoke", "lab", "paper"):
+        for family in ("standard", "bcos"):
+            experiment = lab.experiments.get("waterbirds", scale, family)
+            assert experiment.teacher_recipe.seed not in range(100)
+    assert tiny.teacher_experiment().seed != tiny.seed
+
+
+def test_experiments_refuse_unknown_words(tiny):
+    with pytest.raises(ExperimentError, match="no experiment 'moonbirds'; expected one of cnn_to_vit, data_free, "):
+        lab.experiments.get("moonbirds")
+    with pytest.raises(ExperimentError, match="no scale 'huge'"):
+        lab.experiments.get("waterbirds", "huge")
+    with pytest.raises(ExperimentError, match="no field 'lamda'"):
+        tiny.replace(lamda=1)
+    with pytest.raises(ExperimentError, match="no setting 'longer'"):
+        tiny.with_setting("longer")

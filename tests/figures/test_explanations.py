@@ -1,0 +1,61 @@
+import pytest
+import torch
+from matplotlib.colors import to_rgba
+
+from e2kd_lab.explain import Comparison
+from e2kd_lab.figures import explanation_comparison, figure_bytes
+from e2kd_lab.figures.style import BOX_COLOUR
+
+
+def test_comparison_draws_every_map_on_one_scale():
+    torch.manual_seed(0)
+    maps = {name: torch.rand(3, 1, 16, 16) * scale for name, scale in (("teacher", 1), ("kd", 1e-3))}
+    correct = {name: torch.tensor([True, True, False]) for name in maps}
+    figure = explanation_comparison(Comparison(torch.rand(3, 3, 16, 16), maps, correct))
+    assert figure_bytes(figure).startswith(b"\x89PNG")
+    marks = [text.get_text() for axis in figure.axes for text in axis.texts]
+    assert marks.count("✓") == 4
+    assert marks.count("✗") == 2
+
+
+@pytest.mark.parametrize("contributions", [False, True])
+def test_comparison_of_both_families_shows_all_networks_once(contributions):
+    torch.manual_seed(0)
+    images, correct = torch.rand(3, 3, 32, 32), torch.tensor([True, True, False])
+    parts = []
+    for channels in (1, 6):
+        maps = {name: torch.randn(3, channels, 32, 32) for name in ("teacher", "e2kd")}
+        parts.append(Comparison(images, maps, dict.fromkeys(maps, correct)))
+    figure = explanation_comparison(parts, side_by_side=1, contributions=contributions)
+    titles = [text.get_text() for text in figure.axes[0].texts if text.get_text() not in "✓✗"]
+    assert titles == ["Image", "Teacher", "e²KD", "Teacher", "e²KD"]
+    assert [text.get_text() for text in figure.texts] == ["Standard networks", "B-cos networks"]
+    assert figure_bytes(figure).startswith(b"\x89PNG")
+
+
+def test_a_comparison_is_drawn_once_when_saved(monkeypatch):
+    maps = {"teacher": torch.rand(1, 1, 16, 16)}
+    figure = explanation_comparison(Comparison(torch.rand(1, 3, 16, 16), maps, {"teacher": torch.tensor([True])}))
+    drawn = []
+    draw = figure.draw
+    monkeypatch.setattr(figure, "draw", lambda renderer: (drawn.append(renderer), draw(renderer)))
+    figure_bytes(figure)  # a second drawing would be to lay out what is placed by hand, and browsers would page slower
+    assert len(drawn) == 1
+
+
+def test_boxes_are_drawn_where_they_are_on_image_and_maps():
+    maps = {name: torch.rand(1, 1, 16, 16) for name in ("teacher", "kd")}
+    correct = {name: torch.tensor([True]) for name in maps}
+    boxes = (torch.tensor([[2.0, 3.0, 10.0, 8.0]]),)
+    figure = explanation_comparison(Comparison(torch.rand(1, 3, 16, 16), maps, correct, boxes=boxes), side_by_side=1)
+    axis = figure.axes[0]
+    drawn = [patch.get_bbox() for patch in axis.patches if patch.get_edgecolor() == to_rgba(BOX_COLOUR)]
+    assert len(drawn) == 3
+    for box, picture in zip(drawn, axis.images, strict=True):
+        left, right, bottom, top = picture.get_extent()
+        side = right - left
+        assert top - bottom == pytest.approx(side)
+        assert (box.x0 - left) / side == pytest.approx(2 / 16)
+        assert (box.x1 - left) / side == pytest.approx(10 / 16)
+        assert (top - box.y1) / side == pytest.approx(3 / 16)  # rows are counted from the top
+        assert (top - box.y0) / side == pytest.approx(8 / 16)
