@@ -48,6 +48,17 @@ def test_is_the_papers_formula():
             assert layer(x)[n, k].item() == pytest.approx(expected.item(), rel=1e-9)
 
 
+def test_with_b_of_one_it_is_linear_with_unit_weights():
+    torch.manual_seed(0)
+    layer, x = BcosLinear(7, 3, b=1.0), torch.randn(5, 7)
+    torch.testing.assert_close(layer(x), x @ torch.nn.functional.normalize(layer.linear.weight).T)
+
+
+def test_padding_beyond_half_the_kernel_is_refused():
+    with pytest.raises(ValueError, match="padding <= kernel_size / 2, got 2 and 3"):
+        BcosConv2d(3, 4, 3, padding=2)
+
+
 @given(st.integers(1, 4), st.integers(1, 3), st.booleans(), st.floats(0.1, 10))
 def test_convolution_is_a_linear_layer_at_each_patch(kernel, stride, padded, factor):
     torch.manual_seed(kernel)

@@ -4,7 +4,12 @@ from bcos_layer_cases import CASES, golden
 from torch.profiler import ProfilerActivity, profile
 
 from e2kd_lab.models.bcos_layers import AveragePool2d, BatchNormUncentered2d, BcosConv2d
-from e2kd_lab.models.dynamic_scales import constant_scales, switchable_scales
+from e2kd_lab.models.dynamic_scales import (
+    constant_scales,
+    normalized_by_batch,
+    scaled_by_cosine,
+    switchable_scales,
+)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -94,3 +99,19 @@ def computed(recorded):
             names.add(event.name)
     assert names
     return names
+
+
+def test_whole_gradients_can_be_differentiated_too():
+    """As second-order methods ask for them, and not only those with frozen scales."""
+    torch.manual_seed(0)
+    product = torch.randn(3, 4, 2, 2, dtype=torch.float64, requires_grad=True)
+    norm = (torch.rand(3, 1, 2, 2, dtype=torch.float64) + 0.5).requires_grad_()
+    weight = torch.rand(4, dtype=torch.float64, requires_grad=True)
+    for function, inputs in (
+        (scaled_by_cosine, (product, norm)),
+        (lambda x, weight: normalized_by_batch(x, weight, 1e-5)[0], (product, weight)),
+    ):
+        assert torch.autograd.gradcheck(function, inputs)
+        assert torch.autograd.gradgradcheck(function, inputs)
+        with switchable_scales():
+            assert torch.autograd.gradgradcheck(function, inputs)
