@@ -21,12 +21,17 @@ class MetricsFile:
         The file.
     last_step : int
         Rows of later steps are dropped: a resumed run measures them again.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        All rows so far.
     """
 
     def __init__(self, path: Path, last_step: int) -> None:
         self.path = path
         rows = read_metrics(path) if path.is_file() else pd.DataFrame(columns=COLUMNS)
-        self._parts = [rows[rows["step"] <= last_step]]
+        self.rows = rows[rows["step"] <= last_step].reset_index(drop=True)
 
     def add(self, step: int, epoch: int, split: str, measures: pd.DataFrame) -> pd.DataFrame:
         """Append measures (``group``, ``metric``, ``value``) and return them as complete rows.
@@ -34,10 +39,9 @@ class MetricsFile:
         Rows that the file already has for this step and split are replaced.
         """
         rows = measures.assign(step=step, epoch=epoch, split=split)[COLUMNS]
-        known = pd.concat(self._parts) if len(self._parts) > 1 else self._parts[0]
-        known = known[~((known["step"] == step) & (known["split"] == split))]
-        self._parts = [pd.concat([known, rows], ignore_index=True) if len(known) else rows]
-        write_text(self.path, self._parts[0].to_csv(index=False, lineterminator="\n"))
+        known = self.rows[~((self.rows["step"] == step) & (self.rows["split"] == split))]
+        self.rows = pd.concat([known, rows], ignore_index=True) if len(known) else rows
+        write_text(self.path, self.rows.to_csv(index=False, lineterminator="\n"))
         return rows
 
 

@@ -116,6 +116,8 @@ class Trainer:
         if state.step < self.total_steps:
             if self.fabric.is_global_zero:
                 self.watcher.on_start(title, state.step, self.total_steps)
+                if len(self._metrics.rows):
+                    self.watcher.on_rows(self._metrics.rows)
             try:
                 self._loop(module, wrapped_optimizer, optimizer, state)
             finally:

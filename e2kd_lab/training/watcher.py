@@ -25,7 +25,7 @@ class Watcher:
         """``step`` steps are done; ``losses`` are the last one's, on the device."""
 
     def on_rows(self, rows: pd.DataFrame) -> None:
-        """An epoch's losses or a validation's measures, as in ``metrics.csv``."""
+        """Losses of an epoch or measures, as in ``metrics.csv``; of a resumed run, first all that it had."""
 
     def on_network(self, network: ExplainableModel) -> None:
         """An epoch has ended; ``network`` is the one in training, to be looked at and left as it is."""

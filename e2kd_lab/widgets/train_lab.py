@@ -22,6 +22,7 @@ from e2kd_lab.runs import Run
 from e2kd_lab.session import Session
 from e2kd_lab.training import Hardware
 from e2kd_lab.training.method import uses_lam, uses_tau
+from e2kd_lab.training.trainer import METRICS
 from e2kd_lab.widgets.panel import by_family, family_switch, shows_errors, unheard, value_slider
 from e2kd_lab.widgets.training_panel import TrainingPanel
 
@@ -145,8 +146,9 @@ class TrainLab(TrainingPanel):
             self.offer(status)
             self.progress.value = self.progress.max if status == "done" else 0
             curves = self._comparison(experiment)
-            if status == "done":
+            if status in ("done", "stopped", "failed") and (here.folder / METRICS).is_file():
                 curves[_label(experiment)] = (experiment.method, here.metrics())
+            if status == "done":
                 self.say(f"{_label(experiment)}, seed {experiment.seed}: {_summary(here.results())}")
             elif status == "failed":
                 self.say(f"{_label(experiment)}, seed {experiment.seed} failed: {here.error}")

@@ -7,6 +7,7 @@ import pytest
 
 import e2kd_lab as lab
 from e2kd_lab.runs import Run
+from e2kd_lab.training import Watcher
 from e2kd_lab.widgets import TrainLab
 
 PNG = b"\x89PNG"
@@ -124,6 +125,22 @@ def test_stop_leaves_a_run_to_resume(tiny, runs):
     panel.stop_button.click()
     assert panel.wait(120).status == "stopped"
     assert panel.train_button.description == "Resume"
+
+
+def test_a_stopped_run_keeps_its_curves_and_goes_on_from_them(tiny, runs):
+    class AfterAnEpoch(Watcher):
+        def on_network(self, network):
+            self.should_stop = lambda: True
+
+    experiment = tiny.replace(method="e2kd", lam=4.0, epochs=3)
+    assert lab.run(experiment, folder=runs, watcher=AfterAnEpoch()).status == "stopped"
+    panel = TrainLab(experiment, folder=runs)
+    assert panel.data.loc[panel.data["run"] == "e²KD, λ = 4, τ = 1", "epoch"].unique().tolist() == [1]
+    panel.train_button.click()
+    panel.wait(120)
+    assert panel.session.rows["epoch"].unique().tolist() == [1, 2, 3]
+    assert panel.session.rows.equals(panel.session.run.metrics())
+    assert panel.last_error is None
 
 
 def test_errors_are_shown_and_raised_by_wait(tiny, runs):
