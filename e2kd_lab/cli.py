@@ -227,7 +227,8 @@ def results(
         distributions = part[part["group"].isin(["in_distribution", "out_of_distribution"])]
         shown = distributions if len(distributions) else part[part["group"] == "all"]
         print_results(
-            shown[shown["metric"].isin(SHORT)], f"{experiment}, {family} networks, {setting}, measured here ({scale})"
+            shown[shown["metric"].isin(SHORT)],
+            f"{experiment}, {family} networks, {setting}, measured here ({scale}); means over n seeds",
         )
 
 

@@ -19,7 +19,7 @@ from e2kd_lab.training import Hardware
 from e2kd_lab.workspace import runs_folder
 
 METHODS = {"baseline": {}, "kd": {"tau": 1.0}, "e2kd": {"tau": 1.0, "lam": 5.0}}
-COLUMNS = ["experiment", "scale", "family", "method", "lam", "tau", "seed", "split", "group", "metric", "value"]
+COLUMNS = ["run", "experiment", "scale", "family", "method", "lam", "tau", "seed", "split", "group", "metric", "value"]
 _GROUPS = ("all", "in_distribution", "out_of_distribution", "worst", *GROUPS)
 _METRICS = ("accuracy", "agreement", "explanation_cosine")
 

@@ -178,6 +178,11 @@ def results_of(runs: Iterable[Run]) -> pd.DataFrame:
     return _results({run.folder: run for run in runs}.values())
 
 
+def configurations_of(results: pd.DataFrame) -> pd.Series:
+    """The configuration that each row comes from: its run's name without the seed, in which alone the runs differ."""
+    return results["run"].str.replace(r"-s\d+$", "", regex=True)
+
+
 def select_by_validation(results: pd.DataFrame) -> pd.DataFrame:
     """Keep, for each family, setting and method, the configuration with the best validation accuracy or F1 (C.1.2).
 
@@ -198,7 +203,7 @@ def select_by_validation(results: pd.DataFrame) -> pd.DataFrame:
     """
     keys = ["experiment", "scale", "family", "setting", "method"]
     done = results[results["status"] == "done"]
-    done = done.assign(configuration=done["run"].str.replace(r"-s\d+$", "", regex=True))
+    done = done.assign(configuration=configurations_of(done))
     taught = done["method"] != "teacher"
     measured = done[taught & (done["split"] == "val") & (done["group"] == "all") & done["metric"].isin(SELECTED_BY)]
     tried = measured.groupby([*keys, "configuration", "tau", "lam"], as_index=False).agg(

@@ -10,11 +10,21 @@ from rich.table import Table
 
 from e2kd_lab.bench import Findings
 from e2kd_lab.freezing import Storage
+from e2kd_lab.runs import configurations_of
 from e2kd_lab.training import uses_lam, uses_tau
 
 console = Console(soft_wrap=True)
 # Column titles that let a table fit into 80 characters.
-SHORT = {"accuracy": "acc.", "agreement": "agr.", "explanation_cosine": "cos."}
+SHORT = {
+    "accuracy": "acc.",
+    "f1": "F1",
+    "epg": "EPG",
+    "iou": "IoU",
+    "agreement": "agr.",
+    "explanation_cosine": "cos.",
+}
+# Of a configuration's hash, for the same reason.
+_DIGITS = 6
 
 
 def print_storage(choices: list[Storage]) -> None:
@@ -50,18 +60,24 @@ def print_ratios(findings: Findings) -> None:
 
 
 def print_results(rows: pd.DataFrame, title: str) -> None:
-    """A row a method with its hyper-parameters, means over seeds."""
-    keys = ["method", "lam", "tau"]
+    """A row a configuration, means over its n seeds; a hash tells those that differ in recipe or data only."""
+    rows = rows.assign(hash=configurations_of(rows).str.rpartition("-")[2].str[:_DIGITS])
+    keys = ["method", "lam", "tau", "hash"]
     wide: Any = rows.pivot_table(index=keys, columns=["metric", "group"], values="value", aggfunc="mean", sort=False)
+    seeds = rows.groupby(keys)["run"].nunique()
+    told_apart = wide.index.droplevel("hash").has_duplicates
     table = Table(title=title, title_justify="left")
-    for heading in ("method", "λ", "τ"):
+    for heading in ("method", "λ", "τ", *(["hash"] if told_apart else [])):
         table.add_column(heading)
+    table.add_column("n", justify="right")  # seeds
     for metric, group in wide.columns:
         short = {"in_distribution": "ID", "out_of_distribution": "OOD"}.get(group, group)
         table.add_column(f"{SHORT.get(metric, metric)}\n{short}", justify="right")
-    for (method, lam, tau), values in wide.iterrows():
+    for (method, lam, tau, digest), values in wide.iterrows():
+        names = [method, f"{lam:g}" if uses_lam(method) else "", f"{tau:g}" if uses_tau(method) else ""]
+        names += [digest] if told_apart else []
         cells = [_number(metric, value) for (metric, _), value in values.items()]
-        table.add_row(method, f"{lam:g}" if uses_lam(method) else "", f"{tau:g}" if uses_tau(method) else "", *cells)
+        table.add_row(*names, str(seeds[method, lam, tau, digest]), *cells)
     console.print(table)
 
 

@@ -86,6 +86,17 @@ def test_train_evaluate_results_figures(workspace, tmp_path):
     assert "waterbirds_smoke_standard_out_of_distribution.pdf" in drawn.output
 
 
+def test_results_mix_seeds_but_no_recipes(workspace, tmp_path):
+    arguments = ["train", "waterbirds", "--scale", "smoke", "--method", "baseline", "--runs", tmp_path]
+    for more in (["--seed", 0], ["--seed", 1], ["--set", "lr=0.005"]):
+        assert call(*arguments, *more).exit_code == 0
+    lines = call("results", "--runs", tmp_path).output.splitlines()
+    cells = [[cell.strip() for cell in line.split("│")] for line in lines if "baseline" in line]
+    hashes = [path.name.split("-")[3][:6] for path in tmp_path.glob("*-baseline-*")]
+    assert {(row[4], int(row[5])) for row in cells} == {(one, hashes.count(one)) for one in hashes}
+    assert max(len(line) for line in lines) <= 80
+
+
 def test_sweep_runs_a_grid_once_and_goes_on_past_failures(workspace, tmp_path):
     arguments = ["sweep", "waterbirds", "--scale", "smoke", "--method", "kd", "--seeds", "0,1", "--runs", tmp_path]
     first = call(*arguments)
