@@ -14,15 +14,9 @@ from e2kd_lab.runs import configurations_of
 from e2kd_lab.training import uses_lam, uses_tau
 
 console = Console(soft_wrap=True)
+_ACRONYMS = {"f1": "F1", "epg": "EPG", "iou": "IoU"}
 # Column titles that let a table fit into 80 characters.
-SHORT = {
-    "accuracy": "acc.",
-    "f1": "F1",
-    "epg": "EPG",
-    "iou": "IoU",
-    "agreement": "agr.",
-    "explanation_cosine": "cos.",
-}
+SHORT = {"accuracy": "acc.", **_ACRONYMS, "agreement": "agr.", "explanation_cosine": "cos."}
 # Of a configuration's hash, for the same reason.
 _DIGITS = 6
 
@@ -85,9 +79,9 @@ def print_measures(rows: pd.DataFrame, title: str) -> None:
     """A row a group of images, a column a metric."""
     wide: Any = rows.pivot_table(index="group", columns="metric", values="value", sort=False)
     table = Table(title=title, title_justify="left")
-    table.add_column("images")
+    table.add_column("images", no_wrap=True)
     for metric in wide.columns:
-        table.add_column(metric.replace("_", " "), justify="right")
+        table.add_column(_ACRONYMS.get(metric, metric.replace("_", " ")), justify="right")
     for group, values in wide.iterrows():
         cells = [_number(metric, value) for metric, value in values.items()]
         table.add_row(group.replace("_", "-"), *cells)
