@@ -1,11 +1,12 @@
 """The paper's figures and tables: a table or tensors in, a matplotlib Figure out; nothing here trains."""
 
-from e2kd_lab.figures.beside_paper import beside_paper, method_bars, shot_curves, wide_table
+from e2kd_lab.figures.beside_paper import beside_paper, wide_table
 from e2kd_lab.figures.cheaper import cheaper_explanations
 from e2kd_lab.figures.curves import training_curves
 from e2kd_lab.figures.explanations import explanation_comparison
 from e2kd_lab.figures.export import export_figure, figure_bytes
 from e2kd_lab.figures.loss_terms import LossPicture
+from e2kd_lab.figures.method_plots import method_bars, shot_curves
 from e2kd_lab.figures.paper import paper_results
 from e2kd_lab.figures.results_table import results_cells
 from e2kd_lab.figures.shifts import ShiftPicture, shift_periodicity, shifted_comparison

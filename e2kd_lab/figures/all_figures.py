@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from e2kd_lab.figures.beside_paper import beside_paper, method_bars, shot_curves
+from e2kd_lab.figures.beside_paper import beside_paper
 from e2kd_lab.figures.export import export_figure
+from e2kd_lab.figures.method_plots import method_bars, shot_curves
 from e2kd_lab.figures.results_table import TABLE_EXPERIMENTS
 from e2kd_lab.figures.voc import epg_iou_plane
 from e2kd_lab.figures.waterbirds import DISTRIBUTIONS, waterbirds_bars
