@@ -17,7 +17,7 @@ from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.errors import DataError
 from e2kd_lab.evaluating import load_teacher
 from e2kd_lab.experiments.imagenet import ImageNetExperiment
-from e2kd_lab.explain import explain
+from e2kd_lab.explain import explain_in_parts
 from e2kd_lab.holding import held
 from e2kd_lab.training.layout import arrange_frozen
 
@@ -92,7 +92,7 @@ def freeze(
         arrange_frozen(teacher, experiment.image_size, torch.device(device))
         for rows in missing:
             batch = as_unit_range(default_collate([images[row]["image"] for row in rows])).to(device)
-            explanation = explain(teacher, batch)
+            explanation = explain_in_parts(teacher, batch)
             writer.write(rows, explanation.logits, explanation.maps)
             say(f"{rows.stop} of {len(names)} images frozen")
     return folder
@@ -106,7 +106,7 @@ def storage_choices(
     teacher = load_teacher(experiment, folder=runs).to(device)
     sample = range(0, len(names), max(1, len(names) // _SAMPLE))
     batch = as_unit_range(default_collate([images[row]["image"] for row in sample])).to(device)
-    maps = explain(teacher, batch).maps
+    maps = explain_in_parts(teacher, batch).maps
     choices = []
     for dtype, reduction in (("float32", 1), ("float16", 1), ("float16", 2), ("float16", 4), ("float16", 8)):
         spec = replace(experiment.frozen_spec(), dtype=dtype, reduction=reduction)

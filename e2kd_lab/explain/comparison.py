@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from e2kd_lab.explain.explanation import explain
+from e2kd_lab.explain.parts import explain_in_parts
 from e2kd_lab.models import BcosModel, ExplainableModel
 from e2kd_lab.models.preprocess import AddInverse
 
@@ -82,7 +82,7 @@ def compare(
     classes: Tensor | None = None
     maps, correct = {}, {}
     for name, model in models.items():
-        explanation = explain(model, images, classes)
+        explanation = explain_in_parts(model, images, classes)
         classes = explanation.classes
         maps[name], correct[name] = explanation.maps, explanation.logits.argmax(1) == torch.as_tensor(labels)
     return Comparison(images, maps, correct, titles=titles, masks=masks)
@@ -112,7 +112,7 @@ def compare_class(
     """
     maps, correct = {}, {}
     for name, model in models.items():
-        explanation = explain(model, images, classes)
+        explanation = explain_in_parts(model, images, classes)
         maps[name] = explanation.maps
         correct[name] = explanation.logits.gather(1, classes[:, None])[:, 0] >= 0
     return Comparison(images, maps, correct, "the class named", titles, boxes)

@@ -15,7 +15,7 @@ from torch import Tensor
 from e2kd_lab.explain.bcos import contribution_maps
 from e2kd_lab.explain.comparison import Comparison
 from e2kd_lab.explain.evidence import evidence_maps
-from e2kd_lab.explain.explanation import explain
+from e2kd_lab.explain.parts import explain_in_parts
 from e2kd_lab.metrics.shift_similarity import shift_similarity
 from e2kd_lab.models import ExplainableModel
 
@@ -82,12 +82,12 @@ def shift_curve(
         If the images are too small for a shift.
     """
     unshifted = shifted_crops(images, size, 0)
-    explanation = explain(model, unshifted, classes)
+    explanation = explain_in_parts(model, unshifted, classes)
     reference = evidence_maps(model, unshifted, explanation.maps)
     cosines = []
     for shift in shifts:
         crops = shifted_crops(images, size, shift)
-        maps = evidence_maps(model, crops, explain(model, crops, explanation.classes).maps)
+        maps = evidence_maps(model, crops, explain_in_parts(model, crops, explanation.classes).maps)
         cosines.append(shift_similarity(reference, maps, shift))
     return torch.stack(cosines, dim=1) if cosines else reference.new_zeros(len(images), 0)
 
@@ -133,12 +133,12 @@ def compare_shifted(
         raise ValueError("compare_shifted needs at least one shift, got none.")
     crops = torch.stack([shifted_crops(images, size, shift) for shift in shifts], dim=1).flatten(0, 1)
     teacher = next(iter(models.values()))
-    classes = explain(teacher, shifted_crops(images, size, 0)).classes
+    classes = explain_in_parts(teacher, shifted_crops(images, size, 0)).classes
     right = classes if labels is None else torch.as_tensor(labels, device=classes.device)
     classes, right = classes.repeat_interleave(len(shifts)), right.repeat_interleave(len(shifts))
     maps, correct = {}, {}
     for name, model in models.items():
-        explanation = explain(model, crops, classes)
+        explanation = explain_in_parts(model, crops, classes)
         maps[name], correct[name] = explanation.maps, explanation.logits.argmax(1) == right
     named = titles or [""] * len(images)
     written = tuple(f"{title} ↘ {shift} px".strip() if shift else title for title in named for shift in shifts)

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from e2kd_lab.data.loading import eval_loader
 from e2kd_lab.data.transforms import as_unit_range
-from e2kd_lab.explain import explain
+from e2kd_lab.explain import explain_in_parts
 from e2kd_lab.metrics import dead_maps, explanation_cosine, group_means
 from e2kd_lab.models import ExplainableModel
 
@@ -63,8 +63,8 @@ def outcomes(
         if teacher is None:
             columns["prediction"] = student(student.preprocess(images)).argmax(1)
         else:
-            target = explain(teacher, images)
-            own = explain(student, images, target.classes)
+            target = explain_in_parts(teacher, images)
+            own = explain_in_parts(student, images, target.classes)
             columns["prediction"] = own.logits.argmax(1)
             columns["teacher_prediction"] = target.classes
             columns["explanation_cosine"] = explanation_cosine(own.maps, target.maps)

@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from e2kd_lab.data.loading import eval_loader
 from e2kd_lab.data.transforms import as_unit_range
-from e2kd_lab.explain import evidence_maps, explain
+from e2kd_lab.explain import evidence_maps, explain_in_parts
 from e2kd_lab.metrics import (
     dead_maps,
     energy_pointing_game,
@@ -114,8 +114,8 @@ def _batch(
     if teacher is None:
         logits = student(student.preprocess(images))
     else:
-        target = explain(teacher, images)
-        own = explain(student, images, target.classes)
+        target = explain_in_parts(teacher, images)
+        own = explain_in_parts(student, images, target.classes)
         logits, compared = own.logits, (torch.arange(count), target.classes.cpu())
         columns["teacher_prediction"] = target.logits >= 0
         columns["teacher_top"] = _at(compared, True, columns["label"].new_zeros(count, classes))
@@ -129,14 +129,14 @@ def _batch(
     rows, present = columns["label"].nonzero(as_tuple=True)
     where = (rows, present)
     shown, named = images[rows.to(images.device)], present.to(images.device)
-    explained = explain(student, shown, named).maps
+    explained = explain_in_parts(student, shown, named).maps
     maps = evidence_maps(student, shown, explained)
     inside = masks[rows.to(masks.device), present.to(masks.device)]
     nowhere = torch.full((count, classes), torch.nan).double()
     columns["epg"] = _at(where, energy_pointing_game(maps, inside).cpu().double(), nowhere)
     columns["iou"] = _at(where, explanation_iou(maps, inside, IOU_THRESHOLD).cpu().double(), nowhere)
     if every_class and teacher is not None:
-        cosine = explanation_cosine(explained, explain(teacher, shown, named).maps)
+        cosine = explanation_cosine(explained, explain_in_parts(teacher, shown, named).maps)
         columns["class_cosine"] = _at(where, cosine.cpu().double(), nowhere)
     return pd.DataFrame({name: column.cpu().flatten().numpy() for name, column in columns.items()})
 
