@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from e2kd_lab.errors import ExperimentError
-from e2kd_lab.explain import Explanation, explain
+from e2kd_lab.explain import Explanation, explain, explain_in_parts
 from e2kd_lab.losses import (
     attention_transfer_loss,
     class_attention_loss,
@@ -226,9 +226,9 @@ class Method(nn.Module):
     def _e2kd(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         count = self._explained(images)
         if count == len(images):
-            return self._match(images, explain(self.frozen_teacher, images))
+            return self._match(images, explain_in_parts(self.frozen_teacher, images))
         # The teacher is in evaluation mode, where images do not see each other: none needs to pass twice.
-        some = explain(self.frozen_teacher, images[:count])
+        some = explain_in_parts(self.frozen_teacher, images[:count])
         logits = torch.cat([some.logits, self._teacher_logits(images[count:])])
         return self._match(images, Explanation(logits, some.classes, some.maps))
 

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from e2kd_lab import build_model, explain
 from e2kd_lab.errors import ExperimentError
+from e2kd_lab.explain.parts import PIXELS_AT_ONCE
 from e2kd_lab.losses import attention_transfer_loss, class_attention_loss, explanation_loss, kd_loss
 from e2kd_lab.training import Method
 
@@ -113,6 +114,17 @@ def test_half_precision_gives_nearly_the_same_gradient(name):
         losses["loss"].backward()
         gradients.append(torch.cat([parameter.grad.flatten() for parameter in student.parameters()]))
     assert F.cosine_similarity(*gradients, dim=0) > 0.95
+
+
+@pytest.mark.parametrize("prefix", ["", "bcos_"])
+def test_a_teacher_that_explains_in_parts_teaches_the_same(monkeypatch, prefix):
+    torch.manual_seed(0)
+    student, teacher = (build_model(f"{prefix}resnet_mini", 3).double() for _ in range(2))
+    images = torch.rand(5, 3, 32, 32, dtype=torch.float64)
+    method = Method("e2kd", student, teacher, lam=3.0)
+    whole = method(images, None)["loss"]
+    monkeypatch.setitem(PIXELS_AT_ONCE, teacher.explanation, 2 * 32**2)
+    torch.testing.assert_close(method(images, None)["loss"], whole)
 
 
 def test_refuses_what_does_not_exist(pair):
