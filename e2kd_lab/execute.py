@@ -25,7 +25,7 @@ from e2kd_lab.training import (
     Trainer,
     Watcher,
 )
-from e2kd_lab.training.hardware import lost_another_process
+from e2kd_lab.training.hardware import lost_another_process, ran_out_of_memory
 from e2kd_lab.training.layout import arrange
 from e2kd_lab.training.memory import keep_freed_memory
 from e2kd_lab.training.metrics_file import MetricsFile
@@ -171,19 +171,32 @@ def _run(experiment: Experiment, folder: Path, hardware: Hardware, watcher: Watc
             _set_status(here, fabric, "stopped")
             raise
         except BaseException as error:
-            if fabric.world_size > 1 and lost_another_process(error):
-                lost = TrainingError(
-                    f"{here.folder}: another process of this run ended early; its own message says why. Start all of "
-                    "them again to go on from the last checkpoint."
-                )
-                _set_status(here, fabric, "failed", str(lost))
-                raise lost from error
-            message = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+            explained = _explained(error, here, experiment, fabric)
+            message = str(explained) if isinstance(explained, LabError) else f"{type(error).__name__}: {error}"
             _set_status(here, fabric, "failed", message)
-            raise
+            if explained is error:
+                raise
+            raise explained from error
         _set_status(here, fabric, "done" if finished else "stopped", seconds=round(time.monotonic() - start, 1))
         fabric.barrier("status written")
     return here
+
+
+def _explained(error: BaseException, here: Run, experiment: Experiment, fabric: Fabric) -> BaseException:
+    """What ended a training, as a sentence where the error itself is none."""
+    if fabric.world_size > 1 and lost_another_process(error):
+        return TrainingError(
+            f"{here.folder}: another process of this run ended early; its own message says why. Start all of "
+            "them again to go on from the last checkpoint."
+        )
+    if ran_out_of_memory(error):
+        count = experiment.batch_size // fabric.world_size
+        return TrainingError(
+            f"{here.folder}: {count} images of {experiment.image_size} px at once do not fit into the memory of "
+            f"{fabric.device}; expected a smaller batch_size, more devices, precision bf16-mixed or, for e2kd, a "
+            "smaller explain_part."
+        )
+    return error
 
 
 def _take(here: Run, experiment: Experiment, fabric: Fabric, held: ExitStack) -> bool:

@@ -41,6 +41,13 @@ def lost_another_process(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(mark in str(error) for mark in marks)
 
 
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that tensors did not fit into the device's memory."""
+    return isinstance(error, torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # a CPU's has no type of its own
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Hardware:
     """Where and how to compute.

@@ -117,6 +117,24 @@ def test_a_loss_that_is_no_number_fails_with_a_sentence(tiny, tmp_path, runs):
     assert "finite number" in run.error
 
 
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
+def test_too_little_memory_is_a_sentence_and_the_run_can_go_on(tiny, runs, tmp_path, monkeypatch, error):
+    teacher = str(runs / tiny.teacher_experiment().run_name() / "last.ckpt")
+    experiment = tiny.replace(method="e2kd", lam=1.0, teacher_weights=teacher)
+
+    def step(*_):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("e2kd_lab.training.method.Method.forward", step)
+        with pytest.raises(TrainingError, match=r"8 images of 24 px at once do not fit into the memory of cpu; exp"):
+            lab.run(experiment, folder=tmp_path, progress=False)
+    assert Run(tmp_path / experiment.run_name()).status == "failed"
+    assert lab.run(experiment, folder=tmp_path, progress=False).status == "done"
+
+
 def test_two_trainings_of_one_run_exclude_each_other(tiny, runs, tmp_path):
     teacher = str(runs / tiny.teacher_experiment().run_name() / "last.ckpt")
     experiment = tiny.replace(method="baseline", seed=6, teacher_weights=teacher)
