@@ -88,7 +88,7 @@ def freeze(
     teacher: TeacherOption = None,
     set_: SetOption = None,
     runs: RunsOption = None,
-    device: DeviceOption = "cpu",
+    device: DeviceOption = "auto",
 ) -> None:
     """Store a teacher's logits and explanations of all training images; an interrupted call is continued."""
     wanted = _experiment(experiment, scale, family, "base", None, data_root, None, teacher, set_)
@@ -199,7 +199,7 @@ def evaluate(
     teacher: TeacherOption = None,
     set_: SetOption = None,
     runs: RunsOption = None,
-    device: DeviceOption = "cpu",
+    device: DeviceOption = "auto",
 ) -> None:
     """Evaluate one checkpoint beside its teacher."""
     if split not in SPLITS:

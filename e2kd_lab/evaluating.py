@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import torch
 
 from e2kd_lab.atomic import write_text
 from e2kd_lab.data.waterbirds import Split
@@ -15,6 +16,7 @@ from e2kd_lab.experiments import Experiment
 from e2kd_lab.models import ExplainableModel, build_model
 from e2kd_lab.runs import Run
 from e2kd_lab.training import measures, multilabel_measures, multilabel_outcomes, outcomes
+from e2kd_lab.training.hardware import on_device
 from e2kd_lab.training.outcomes_file import read_outcomes
 from e2kd_lab.workspace import runs_folder
 
@@ -43,7 +45,7 @@ def evaluate(
     *,
     split: Split = "test",
     folder: Path | str | None = None,
-    device: str = "cpu",
+    device: torch.device | str = "auto",
 ) -> pd.DataFrame:
     """What a student and the experiment's teacher say about each image of a split.
 
@@ -56,7 +58,7 @@ def evaluate(
     split : str
         ``train``, ``val`` or ``test``.
     folder, device
-        Where runs lie, and the device to compute on.
+        Where runs lie, and the device to compute on: ``auto`` is a GPU if there is one. The student comes back from it.
 
     Returns
     -------
@@ -64,11 +66,12 @@ def evaluate(
         See `e2kd_lab.training.outcomes`, which `e2kd_lab.training.measures` averages; where an image may show several
         classes, `e2kd_lab.training.multilabel_outcomes` with ``every_class``, and `multilabel_measures`.
     """
-    teacher = None if experiment.method == "teacher" else load_teacher(experiment, folder=folder).to(device)
+    teacher = None if experiment.method == "teacher" else load_teacher(experiment, folder=folder)
     look, _ = how_to_evaluate(experiment)
     if experiment.multilabel:
         look = functools.partial(look, every_class=True)
-    return look(student.to(device), teacher, experiment.dataset(split), device=device)
+    with on_device(device, *(network for network in (student, teacher) if network is not None)) as where:
+        return look(student, teacher, experiment.dataset(split), device=where)
 
 
 def outcomes_of(
@@ -77,7 +80,7 @@ def outcomes_of(
     *,
     split: Split = "test",
     folder: Path | str | None = None,
-    device: str = "cpu",
+    device: torch.device | str = "auto",
 ) -> pd.DataFrame:
     """What the student of a finished run and its teacher say about each image of a split.
 

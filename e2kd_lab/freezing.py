@@ -19,6 +19,7 @@ from e2kd_lab.evaluating import load_teacher
 from e2kd_lab.experiments.imagenet import ImageNetExperiment
 from e2kd_lab.explain import explain_in_parts
 from e2kd_lab.holding import held
+from e2kd_lab.training.hardware import named_device
 from e2kd_lab.training.layout import arrange_frozen
 
 _CHUNK, _SAMPLE = 128, 64
@@ -48,7 +49,7 @@ def freeze(
     *,
     folder: Path | str | None = None,
     runs: Path | str | None = None,
-    device: str = "cpu",
+    device: torch.device | str = "auto",
     say: Callable[[str], None] = lambda line: None,
 ) -> Path:
     """Compute and store what a frozen experiment's teacher says about its training images.
@@ -63,8 +64,8 @@ def freeze(
         Where the cache goes; ``experiment.frozen_folder()`` by default.
     runs : Path or str, optional
         Where runs lie.
-    device : str
-        Where to compute.
+    device : torch.device or str
+        Where to compute; ``auto`` on a GPU if there is one.
     say : callable
         Receives a line for each chunk.
 
@@ -88,10 +89,11 @@ def freeze(
     with held(folder, folder / LOCK, "freezing a teacher into it", DataError):
         writer = FrozenWriter(folder, spec, names, chunk=_CHUNK)
         missing = list(writer.missing())
-        teacher = load_teacher(experiment, folder=runs).to(device)
-        arrange_frozen(teacher, experiment.image_size, torch.device(device))
+        where = named_device(str(device))
+        teacher = load_teacher(experiment, folder=runs).to(where)
+        arrange_frozen(teacher, experiment.image_size, where)
         for rows in missing:
-            batch = as_unit_range(default_collate([images[row]["image"] for row in rows])).to(device)
+            batch = as_unit_range(default_collate([images[row]["image"] for row in rows])).to(where)
             explanation = explain_in_parts(teacher, batch)
             writer.write(rows, explanation.logits, explanation.maps)
             say(f"{rows.stop} of {len(names)} images frozen")
@@ -99,13 +101,14 @@ def freeze(
 
 
 def storage_choices(
-    experiment: ImageNetExperiment, *, runs: Path | str | None = None, device: str = "cpu"
+    experiment: ImageNetExperiment, *, runs: Path | str | None = None, device: torch.device | str = "auto"
 ) -> list[Storage]:
     """Size of the whole cache and cosine kept, on some images, for single and half precision and reduced maps."""
     images, names = _training_images(experiment)
-    teacher = load_teacher(experiment, folder=runs).to(device)
+    where = named_device(str(device))
+    teacher = load_teacher(experiment, folder=runs).to(where)
     sample = range(0, len(names), max(1, len(names) // _SAMPLE))
-    batch = as_unit_range(default_collate([images[row]["image"] for row in sample])).to(device)
+    batch = as_unit_range(default_collate([images[row]["image"] for row in sample])).to(where)
     maps = explain_in_parts(teacher, batch).maps
     choices = []
     for dtype, reduction in (("float32", 1), ("float16", 1), ("float16", 2), ("float16", 4), ("float16", 8)):

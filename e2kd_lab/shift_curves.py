@@ -16,6 +16,7 @@ from e2kd_lab.explain.shifts import shift_curve
 from e2kd_lab.metrics.shift_similarity import PeriodEstimate, estimate_period
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.paths import readable
+from e2kd_lab.training.hardware import on_device
 
 COLUMNS = ["index", "shift", "similarity"]
 
@@ -30,7 +31,7 @@ def shift_curves(
     split: str = "test",
     count: int | None = None,
     batch_size: int = 32,
-    device: torch.device | str = "cpu",
+    device: torch.device | str = "auto",
 ) -> pd.DataFrame:
     """Similarity of the explanations of shifted images to those of the unshifted ones, image by image.
 
@@ -40,7 +41,7 @@ def shift_curves(
     Parameters
     ----------
     model : ExplainableModel
-        The network, on ``device``; evaluated in evaluation mode, its mode is restored.
+        The network; evaluated on ``device`` in evaluation mode, place and mode are restored.
     dataset : Dataset
         Samples with ``image``, (3, H, W), uint8 or floats in [0, 1], where H and W are at least ``size + largest``: the
         images before the crop (see `e2kd_lab.explain.shifted_crops`).
@@ -55,7 +56,7 @@ def shift_curves(
     count : int, optional
         Number of images, spread evenly over the data set; all if None or if there are not more.
     batch_size, device
-        How to compute; they do not change what is computed, beyond rounding.
+        How to compute, ``auto`` on a GPU if there is one; they do not change what is computed, beyond rounding.
 
     Returns
     -------
@@ -81,19 +82,20 @@ def shift_curves(
     mode = model.training
     model.eval()
     try:
-        for first in range(0, len(missing), batch_size):
-            chunk = missing[first : first + batch_size]
-            images = as_unit_range(torch.stack([dataset[index]["image"] for index in chunk]).to(device))
-            cosines = shift_curve(model, images, size=size, shifts=range(largest + 1)).double().cpu()
-            rows = [
-                (index, shift, round(value, 6))
-                for index, curve in zip(chunk, cosines.tolist(), strict=True)
-                for shift, value in enumerate(curve)
-            ]
-            parts = [part for part in (known, pd.DataFrame(rows, columns=COLUMNS)) if len(part)]
-            known = pd.concat(parts).sort_values(["index", "shift"], ignore_index=True)
-            if path is not None:
-                write_text(path, known.to_csv(index=False, na_rep="nan", lineterminator="\n"))
+        with on_device(device, model) as where:
+            for first in range(0, len(missing), batch_size):
+                chunk = missing[first : first + batch_size]
+                images = as_unit_range(torch.stack([dataset[index]["image"] for index in chunk]).to(where))
+                cosines = shift_curve(model, images, size=size, shifts=range(largest + 1)).cpu().double()
+                rows = [
+                    (index, shift, round(value, 6))
+                    for index, curve in zip(chunk, cosines.tolist(), strict=True)
+                    for shift, value in enumerate(curve)
+                ]
+                parts = [part for part in (known, pd.DataFrame(rows, columns=COLUMNS)) if len(part)]
+                known = pd.concat(parts).sort_values(["index", "shift"], ignore_index=True)
+                if path is not None:
+                    write_text(path, known.to_csv(index=False, na_rep="nan", lineterminator="\n"))
     finally:
         model.train(mode)
     return known[known["index"].isin(wanted)].reset_index(drop=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 from e2kd_lab.errors import ExperimentError, shown
 
@@ -33,6 +36,33 @@ def named_device(name: str) -> torch.device:
     ):
         raise ExperimentError(f"Device '{name}' is not available on this machine; expected for instance auto or cpu.")
     return device
+
+
+@contextmanager
+def on_device(name: torch.device | str, *networks: nn.Module) -> Iterator[torch.device]:
+    """Have networks on a device inside the block, and where they were afterwards.
+
+    Parameters
+    ----------
+    name : torch.device or str
+        See `named_device`, which is also what it raises.
+    networks : Module
+        Each on one device.
+
+    Yields
+    ------
+    torch.device
+        The device.
+    """
+    device = named_device(str(name))
+    homes = [next((parameter.device for parameter in network.parameters()), device) for network in networks]
+    try:
+        for network in networks:
+            network.to(device)
+        yield device
+    finally:
+        for network, home in zip(networks, homes, strict=True):
+            network.to(home)
 
 
 def lost_another_process(error: BaseException) -> bool:

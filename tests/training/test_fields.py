@@ -3,8 +3,6 @@ import pytest
 from e2kd_lab import experiments
 from e2kd_lab.errors import ExperimentError
 from e2kd_lab.experiments.assignments import assigned
-from e2kd_lab.training import Hardware
-from e2kd_lab.training.hardware import named_device
 
 
 @pytest.mark.parametrize(
@@ -52,17 +50,3 @@ def test_assignments_are_literals_or_texts():
         assert assigned([f"lr={odd}"]) == {"lr": odd}
     with pytest.raises(ExperimentError, match="--set lr has no '='; expected field=value"):
         assigned(["lr"])
-
-
-def test_hardware_that_is_not_there_is_refused():
-    with pytest.raises(ExperimentError, match="'devices' is 0"):
-        Hardware(devices=0)
-    with pytest.raises(ExperimentError, match="'workers' is -1"):
-        Hardware(workers=-1)
-    with pytest.raises(ExperimentError, match=r"Device 'acme' .* cannot be used"):
-        Hardware(device="acme").fabric()
-    with pytest.raises(ExperimentError, match="There is no device 'acme'; expected auto, cpu or cuda"):
-        named_device("acme")
-    with pytest.raises(ExperimentError, match="'cuda:99' is not available"):
-        named_device("cuda:99")
-    assert named_device("cpu").type == "cpu"
