@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import default_collate
 from torchvision.transforms import v2
 
-from e2kd_lab.data.frozen import LOCK, FrozenTeacher, FrozenWriter
+from e2kd_lab.data.frozen import LOCK, FrozenWriter, verified_once
 from e2kd_lab.data.frozen_spec import FrozenSpec, cosine_kept
 from e2kd_lab.data.image_folders import LabelledImages
 from e2kd_lab.data.transforms import as_unit_range
@@ -119,7 +119,7 @@ def storage_choices(
 
 def _is_complete(folder: Path, spec: FrozenSpec, names: list[str]) -> bool:
     try:
-        cache = FrozenTeacher(folder)
+        cache = verified_once(folder)
     except DataError:
         return False
     return cache.spec == spec and list(cache.row_of) == names

@@ -9,6 +9,7 @@ What a row holds tells `e2kd_lab.data.frozen_spec`; training reads it by `e2kd_l
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import os
@@ -24,10 +25,11 @@ from torch import Tensor
 
 from e2kd_lab.atomic import remove_unfinished, write_json
 from e2kd_lab.data.frozen_spec import FrozenSpec, stored_form
-from e2kd_lab.errors import DataError, shown
+from e2kd_lab.errors import DataError, RunError, shown
 from e2kd_lab.json_files import read_json
 
 MANIFEST, LOGITS, MAPS, FILES, LOCK = "manifest.json", "logits.npy", "maps.npy", "files.json", ".lock"
+VERIFIED = "verified.json"
 VERSION = 1
 
 
@@ -127,7 +129,7 @@ class FrozenTeacher:
     teacher, data : str, optional
         Fingerprints that it must have been made with.
     verify : bool
-        Compare the checksums of all chunks, which reads the cache once.
+        Compare the checksums of all chunks, which reads the whole cache (see `verified_once`).
 
     Raises
     ------
@@ -184,6 +186,44 @@ class FrozenTeacher:
         if name not in self.row_of:
             raise DataError(f"{self.folder} has no image '{name}'; expected all training images to be frozen.")
         return self.row_of[name]
+
+
+def verified_once(folder: Path | str, *, teacher: str | None = None, data: str | None = None) -> FrozenTeacher:
+    """Open a cache whose checksums were compared before, or compare them: for ImageNet's maps that may take an hour.
+
+    The folder remembers when it was done. It is done again where a file has another size or time than then, or where
+    the folder cannot be written to.
+
+    Parameters
+    ----------
+    folder, teacher, data
+        See `FrozenTeacher`, also for what is raised.
+    """
+    folder = Path(folder)
+    stamps = _stamps(folder)
+    known = _was_verified(folder, stamps)
+    cache = FrozenTeacher(folder, teacher=teacher, data=data, verify=not known)
+    if not known:
+        with contextlib.suppress(RunError):
+            write_json(folder / VERIFIED, stamps)
+    return cache
+
+
+def _stamps(folder: Path) -> dict[str, list[int]]:
+    """Size and time of the last change of each file that is there of those that the checksums are about."""
+    stamps = {}
+    for name in (MANIFEST, LOGITS, MAPS):
+        with contextlib.suppress(OSError):
+            status = (folder / name).stat()
+            stamps[name] = [status.st_size, status.st_mtime_ns]
+    return stamps
+
+
+def _was_verified(folder: Path, stamps: dict[str, list[int]]) -> bool:
+    try:
+        return _read_json(folder / VERIFIED) == stamps
+    except DataError:
+        return False
 
 
 def _spec_of(manifest: dict[str, Any], folder: Path) -> FrozenSpec:

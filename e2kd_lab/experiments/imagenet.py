@@ -17,7 +17,7 @@ from typing import Any, Literal, Self
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
-from e2kd_lab.data.frozen import FrozenTeacher
+from e2kd_lab.data.frozen import verified_once
 from e2kd_lab.data.frozen_images import FrozenImages
 from e2kd_lab.data.frozen_spec import FrozenSpec
 from e2kd_lab.data.image_folders import (
@@ -232,7 +232,7 @@ class ImageNetExperiment(Experiment):
 
     def _frozen_images(self) -> FrozenImages:
         spec = self.frozen_spec()
-        cache = FrozenTeacher(self.frozen_folder(), teacher=spec.teacher, data=spec.data)
+        cache = verified_once(self.frozen_folder(), teacher=spec.teacher, data=spec.data)
         images = LabelledImages(self.training_images(), cache=self.scale != "paper")
         return FrozenImages(images, self.training_files() or [], cache, self.image_size, self.crop_scale)
 

@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -6,10 +7,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from e2kd_lab.data.frozen import LOGITS, MANIFEST, MAPS, FrozenTeacher, FrozenWriter
+from e2kd_lab.data import frozen
+from e2kd_lab.data.frozen import LOGITS, MANIFEST, MAPS, FrozenTeacher, FrozenWriter, verified_once
 from e2kd_lab.data.frozen_spec import FrozenSpec
 from e2kd_lab.errors import DataError
 
+checksum = frozen._checksum
 FILES = [f"a/{number}.jpg" for number in range(10)]
 
 
@@ -66,6 +69,26 @@ def test_a_chunk_that_was_lost_is_written_again(tmp_path):
     array.flush()
     freeze(tmp_path / "cache")
     FrozenTeacher(tmp_path / "cache")
+
+
+def test_a_cache_is_read_completely_once_and_after_each_change(tmp_path, monkeypatch):
+    folder = tmp_path / "cache"
+    freeze(folder)
+    summed = []
+    monkeypatch.setattr(frozen, "_checksum", lambda arrays, rows: (summed.append(rows), checksum(arrays, rows))[1])
+    for _ in range(3):
+        verified_once(folder)
+    assert len(summed) == 3  # all chunks, by the first one
+    (folder / frozen.VERIFIED).write_text("[" * 5)
+    verified_once(folder)
+    assert len(summed) == 6
+    array = np.load(folder / MAPS, mmap_mode="r+")
+    array[9] += 1
+    array.flush()
+    os.utime(folder / MAPS)  # files that were written a moment ago may still have the same time
+    for _ in range(2):  # a damaged one is not taken for a sound one later
+        with pytest.raises(DataError, match="images 8 to 9: the stored values are damaged"):
+            verified_once(folder)
 
 
 def test_what_does_not_fit_is_refused(tmp_path):
