@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.data import default_collate
@@ -91,6 +91,7 @@ TRANSFORMS = [
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS, ids=["crop-flip-resize", "resize", "evaluation", "flip", "twice"])
+@example(corner=(0, 0), extent=(24, 12), seed=3647)  # with "twice", all but a sliver is cropped away
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     corner=st.tuples(st.integers(0, 52), st.integers(0, 36)),
@@ -110,10 +111,12 @@ def test_boxes_follow_what_they_enclose(tmp_path, transform, corner, extent, see
         box_masks(sample["boxes"] + step * torch.tensor([1, 1, -1, -1]), sample["box_labels"], 1, height, width)[0]
         for step in (tolerance, -tolerance)
     )
-    assert red[inner].all()
-    assert not red[~outer].any()
     assert torch.equal(sample["box_mask"], box_masks(sample["boxes"], sample["box_labels"], 1, height, width))
-    assert len(sample["boxes"]) == 1 or red.sum() <= height + width
+    if len(sample["boxes"]):
+        assert red[inner].all()
+        assert not red[~outer].any()
+    else:  # outside the crop, but perhaps for a sliver: boxes are whole pixels, and lose what is less after each step
+        assert red.sum() <= tolerance * max(height, width)
 
 
 def test_decoded_images_are_kept_on_request(split, tmp_path):
