@@ -89,7 +89,7 @@ def freeze(
     with held(folder, folder / LOCK, "freezing a teacher into it", DataError):
         writer = FrozenWriter(folder, spec, names, chunk=_CHUNK)
         missing = list(writer.missing())
-        where = named_device(str(device))
+        where = named_device(device)
         teacher = load_teacher(experiment, folder=runs).to(where)
         arrange_frozen(teacher, experiment.image_size, where)
         for rows in missing:
@@ -105,7 +105,7 @@ def storage_choices(
 ) -> list[Storage]:
     """Size of the whole cache and cosine kept, on some images, for single and half precision and reduced maps."""
     images, names = _training_images(experiment)
-    where = named_device(str(device))
+    where = named_device(device)
     teacher = load_teacher(experiment, folder=runs).to(where)
     sample = range(0, len(names), max(1, len(names) // _SAMPLE))
     batch = as_unit_range(default_collate([images[row]["image"] for row in sample])).to(where)

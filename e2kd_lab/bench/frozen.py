@@ -58,11 +58,11 @@ def measure_frozen(findings: Findings, device: torch.device, quick: bool, say: C
 
 def frozen_pairs(device: torch.device, quick: bool) -> Iterator[tuple[str, Pair, int]]:
     """Title, pair, and rounds."""
-    for family, prefix in (("GradCAM", ""), ("B-cos", "bcos_")):
-        if not quick:
-            size, batch = (224, 64) if device.type == "cuda" else (64, 16)
+    if not quick:
+        size, batch, rounds = (224, 64, 21) if device.type == "cuda" else (64, 16, 9)
+        for family, prefix in (("GradCAM", ""), ("B-cos", "bcos_")):
             pair = Pair(f"{prefix}densenet169", f"{prefix}resnet18", 1000, size, batch)
-            yield f"DenseNet-169 to ResNet-18, {family}", pair, 21 if device.type == "cuda" else 9
+            yield f"DenseNet-169 to ResNet-18, {family}", pair, rounds
     if quick or device.type == "cpu":
         minis = "bcos_densenet_mini_deep", "bcos_resnet_mini"
         pair = Pair(*minis, 20, 16, 4) if quick else Pair(*minis, 20, 64, 64)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
-def named_device(name: str) -> torch.device:
+def named_device(name: torch.device | str) -> torch.device:
     """The device of a name that evaluation takes: ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:1``.
 
     Raises
@@ -54,7 +54,7 @@ def on_device(name: torch.device | str, *networks: nn.Module) -> Iterator[torch.
     torch.device
         The device.
     """
-    device = named_device(str(name))
+    device = named_device(name)
     homes = [next((parameter.device for parameter in network.parameters()), device) for network in networks]
     try:
         for network in networks:
