@@ -72,9 +72,10 @@ class VocSplit(Dataset):
         described = self.images[index]
         sample: dict[str, Any] = {"image": self.picture(index)}
         if self.boxes or self.masks:
-            sample["boxes"] = tv_tensors.BoundingBoxes(
-                torch.tensor(described.boxes), format="XYXY", canvas_size=(described.height, described.width)
-            )
+            # float, because transforms of whole pixels drop what a resize leaves after the point
+            corners = torch.tensor(described.boxes, dtype=torch.float32)
+            canvas = (described.height, described.width)
+            sample["boxes"] = tv_tensors.BoundingBoxes(corners, format="XYXY", canvas_size=canvas)
         if self.transform is not None:
             sample = self.transform(sample)
         if self.boxes or self.masks:

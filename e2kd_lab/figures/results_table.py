@@ -62,8 +62,8 @@ def results_cells(results: pd.DataFrame, table: str) -> pd.DataFrame:
     ----------
     results : DataFrame
         Rows of `e2kd_lab.load_runs`; those of other tables and unfinished runs are left out. For each method the
-        configuration with the best validation accuracy is taken (see `e2kd_lab.runs.select_by_validation`), so that
-        the runs behind a number differ in their seed only.
+        configuration with the best validation accuracy or F1 is taken (see `e2kd_lab.runs.select_by_validation`), so
+        that the runs behind a number differ in their seed only.
     table : str
         A key of ``TABLE_TITLES``.
 

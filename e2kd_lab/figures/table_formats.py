@@ -16,7 +16,7 @@ from e2kd_lab.figures.style import METHOD_COLOURS, METHOD_ORDER, METHOD_TITLES
 MIXED = "†"
 _NOTE = (
     "In percent. Paper: as published. Measured here: mean ± standard deviation over n runs that differ in their seed "
-    "only, of the temperature, weight and recipe with the highest validation accuracy. "
+    "only, of the temperature, weight and recipe with the highest validation {measure}. "
     "Difference: measured here − paper, in points."
 )
 _MIXED_NOTE = f" {MIXED} Mean of several teachers: the students of this column did not all have the same one."
@@ -220,7 +220,8 @@ def _blocks(cells: pd.DataFrame, heads: list[_Head]) -> Iterator[tuple[str, list
 
 
 def _note(cells: pd.DataFrame) -> str:
-    return _NOTE + (_MIXED_NOTE if (cells["n"] > cells["seeds"]).any() else "")
+    measure = "F1" if "f1" in set(cells["metric"]) else "accuracy"
+    return _NOTE.format(measure=measure) + (_MIXED_NOTE if (cells["n"] > cells["seeds"]).any() else "")
 
 
 def _text(cell: Mapping[str, Any] | None, head: _Head) -> str:

@@ -93,7 +93,8 @@ class ResultsPlot(Panel):
         self.export_name = f"{self.table}_{self.view.value}_{place}"
         self.show(*self._picture(self.view.value, place, methods))
         done = self.results.query("status == 'done' and method != 'teacher'")
+        measure = "F1" if "f1" in set(self.rows["metric"]) else "accuracy"
         self.say(
             f"{done['run'].nunique()} finished runs. For each method and column: the temperature, weight and recipe "
-            "with the highest validation accuracy; bands and dots are seeds."
+            f"with the highest validation {measure}; bands and dots are seeds."
         )

@@ -220,6 +220,13 @@ def test_latex_parses_back_to_the_same_numbers():
     assert undone == expected(cells)
 
 
+@pytest.mark.parametrize(("table", "measure"), [("table1", "accuracy"), ("table4", "F1")])
+@pytest.mark.parametrize("format_table", [table_html, table_latex, table_markdown])
+def test_captions_say_what_configurations_were_chosen_by(format_table, table, measure):
+    text = format_table(results_cells(RESULTS, table), table)
+    assert re.findall(r"highest validation (\w+)\.", text) == [measure]
+
+
 def test_html_is_well_formed_accessible_and_has_the_same_numbers():
     cells = results_cells(RESULTS, "table1")
     root = ElementTree.fromstring(table_html(cells, "table1"))
