@@ -14,7 +14,7 @@ from e2kd_lab.figures.style import METHOD_COLOURS, TEXT_WIDTH, new_figure, style
 
 _TITLES = {
     "gain": "Gain: time of the plain program / time of the lab",
-    "cost": "Cost: time of one / time of the other",
+    "cost": "Cost: time of one / of the other",
 }
 _COLOURS = {"gain": METHOD_COLOURS["e2kd"], "cost": METHOD_COLOURS["kd"]}
 _OPERATIONS_COLOUR = METHOD_COLOURS["e2kd_frozen"]
