@@ -69,6 +69,8 @@ def load_state_into(
     try:
         load_state(method, content["method"], str(path))
         optimizer.load_state_dict(content["optimizer"])
+        if not all(isinstance(content[part], dict) for part in ("state", "random")):
+            raise TypeError("its state or its random generators are no dictionary")
         state = TrainingState(**{name: content["state"][name] for name in vars(TrainingState())})
         state.sums = {name: value.to(device) for name, value in state.sums.items()}
         if not all(isinstance(value, int) and value >= 0 for value in (state.step, state.best_step)):
