@@ -26,6 +26,8 @@ PART = 0.25
 def measure_frozen(findings: Findings, device: torch.device, quick: bool, say: Callable[[str], None]) -> None:
     """Time an e2KD step from stored logits and maps, a KD step and an e2KD step with a live teacher.
 
+    B-cos students take another step from stored maps, which explains a part of the batch.
+
     Raises
     ------
     BenchError
@@ -35,6 +37,7 @@ def measure_frozen(findings: Findings, device: torch.device, quick: bool, say: C
         say(f"frozen: {title}, {pair.batch} images of {pair.size} px")
         teacher, student = pair.build(device)
         check_frozen(pair, teacher, student)
+        counted = frozen_operations(pair, teacher, student)
         arrange(student, teacher, pair.size, device)
         images, labels = pair.images_and_labels(device)
         images = images.contiguous(memory_format=torch.channels_last)
@@ -58,7 +61,6 @@ def measure_frozen(findings: Findings, device: torch.device, quick: bool, say: C
             shown["e2kd frozen part", "kd"] = f"e²KD, frozen, {PART:.0%} explained / KD, live"
         seconds = take_turns(contestants, repeats, device)
         findings.add_timings("frozen", title, seconds, images=pair.batch)
-        counted = frozen_operations(pair, teacher, student)
         for (above, below), ratio in shown.items():
             operations = counted[above] / counted[below]
             findings.add_ratio("frozen", title, "cost", seconds, above, below, title=ratio, operations=operations)
