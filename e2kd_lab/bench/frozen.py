@@ -19,7 +19,7 @@ from e2kd_lab.models.probing import probe
 from e2kd_lab.training.layout import arrange
 from e2kd_lab.training.method import Method
 
-# Of each batch; what that costs in agreement is measured in notebook 11.
+# Of each batch. What that costs in agreement is in the README, and for a live teacher in notebook 11.
 PART = 0.25
 
 

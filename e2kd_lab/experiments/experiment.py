@@ -24,9 +24,6 @@ SCALES: tuple[Scale, ...] = ("smoke", "lab", "paper")
 Family = Literal["standard", "bcos"]
 FAMILIES: tuple[Family, ...] = ("standard", "bcos")
 
-# Raised when a change of the code changes results, so that old runs are not taken for new ones.
-RESULTS_VERSION = 1
-
 # Names of networks that are explained by W(x).
 _BCOS = "bcos_"
 _LEAST_PIXELS, _MOST_PIXELS = 2, 4096
@@ -71,7 +68,7 @@ class Experiment(Recipe):
     crop_scale : tuple of float
         Smallest and largest share of the image that a random training crop covers.
     select : str
-        The checkpoint that is evaluated: ``last`` or ``best`` (by validation accuracy).
+        The checkpoint that is evaluated: ``last`` or ``best`` (by validation accuracy or F1).
     guidance : str or None
         Of the teacher that is trained here: ``energy`` or ``l1`` (see `e2kd_lab.training.Guidance`), or None.
     guidance_weight : float
@@ -80,6 +77,9 @@ class Experiment(Recipe):
         Steps between two explanation losses of e2KD, and the share of a batch that they look at (see
         `e2kd_lab.training.Method`).
     """
+
+    # Raised when a change of the code changes results, so that old runs are not taken for new ones.
+    results_version = 1  # not annotated: one for all, no field
 
     name: str
     scale: Scale
@@ -308,7 +308,7 @@ class Experiment(Recipe):
         values |= {
             "network": self.network,
             "data": self.data_fingerprint(),
-            "results_version": RESULTS_VERSION,
+            "results_version": self.results_version,
         }
         if self.initial_weights is not None:
             values["initial_weights"] = weights_fingerprint(self.network, self.initial_weights)

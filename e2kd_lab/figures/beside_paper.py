@@ -45,6 +45,11 @@ _PAPER_METHODS = {
 }
 
 
+def selecting_measure(rows: pd.DataFrame) -> str:
+    """What configurations were selected by on validation images, in words: accuracy, or F1 where labels are several."""
+    return METRIC_TITLES["f1"] if "f1" in set(rows["metric"]) else "accuracy"
+
+
 def beside_paper(results: pd.DataFrame, table: str) -> pd.DataFrame:
     """One of the paper's tables and our results in one long form.
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from e2kd_lab.figures.beside_paper import METRIC_TITLES, PAPER
+from e2kd_lab.figures.beside_paper import METRIC_TITLES, PAPER, selecting_measure
 from e2kd_lab.figures.results_table import SOURCES, TABLE_TITLES
 from e2kd_lab.figures.style import METHOD_COLOURS, METHOD_ORDER, METHOD_TITLES
 
@@ -220,8 +220,7 @@ def _blocks(cells: pd.DataFrame, heads: list[_Head]) -> Iterator[tuple[str, list
 
 
 def _note(cells: pd.DataFrame) -> str:
-    measure = "F1" if "f1" in set(cells["metric"]) else "accuracy"
-    return _NOTE.format(measure=measure) + (_MIXED_NOTE if (cells["n"] > cells["seeds"]).any() else "")
+    return _NOTE.format(measure=selecting_measure(cells)) + (_MIXED_NOTE if (cells["n"] > cells["seeds"]).any() else "")
 
 
 def _text(cell: Mapping[str, Any] | None, head: _Head) -> str:

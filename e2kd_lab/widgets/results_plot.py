@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from e2kd_lab.figures import beside_paper, figure_bytes, method_bars, shot_curves
+from e2kd_lab.figures.beside_paper import selecting_measure
 from e2kd_lab.figures.style import METHOD_ORDER, METHOD_TITLES
 from e2kd_lab.runs import select_by_validation
 from e2kd_lab.widgets.panel import Panel, shows_errors, switch
@@ -93,8 +94,7 @@ class ResultsPlot(Panel):
         self.export_name = f"{self.table}_{self.view.value}_{place}"
         self.show(*self._picture(self.view.value, place, methods))
         done = self.results.query("status == 'done' and method != 'teacher'")
-        measure = "F1" if "f1" in set(self.rows["metric"]) else "accuracy"
         self.say(
             f"{done['run'].nunique()} finished runs. For each method and column: the temperature, weight and recipe "
-            f"with the highest validation {measure}; bands and dots are seeds."
+            f"with the highest validation {selecting_measure(self.rows)}; bands and dots are seeds."
         )
