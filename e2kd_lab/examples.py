@@ -14,7 +14,7 @@ from torch import Tensor
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.evaluating import load_teacher
 from e2kd_lab.experiments import Experiment, VocExperiment
-from e2kd_lab.explain import Comparison, compare, compare_class
+from e2kd_lab.explanations import Comparison, compare, compare_class
 from e2kd_lab.metrics.groups import GROUP_TITLES, GROUPS
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run

@@ -17,7 +17,7 @@ from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.errors import DataError
 from e2kd_lab.evaluating import load_teacher
 from e2kd_lab.experiments.imagenet import ImageNetExperiment
-from e2kd_lab.explain import explain_in_parts
+from e2kd_lab.explanations import explain_in_parts
 from e2kd_lab.holding import held
 from e2kd_lab.training.hardware import named_device
 from e2kd_lab.training.layout import arrange_frozen

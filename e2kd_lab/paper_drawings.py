@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.examples import Examples, examples_of, examples_of_classes
 from e2kd_lab.experiments import CnnToVitExperiment, VocExperiment
-from e2kd_lab.explain import Comparison, compare_shifted
+from e2kd_lab.explanations import Comparison, compare_shifted
 from e2kd_lab.figures import (
     beside_paper,
     explanation_comparison,

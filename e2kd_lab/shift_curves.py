@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from e2kd_lab.atomic import write_text
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.errors import RunError
-from e2kd_lab.explain.shifts import shift_curve
+from e2kd_lab.explanations.shifts import shift_curve
 from e2kd_lab.metrics.shift_similarity import PeriodEstimate, estimate_period
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.paths import readable
@@ -44,7 +44,7 @@ def shift_curves(
         The network; evaluated on ``device`` in evaluation mode, place and mode are restored.
     dataset : Dataset
         Samples with ``image``, (3, H, W), uint8 or floats in [0, 1], where H and W are at least ``size + largest``: the
-        images before the crop (see `e2kd_lab.explain.shifted_crops`).
+        images before the crop (see `e2kd_lab.explanations.shifted_crops`).
     size : int
         Side of the images that the network sees.
     largest : int

@@ -7,7 +7,7 @@ from torch.utils.data import Dataset
 
 from e2kd_lab import build_model, shift_curves
 from e2kd_lab.errors import RunError
-from e2kd_lab.explain import shift_curve
+from e2kd_lab.explanations import shift_curve
 from e2kd_lab.shift_curves import COLUMNS, summarise_shifts
 
 SIZES = {"size": 16, "largest": 4, "batch_size": 3}

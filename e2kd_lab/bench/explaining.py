@@ -12,7 +12,7 @@ from e2kd_lab.bench.findings import Findings
 from e2kd_lab.bench.pairs import in_double, settle
 from e2kd_lab.bench.reference import PlainModel
 from e2kd_lab.bench.timing import require_equal, take_turns
-from e2kd_lab.explain import explain
+from e2kd_lab.explanations import explain
 from e2kd_lab.models import ExplainableModel, build_model
 from e2kd_lab.models.folding import fold_batch_norms
 from e2kd_lab.training.layout import arrange_frozen

@@ -13,7 +13,7 @@ from e2kd_lab.bench.equal_steps import require_equal_steps
 from e2kd_lab.bench.findings import Findings
 from e2kd_lab.bench.pairs import LAM, TAU, Pair, loss_and_gradients, optimizer_of, step_of
 from e2kd_lab.bench.timing import peak_memory, take_turns
-from e2kd_lab.explain import explain
+from e2kd_lab.explanations import explain
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.models.probing import probe
 from e2kd_lab.training.layout import arrange

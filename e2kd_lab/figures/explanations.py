@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Colormap, Normalize
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from e2kd_lab.explain import contribution_maps
-from e2kd_lab.explain.comparison import Comparison
-from e2kd_lab.explain.rendering import (
-    HEAT,
-    SIGNED,
-    bcos_rgba,
-    bcos_strength,
-    heat_overlay,
-    over_white,
-    signed_colours,
-    smoothing,
-    unit_norm,
-)
+from e2kd_lab.explanations.comparison import Comparison
 from e2kd_lab.figures.style import (
     BOX_COLOUR,
     CORRECT_COLOUR,
@@ -166,32 +152,11 @@ def _listed(comparison: Comparison | Sequence[Comparison]) -> list[Comparison]:
 
 def pictures_of(comparison: Comparison, contributions: bool) -> Block:
     """All maps of a comparison as RGB pictures (N, H, W, 3), on one colour scale."""
-    maps = {name: unit_norm(weights) for name, weights in comparison.maps.items()}
-    per_norm = f"of {comparison.explained}, divided by its L2 norm"
-    if not comparison.is_bcos:
-        vmax = _largest(maps)
-        pictures = {name: heat_overlay(comparison.images, m, vmax=vmax) for name, m in maps.items()}
-        return Block(comparison, FAMILY_TITLES["standard"], pictures, _scale(0, vmax, HEAT), f"GradCAM {per_norm}")
-    inputs = comparison.inputs
-    if contributions:
-        maps = {name: unit_norm(contribution_maps(m, inputs)) for name, m in comparison.maps.items()}
-        vmax = _largest({name: m.abs() for name, m in maps.items()})
-        pictures = {name: signed_colours(m, vmax=vmax) for name, m in maps.items()}
-        label = f"contribution to the logit {per_norm}"
-        return Block(comparison, FAMILY_TITLES["bcos"], pictures, _scale(-vmax, vmax, SIGNED), label)
-    smooth = smoothing(comparison.images.shape[-1])
-    vmax = _largest({name: bcos_strength(inputs, m, smooth=smooth) for name, m in maps.items()})
-    pictures = {name: over_white(bcos_rgba(inputs, m, smooth=smooth, vmax=vmax)) for name, m in maps.items()}
-    label = f"opacity: norm of W(x) at a pixel, {per_norm}"
-    return Block(comparison, FAMILY_TITLES["bcos"], pictures, _scale(0, vmax, colormaps["Greys"]), label)
-
-
-def _largest(maps: Mapping[str, Tensor]) -> float:
-    return float(np.quantile(torch.cat([m.flatten() for m in maps.values()]).double().cpu().numpy(), 0.995))
-
-
-def _scale(low: float, high: float, colours: Colormap) -> ScalarMappable:
-    return ScalarMappable(Normalize(low, high), colours)
+    drawing = comparison.method.draw(comparison.images, comparison.maps, contributions=contributions)
+    scale = ScalarMappable(Normalize(drawing.low, drawing.high), drawing.colours)
+    label = drawing.label.format(of=f"of {comparison.explained}")
+    family = FAMILY_TITLES.get(comparison.family, comparison.family)
+    return Block(comparison, family, drawing.pictures, scale, label)
 
 
 def colour_bar(figure: Figure, block: Block, height: float, number: int = 0, count: int = 1) -> None:

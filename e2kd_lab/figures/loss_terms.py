@@ -13,7 +13,7 @@ from matplotlib.patches import Wedge
 from matplotlib.text import Text
 from torch import Tensor
 
-from e2kd_lab.explain import Comparison
+from e2kd_lab.explanations import Comparison, ExplanationMethod
 from e2kd_lab.figures.explanations import Block, frame, pictures_of
 from e2kd_lab.figures.style import METHOD_COLOURS, METHOD_TITLES, TEXT_WIDTH, new_figure, styled
 from e2kd_lab.training.loss_terms import LossTerms, TermsAtTau
@@ -51,6 +51,8 @@ class LossPicture:
         Names of the classes; their numbers if there are none.
     title : str
         What to write at the image.
+    explanation : str or ExplanationMethod
+        What made the maps.
     contributions : bool
         Show what each pixel contributes to the logit in place of W(x), for B-cos networks.
 
@@ -80,6 +82,7 @@ class LossPicture:
         classes: Sequence[str] = (),
         title: str = "",
         contributions: bool = False,
+        explanation: ExplanationMethod | str = "gradcam",
     ) -> None:
         if len(terms) != 1:
             raise ValueError(f"LossPicture needs the loss terms of one image, got those of {len(terms)}.")
@@ -87,12 +90,13 @@ class LossPicture:
         self._weighed = terms if batch is None else batch
         names = tuple(classes) or tuple(f"class {number}" for number in range(terms.target.logits.shape[1]))
         maps = {"teacher": terms.target.maps, "student": terms.student.maps}
+        block = pictures_of(Comparison(image[None], maps, {}, explanation=explanation), contributions)
         student_title = METHOD_TITLES.get(student, student)
         explained = _short(names[int(terms.target.classes[0])], 22)
         with styled():
             self.figure = new_figure(TEXT_WIDTH, _HEIGHT)
             self.figure.set_layout_engine("none")
-            _draw_maps(self.figure, image, pictures_of(Comparison(image[None], maps, {}), contributions), student_title)
+            _draw_maps(self.figure, image, block, student_title)
             _write(self.figure, _LEFT, 1.94, _short(title, 24), size=_SMALL_SIZE)
             _write(
                 self.figure, _LEFT + _CELL + _GAP, 1.94, f"maps of “{explained}”: cosine {self.cosine:.2f}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from matplotlib.text import Text
 from PIL import Image as PILImage
 from torch import Tensor
 
-from e2kd_lab.explain.comparison import Comparison
+from e2kd_lab.explanations.comparison import Comparison
 from e2kd_lab.figures.explanations import colour_bar, explanation_comparison, frame, pictures_of
 from e2kd_lab.figures.style import METHOD_COLOURS, METHOD_ORDER, METHOD_TITLES, TEXT_WIDTH, new_figure, styled
 from e2kd_lab.metrics.shift_similarity import estimate_period
@@ -69,7 +70,7 @@ def shifted_comparison(comparison: Comparison, *, side_by_side: int = 2, contrib
     Parameters
     ----------
     comparison : Comparison
-        N images, each followed by its shifted copy, as `e2kd_lab.explain.compare_shifted` gives them for two shifts.
+        N images, each followed by its shifted copy: `e2kd_lab.explanations.compare_shifted` of two shifts.
     side_by_side : int
         Images in one row of the figure, if it divides N; else one.
     contributions : bool
@@ -99,7 +100,7 @@ class ShiftPicture:
     Parameters
     ----------
     comparison : Comparison
-        One image at the shifts 0, 1, ..., T_max, see `e2kd_lab.explain.compare_shifted`.
+        One image at the shifts 0, 1, ..., T_max, see `e2kd_lab.explanations.compare_shifted`.
     curves : mapping
         For each network, by its name, the similarity at each shift, (T_max + 1,).
     patch : int
@@ -202,10 +203,10 @@ def shift_axis(axis: Axes, largest: int, patch: int) -> None:
 
 def _chosen(comparison: Comparison, places: Tensor) -> Comparison:
     """These images of a comparison, in this order."""
-    return Comparison(
-        comparison.images[places],
-        {name: maps[places] for name, maps in comparison.maps.items()},
-        {name: correct[places] for name, correct in comparison.correct.items()},
-        comparison.explained,
-        tuple(comparison.titles[place] for place in places.tolist()) if comparison.titles else (),
+    return replace(
+        comparison,
+        images=comparison.images[places],
+        maps={name: maps[places] for name, maps in comparison.maps.items()},
+        correct={name: correct[places] for name, correct in comparison.correct.items()},
+        titles=tuple(comparison.titles[place] for place in places.tolist()) if comparison.titles else (),
     )

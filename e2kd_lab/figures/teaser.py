@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from e2kd_lab.explain.comparison import Comparison
+from e2kd_lab.explanations.comparison import Comparison
 from e2kd_lab.figures.beside_paper import COLUMNS as BESIDE_COLUMNS
 from e2kd_lab.figures.beside_paper import METRIC_TITLES, PAPER
 from e2kd_lab.figures.explanations import Block, frame, pictures_of

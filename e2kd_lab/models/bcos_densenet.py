@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from e2kd_lab.models.bcos_layers import AveragePool2d, BatchNormUncentered2d, BcosConv2d
 from e2kd_lab.models.interface import BcosModel
+from e2kd_lab.models.registry import register_model
 
 
 class DenseLayer(nn.Module):
@@ -130,11 +131,13 @@ class BcosDenseNet(BcosModel):
         return self.classifier(features)
 
 
+@register_model("bcos_densenet169")
 def bcos_densenet169(num_classes: int, *, logit_bias: float | None = None) -> BcosDenseNet:
     """B-cos DenseNet-169, 14.1 M parameters at 1000 classes."""
     return BcosDenseNet(num_classes, logit_bias=logit_bias)
 
 
+@register_model("bcos_densenet_mini")
 def bcos_densenet_mini(
     num_classes: int,
     *,
@@ -156,6 +159,7 @@ def bcos_densenet_mini(
     )
 
 
+@register_model("bcos_densenet_mini_deep")
 def bcos_densenet_mini_deep(num_classes: int, *, logit_bias: float | None = None) -> BcosDenseNet:
     """B-cos DenseNet mini of three blocks and stride product 8: a teacher that sees whole objects."""
     return bcos_densenet_mini(num_classes, blocks=(2, 4, 6), logit_bias=logit_bias)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from e2kd_lab.models.bcos_layers import AveragePool2d, BatchNormUncentered2d, BcosConv2d
 from e2kd_lab.models.interface import BcosModel
+from e2kd_lab.models.registry import register_model
 
 
 class BasicBlock(nn.Module):
@@ -117,21 +118,25 @@ class BcosResNet(BcosModel):
         return self.fc(features)
 
 
+@register_model("bcos_resnet18")
 def bcos_resnet18(num_classes: int, *, logit_bias: float | None = None) -> BcosResNet:
     """B-cos ResNet-18, 11.7 M parameters at 1000 classes."""
     return BcosResNet(BasicBlock, (2, 2, 2, 2), num_classes, logit_bias=logit_bias)
 
 
+@register_model("bcos_resnet34")
 def bcos_resnet34(num_classes: int, *, logit_bias: float | None = None) -> BcosResNet:
     """B-cos ResNet-34, 21.8 M parameters at 1000 classes."""
     return BcosResNet(BasicBlock, (3, 4, 6, 3), num_classes, logit_bias=logit_bias)
 
 
+@register_model("bcos_resnet50")
 def bcos_resnet50(num_classes: int, *, logit_bias: float | None = None) -> BcosResNet:
     """B-cos ResNet-50, 25.5 M parameters at 1000 classes."""
     return BcosResNet(Bottleneck, (3, 4, 6, 3), num_classes, logit_bias=logit_bias)
 
 
+@register_model("bcos_resnet_mini")
 def bcos_resnet_mini(
     num_classes: int, *, width: int = 16, blocks: int = 1, logit_bias: float | None = None
 ) -> BcosResNet:
@@ -141,6 +146,7 @@ def bcos_resnet_mini(
     )
 
 
+@register_model("bcos_resnet_mini_deep")
 def bcos_resnet_mini_deep(num_classes: int, *, logit_bias: float | None = None) -> BcosResNet:
     """B-cos ResNet mini with two blocks in each stage, 0.2 M parameters; a teacher of the lab."""
     return bcos_resnet_mini(num_classes, blocks=2, logit_bias=logit_bias)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from e2kd_lab.errors import ExperimentError
+from e2kd_lab.losses.classification import uniform_off_label_bce
+from e2kd_lab.losses.precision import at_least_float32
 from e2kd_lab.models.preprocess import AddInverse
 
 
@@ -18,15 +20,19 @@ class ExplainableModel(nn.Module):
 
     Attributes
     ----------
-    explanation : str
-        The explanation method that belongs to the network: ``"gradcam"``, or ``"bcos"`` for B-cos networks.
+    explanation : str or ExplanationMethod
+        How the network is explained unless told otherwise: ``"gradcam"``, or ``"bcos"`` for B-cos networks. It can be
+        set to any registered explanation (see `e2kd_lab.register_explanation`).
+    family : str
+        ``standard``, or ``bcos``.
     input_channels : int
         Channels of the network's input, after `preprocess`.
     preprocess : nn.Module
         Maps RGB images (N, 3, H, W) in [0, 1] to the network's input (N, input_channels, H, W).
     """
 
-    explanation: ClassVar[str] = "gradcam"
+    explanation: Any = "gradcam"
+    family: ClassVar[str] = "standard"
     input_channels: ClassVar[int] = 3
     preprocess: nn.Module
 
@@ -37,6 +43,46 @@ class ExplainableModel(nn.Module):
     def forward_head(self, features: Tensor) -> Tensor:
         """Logits (N, K) from the last feature map."""
         raise NotImplementedError
+
+    def forward_with_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The tensor that CAMs look at, part of the graph of the logits, and the logits (N, K), from one forward pass.
+
+        Where gradients are enabled the tensor has one, also in frozen networks; `as_map` brings it into the form of a
+        feature map.
+        """
+        features = self.forward_features(x)
+        if torch.is_grad_enabled() and not features.requires_grad:
+            features.requires_grad_()  # a frozen network: the gradient starts at the feature map
+        return features, self.forward_head(features)
+
+    def as_map(self, features: Tensor, size: tuple[int, int]) -> Tensor:
+        """What `forward_with_features` gave, or its gradient, as a map (N, C, H', W').
+
+        Parameters
+        ----------
+        features : Tensor
+            In the network's own form, for instance tokens (N, T, C).
+        size : tuple of int
+            Height and width of the images in pixels.
+        """
+        return features
+
+    def classification_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss that such networks learn from labels by: cross-entropy.
+
+        Parameters
+        ----------
+        logits : Tensor
+            (N, K).
+        labels : Tensor
+            Class indices (N,), or class probabilities (N, K).
+
+        Returns
+        -------
+        Tensor
+            Scalar, in at least float32.
+        """
+        return F.cross_entropy(at_least_float32(logits), labels)
 
     def pooled_linear_head(self) -> nn.Linear | None:
         """The final linear layer if the head is global average pooling and this layer, else None.
@@ -99,7 +145,8 @@ class BcosModel(ExplainableModel):
         1/K.
     """
 
-    explanation: ClassVar[str] = "bcos"
+    explanation: Any = "bcos"
+    family: ClassVar[str] = "bcos"
     input_channels: ClassVar[int] = 6
 
     def __init__(self, num_classes: int, logit_bias: float | None = None) -> None:
@@ -115,6 +162,10 @@ class BcosModel(ExplainableModel):
             f"{type(self).__name__} has no class activation maps that CAT-KD could match; "
             "expected a ResNet or DenseNet."
         )
+
+    def classification_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """See `ExplainableModel.classification_loss`: binary cross-entropy with uniform off labels."""
+        return uniform_off_label_bce(logits, labels)
 
     def activate(self, stage: Tensor) -> Tensor:
         """See `ExplainableModel.activate`: B-cos networks have no activation."""

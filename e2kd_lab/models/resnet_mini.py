@@ -8,6 +8,7 @@ from torchvision.models.resnet import BasicBlock
 
 from e2kd_lab.models.interface import ExplainableModel
 from e2kd_lab.models.preprocess import Normalize
+from e2kd_lab.models.registry import register_model
 from e2kd_lab.models.standard import stages_before_relu
 
 
@@ -57,11 +58,13 @@ class ResNetMini(ExplainableModel):
         return self.fc if isinstance(self.fc, nn.Linear) else None
 
 
+@register_model("resnet_mini")
 def resnet_mini(num_classes: int, *, width: int = 16, blocks: int = 1) -> ResNetMini:
     """ResNet of three stages with 16, 32 and 64 channels, 78 k parameters; the lab's student."""
     return ResNetMini(num_classes, width=width, blocks=blocks)
 
 
+@register_model("resnet_mini_deep")
 def resnet_mini_deep(num_classes: int) -> ResNetMini:
     """ResNet mini with two blocks in each stage, 0.2 M parameters; a teacher of the lab."""
     return ResNetMini(num_classes, blocks=2)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from e2kd_lab.models.interface import ExplainableModel
 from e2kd_lab.models.preprocess import Normalize
+from e2kd_lab.models.registry import register_model
 
 
 def stages_before_relu(stages: Sequence[nn.Module], x: Tensor) -> list[Tensor]:
@@ -117,21 +118,25 @@ class DenseNet(tv_densenet.DenseNet, ExplainableModel):
         return self.forward_head(self.forward_features(x))
 
 
+@register_model("resnet18")
 def resnet18(num_classes: int) -> ResNet:
     """ResNet-18, 11.7 M parameters at 1000 classes."""
     return ResNet(tv_resnet.BasicBlock, [2, 2, 2, 2], num_classes=num_classes)
 
 
+@register_model("resnet34")
 def resnet34(num_classes: int) -> ResNet:
     """ResNet-34, 21.8 M parameters at 1000 classes."""
     return ResNet(tv_resnet.BasicBlock, [3, 4, 6, 3], num_classes=num_classes)
 
 
+@register_model("resnet50")
 def resnet50(num_classes: int) -> ResNet:
     """ResNet-50, 25.6 M parameters at 1000 classes."""
     return ResNet(tv_resnet.Bottleneck, [3, 4, 6, 3], num_classes=num_classes)
 
 
+@register_model("densenet169")
 def densenet169(num_classes: int) -> DenseNet:
     """DenseNet-169, 14.1 M parameters at 1000 classes."""
     return DenseNet(32, (6, 12, 32, 32), 64, num_classes=num_classes)

@@ -19,6 +19,7 @@ from e2kd_lab.models.bcos_layers import BcosConv2d, BcosLinear, LayerNorm2dNoBia
 from e2kd_lab.models.dynamic_scales import dynamic
 from e2kd_lab.models.interface import BcosModel, ExplainableModel
 from e2kd_lab.models.preprocess import Normalize
+from e2kd_lab.models.registry import register_model
 
 
 @dataclass(frozen=True)
@@ -217,21 +218,25 @@ def position_features(rows: int, columns: int, dim: int) -> Tensor:
     return torch.cat([function(angle) for angle in angles for function in (torch.sin, torch.cos)], dim=1)
 
 
+@register_model("simple_vit_ti_patch16_224")
 def simple_vit_ti_patch16_224(num_classes: int) -> StandardViT:
     """SimpleViT-Ti with patches of 16 px, 5.7 M parameters at 1000 classes."""
     return StandardViT(num_classes)
 
 
+@register_model("bcos_simple_vit_ti_patch16_224")
 def bcos_simple_vit_ti_patch16_224(num_classes: int, *, logit_bias: float | None = None) -> BcosViT:
     """B-cos SimpleViT-Ti with patches of 16 px, 5.8 M parameters at 1000 classes."""
     return BcosViT(num_classes, logit_bias=logit_bias)
 
 
+@register_model("bcos_vitc_ti_patch1_14")
 def bcos_vitc_ti_patch1_14(num_classes: int, *, logit_bias: float | None = None) -> BcosViT:
     """B-cos ViT-Ti behind a convolutional stem of stride 16, 5.3 M parameters at 1000 classes."""
     return BcosViT(num_classes, logit_bias=logit_bias, patch_size=1, depth=11, stem=(24, 48, 96, 192))
 
 
+@register_model("bcos_vit_mini")
 def bcos_vit_mini(
     num_classes: int, *, patch_size: int = 8, dim: int = 64, depth: int = 4, logit_bias: float | None = None
 ) -> BcosViT:

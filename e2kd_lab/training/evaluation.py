@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from e2kd_lab.data.loading import eval_loader
 from e2kd_lab.data.transforms import as_unit_range
-from e2kd_lab.explain import explain_in_parts
+from e2kd_lab.explanations import explain_in_parts
 from e2kd_lab.metrics import dead_maps, explanation_cosine, group_means
 from e2kd_lab.models import ExplainableModel
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from e2kd_lab.errors import ExperimentError
-from e2kd_lab.explain import evidence_maps, explain
+from e2kd_lab.explanations import evidence_maps, explain
 from e2kd_lab.losses import energy_guidance_loss, l1_guidance_loss
 from e2kd_lab.models import ExplainableModel
 

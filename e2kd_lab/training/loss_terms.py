@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from e2kd_lab.errors import ExperimentError
-from e2kd_lab.explain import Explanation, explain
+from e2kd_lab.explanations import Explanation, explain
 from e2kd_lab.losses import explanation_loss, kd_loss, multilabel_kd_loss
 from e2kd_lab.metrics import explanation_cosine
 from e2kd_lab.models import ExplainableModel

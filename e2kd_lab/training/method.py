@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from e2kd_lab.errors import ExperimentError
-from e2kd_lab.explain import Explanation, explain, explain_in_parts
+from e2kd_lab.explanations import Explanation, explain, explain_in_parts
 from e2kd_lab.losses import (
     attention_transfer_loss,
     class_attention_loss,

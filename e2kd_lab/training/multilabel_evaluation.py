@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from e2kd_lab.data.loading import eval_loader
 from e2kd_lab.data.transforms import as_unit_range
-from e2kd_lab.explain import evidence_maps, explain_in_parts
+from e2kd_lab.explanations import evidence_maps, explain_in_parts
 from e2kd_lab.metrics import (
     dead_maps,
     energy_pointing_game,

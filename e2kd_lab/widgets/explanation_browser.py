@@ -18,7 +18,7 @@ from e2kd_lab.errors import ExperimentError
 from e2kd_lab.evaluating import outcomes_of
 from e2kd_lab.examples import networks_of
 from e2kd_lab.experiments import Experiment
-from e2kd_lab.explain import Comparison, compare, compare_class
+from e2kd_lab.explanations import Comparison, compare, compare_class
 from e2kd_lab.figures import explanation_comparison
 from e2kd_lab.figures.style import FAMILY_TITLES, METHOD_TITLES
 from e2kd_lab.metrics.groups import GROUP_TITLES, GROUPS

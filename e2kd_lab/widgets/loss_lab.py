@@ -12,7 +12,7 @@ import ipywidgets as widgets
 from torch import Tensor
 
 from e2kd_lab.errors import ExperimentError
-from e2kd_lab.explain import Explanation, explain
+from e2kd_lab.explanations import Explanation, explain, explanation_of
 from e2kd_lab.figures.loss_terms import LossPicture
 from e2kd_lab.figures.style import METHOD_TITLES
 from e2kd_lab.metrics import dead_maps
@@ -92,7 +92,7 @@ class LossLab(Panel):
         self.students = dict(zip(list(networks)[1:], students, strict=True))
         self.images, self.titles = images, tuple(titles) or ("",) * len(images)
         self.classes, self.multilabel = tuple(classes), multilabel
-        self.target = explain(teacher, images)
+        self.target, self.explanation = explain(teacher, images), explanation_of(teacher)
         self.picture: LossPicture | None = None
         self._terms = functools.lru_cache(_TERMS_KEPT)(self._compute)
         self.student = switch(
@@ -104,9 +104,9 @@ class LossLab(Panel):
         )
         self.view = switch(
             "Maps",
-            [("W(x)", False), ("Contributions", True)],
+            [(self.explanation.title, False), ("Contributions", True)],
             width=110,
-            shown=teacher.explanation == "bcos",
+            shown=self.explanation.has_contributions,
             tooltips=["the weights that are distilled", "what each pixel adds to the logit"],
         )
         self.number = widgets.SelectionSlider(
@@ -144,6 +144,7 @@ class LossLab(Panel):
             classes=self.classes,
             title=self.titles[number],
             contributions=self.view.value,
+            explanation=self.explanation,
         )
         self._show(self.picture)
         if dead_maps(alone.student.maps).item():

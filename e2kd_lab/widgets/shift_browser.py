@@ -11,7 +11,8 @@ import pandas as pd
 from torch import Tensor
 
 from e2kd_lab.data.transforms import as_unit_range
-from e2kd_lab.explain.shifts import compare_shifted, similarities
+from e2kd_lab.explanations import explanation_of
+from e2kd_lab.explanations.shifts import compare_shifted, similarities
 from e2kd_lab.figures.shifts import ShiftPicture
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.widgets.panel import Panel, shows_errors, switch
@@ -29,7 +30,7 @@ class ShiftBrowser(Panel):
         unshifted image all of them explain.
     images : Tensor
         Larger images, (N, 3, H, W), uint8 or floats in [0, 1], with H and W at least ``size + largest``; see
-        `e2kd_lab.explain.shifted_crops`.
+        `e2kd_lab.explanations.shifted_crops`.
     titles : sequence of str
         What each image shows.
     size, largest : int
@@ -65,12 +66,12 @@ class ShiftBrowser(Panel):
             description="Image",
             options=[(f"{number + 1}: {title}", number) for number, title in enumerate(titles)],
         )
-        is_bcos = all(network.explanation == "bcos" for network in self.networks.values())
+        explanation = explanation_of(next(iter(self.networks.values())))
         self.view = switch(
             "Maps",
-            [("W(x)", False), ("Contributions", True)],
+            [(explanation.title, False), ("Contributions", True)],
             width=110,
-            shown=is_bcos,
+            shown=explanation.has_contributions,
             tooltips=["the weights that are distilled", "what each pixel adds to the logit; the cosine compares these"],
         )
         self.shift = widgets.IntSlider(
@@ -90,7 +91,7 @@ class ShiftBrowser(Panel):
         curves = {name: rows[0] for name, rows in similarities(comparison, self.shifts).items()}
         self._pictures = {
             contributions: ShiftPicture(comparison, curves, patch=self.patch, contributions=contributions)
-            for contributions in ((False, True) if comparison.is_bcos else (False,))
+            for contributions in ((False, True) if comparison.method.has_contributions else (False,))
         }
         self._table = pd.DataFrame(
             {"shift": self.shifts} | {name: curve.cpu().numpy() for name, curve in curves.items()}

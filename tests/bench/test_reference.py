@@ -10,7 +10,7 @@ from e2kd_lab.bench.reference import PlainModel, PlainStep, epg_and_iou
 from e2kd_lab.bench.steps import check_steps
 from e2kd_lab.bench.timing import BenchError
 from e2kd_lab.data.boxes import box_masks
-from e2kd_lab.explain import explain
+from e2kd_lab.explanations import explain
 from e2kd_lab.metrics import energy_pointing_game, explanation_iou
 from e2kd_lab.training.method import Method
 

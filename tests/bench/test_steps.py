@@ -5,7 +5,7 @@ from e2kd_lab.bench.pairs import Pair, in_double, plain_pair
 from e2kd_lab.bench.reference import PlainStep
 from e2kd_lab.bench.steps import check_steps
 from e2kd_lab.bench.timing import BenchError
-from e2kd_lab.explain import explain
+from e2kd_lab.explanations import explain
 
 CPU = torch.device("cpu")
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from matplotlib.colors import to_rgba
 
-from e2kd_lab.explain import Comparison
+from e2kd_lab.explanations import Comparison
 from e2kd_lab.figures import explanation_comparison, figure_bytes
 from e2kd_lab.figures.style import BOX_COLOUR
 
@@ -23,9 +23,10 @@ def test_comparison_of_both_families_shows_all_networks_once(contributions):
     torch.manual_seed(0)
     images, correct = torch.rand(3, 3, 32, 32), torch.tensor([True, True, False])
     parts = []
-    for channels in (1, 6):
+    for family, explanation, channels in (("standard", "gradcam", 1), ("bcos", "bcos", 6)):
         maps = {name: torch.randn(3, channels, 32, 32) for name in ("teacher", "e2kd")}
-        parts.append(Comparison(images, maps, dict.fromkeys(maps, correct)))
+        about = {"family": family, "explanation": explanation}
+        parts.append(Comparison(images, maps, dict.fromkeys(maps, correct), **about))
     figure = explanation_comparison(parts, side_by_side=1, contributions=contributions)
     titles = [text.get_text() for text in figure.axes[0].texts if text.get_text() not in "✓✗"]
     assert titles == ["Image", "Teacher", "e²KD", "Teacher", "e²KD"]

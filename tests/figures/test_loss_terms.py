@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.quiver import Quiver
 from matplotlib.text import Text
 
-from e2kd_lab.explain import Explanation
+from e2kd_lab.explanations import Explanation
 from e2kd_lab.figures import LossPicture, figure_bytes
 from e2kd_lab.figures.style import METHOD_COLOURS, TEXT_WIDTH, styled
 from e2kd_lab.training import LossTerms

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from e2kd_lab.explain import Comparison
+from e2kd_lab.explanations import Comparison
 from e2kd_lab.figures import ShiftPicture, figure_bytes, shift_periodicity, shifted_comparison
 from e2kd_lab.figures.style import METHOD_COLOURS
 
@@ -34,9 +34,8 @@ def comparison(count, channels=6, side=16):
     torch.manual_seed(0)
     maps = {name: torch.randn(count, channels, side, side).abs() for name in ("teacher", "e2kd")}
     titles = tuple(f"{number // 2}{'↘' if number % 2 else ''}" for number in range(count))
-    return Comparison(
-        torch.rand(count, 3, side, side), maps, dict.fromkeys(maps, torch.ones(count).bool()), titles=titles
-    )
+    correct, explanation = dict.fromkeys(maps, torch.ones(count).bool()), "bcos" if channels == 6 else "gradcam"
+    return Comparison(torch.rand(count, 3, side, side), maps, correct, titles=titles, explanation=explanation)
 
 
 def pixels(png):

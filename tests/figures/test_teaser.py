@@ -9,7 +9,7 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
-from e2kd_lab.explain import Comparison
+from e2kd_lab.explanations import Comparison
 from e2kd_lab.figures import beside_paper, figure_bytes
 from e2kd_lab.figures.style import TEXT_WIDTH, styled
 from e2kd_lab.figures.teaser import COLUMNS, PARTS, teaser, teaser_numbers, telling_image
@@ -61,7 +61,8 @@ def comparison(channels=6, kd=(True, True, False, False), titles=TITLES):
     torch.manual_seed(0)
     maps = {name: torch.randn(4, channels, 16, 16).abs() for name in ("teacher", "kd", "e2kd")}
     right = {"teacher": torch.ones(4).bool(), "kd": torch.tensor(kd), "e2kd": torch.ones(4).bool()}
-    return Comparison(torch.rand(4, 3, 16, 16), maps, right, titles=titles)
+    explanation = "bcos" if channels == 6 else "gradcam"
+    return Comparison(torch.rand(4, 3, 16, 16), maps, right, titles=titles, explanation=explanation)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from e2kd_lab.explain import explain
+from e2kd_lab.explanations import explain
 from e2kd_lab.models import ExplainableModel, build_model, model_names
 from e2kd_lab.models.bcos_layers import BatchNormUncentered2d, BcosConv2d
 from e2kd_lab.models.folding import fold_batch_norms

@@ -5,7 +5,7 @@ import torch
 
 import e2kd_lab as lab
 from e2kd_lab.errors import ExperimentError
-from e2kd_lab.explain import contribution_maps, evidence_maps
+from e2kd_lab.explanations import contribution_maps, evidence_maps
 from e2kd_lab.metrics import energy_pointing_game
 from e2kd_lab.training import Guidance, Method
 

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from e2kd_lab import build_model, explain
 from e2kd_lab.errors import ExperimentError
-from e2kd_lab.explain.parts import PIXELS_AT_ONCE
+from e2kd_lab.explanations import explanation_of
 from e2kd_lab.losses import attention_transfer_loss, class_attention_loss, explanation_loss, kd_loss
 from e2kd_lab.training import Method
 
@@ -123,7 +123,7 @@ def test_a_teacher_that_explains_in_parts_teaches_the_same(monkeypatch, prefix):
     images = torch.rand(5, 3, 32, 32, dtype=torch.float64)
     method = Method("e2kd", student, teacher, lam=3.0)
     whole = method(images, None)["loss"]
-    monkeypatch.setitem(PIXELS_AT_ONCE, teacher.explanation, 2 * 32**2)
+    monkeypatch.setattr(type(explanation_of(teacher)), "pixels_at_once", 2 * 32**2)
     torch.testing.assert_close(method(images, None)["loss"], whole)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from e2kd_lab import build_model
-from e2kd_lab.explain import shift_curve
+from e2kd_lab.explanations import shift_curve
 from e2kd_lab.widgets import ShiftBrowser
 
 NETWORKS = {"teacher": "bcos_densenet_mini_deep", "kd": "bcos_vit_mini", "e2kd": "bcos_vit_mini"}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from e2kd_lab.explain.parts import explain_in_parts
-from e2kd_lab.models import BcosModel, ExplainableModel
-from e2kd_lab.models.preprocess import AddInverse
+from e2kd_lab.explanations.method import ExplanationMethod, explanation_method, explanation_of
+from e2kd_lab.explanations.parts import explain_in_parts
+from e2kd_lab.models.interface import ExplainableModel
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Comparison:
     images : Tensor
         RGB images in [0, 1], (N, 3, H, W).
     maps : dict
-        Explanation maps (N, C, H, W) by the network's name, the teacher's first: GradCAM or W(x).
+        Explanation maps (N, C, H, W) by the network's name, the teacher's first.
     correct : dict
         Whether the network is right about the image, (N,), by the network's name.
     explained : str
@@ -33,6 +34,10 @@ class Comparison:
         Boxes to draw on each image, (n, 4): left, top, right, bottom in pixels; or none.
     masks : Tensor or None
         Objects to outline on each image, (N, H, W), bool.
+    explanation : str or ExplanationMethod
+        How the networks were explained, which says how maps look and what evidence they give.
+    family : str
+        Family of the networks, which figures name.
     """
 
     images: Tensor
@@ -42,19 +47,16 @@ class Comparison:
     titles: tuple[str, ...] = ()
     boxes: tuple[Tensor, ...] = ()
     masks: Tensor | None = None
+    explanation: ExplanationMethod | str = "gradcam"
+    family: str = "standard"
 
     def __len__(self) -> int:
         return len(self.images)
 
     @property
-    def is_bcos(self) -> bool:
-        """Whether the maps are the weights W(x) of B-cos networks."""
-        return next(iter(self.maps.values())).shape[1] == BcosModel.input_channels
-
-    @property
-    def inputs(self) -> Tensor:
-        """What B-cos networks see of the images, (N, 6, H, W)."""
-        return AddInverse()(self.images)
+    def method(self) -> ExplanationMethod:
+        """The explanation that made the maps."""
+        return explanation_method(self.explanation)
 
 
 def compare(
@@ -85,7 +87,7 @@ def compare(
         explanation = explain_in_parts(model, images, classes)
         classes = explanation.classes
         maps[name], correct[name] = explanation.maps, explanation.logits.argmax(1) == torch.as_tensor(labels)
-    return Comparison(images, maps, correct, titles=titles, masks=masks)
+    return Comparison(images, maps, correct, titles=titles, masks=masks, **_about(models))
 
 
 def compare_class(
@@ -115,4 +117,10 @@ def compare_class(
         explanation = explain_in_parts(model, images, classes)
         maps[name] = explanation.maps
         correct[name] = explanation.logits.gather(1, classes[:, None])[:, 0] >= 0
-    return Comparison(images, maps, correct, "the class named", titles, boxes)
+    return Comparison(images, maps, correct, "the class named", titles, boxes, **_about(models))
+
+
+def _about(models: Mapping[str, ExplainableModel]) -> dict[str, Any]:
+    """How these networks are explained, and their family."""
+    first = next(iter(models.values()))
+    return {"explanation": explanation_of(first), "family": first.family}

@@ -5,12 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from e2kd_lab.explain.explanation import Explanation, explain
+from e2kd_lab.explanations.method import Explanation, explanation_of
 from e2kd_lab.models.interface import ExplainableModel
-
-# Of the images that are explained at once. W(x) keeps every feature map of a network for its backward pass, about
-# 0.12 GB an image of 224 px with a ResNet-50 or DenseNet-169; GradCAM keeps none.
-PIXELS_AT_ONCE = {"gradcam": 256 * 224**2, "bcos": 32 * 224**2}
 
 
 def explain_in_parts(model: ExplainableModel, images: Tensor, classes: Tensor | None = None) -> Explanation:
@@ -30,11 +26,12 @@ def explain_in_parts(model: ExplainableModel, images: Tensor, classes: Tensor | 
     Explanation
         Logits, classes and maps of all images.
     """
-    count = max(1, PIXELS_AT_ONCE[model.explanation] // images.shape[2:].numel())
+    method = explanation_of(model)
+    count = max(1, method.pixels_at_once // images.shape[2:].numel())
     if len(images) <= count:
-        return explain(model, images, classes)
+        return method(model, images, classes)
     parts = [
-        explain(model, images[first : first + count], None if classes is None else classes[first : first + count])
+        method(model, images[first : first + count], None if classes is None else classes[first : first + count])
         for first in range(0, len(images), count)
     ]
     return Explanation(*(torch.cat(values) for values in zip(*parts, strict=True)))

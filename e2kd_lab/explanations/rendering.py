@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from matplotlib import colormaps
@@ -23,6 +25,11 @@ def unit_norm(maps: Tensor) -> Tensor:
     """
     norm = maps.flatten(1).norm(dim=1).clamp_min(torch.finfo(maps.dtype).tiny)
     return maps / norm.view(-1, 1, 1, 1)
+
+
+def largest(maps: Iterable[Tensor]) -> float:
+    """The 99.5th percentile of all values of some maps: the end of a colour scale that outliers do not stretch."""
+    return float(np.quantile(torch.cat([one.flatten() for one in maps]).double().cpu().numpy(), 0.995))
 
 
 def heat_overlay(images: Tensor, maps: Tensor, *, vmax: float) -> np.ndarray:

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from e2kd_lab.explain.bcos import contribution_maps
-from e2kd_lab.explain.comparison import Comparison
-from e2kd_lab.explain.evidence import evidence_maps
-from e2kd_lab.explain.parts import explain_in_parts
+from e2kd_lab.explanations.comparison import Comparison
+from e2kd_lab.explanations.evidence import evidence_maps
+from e2kd_lab.explanations.method import explanation_of
+from e2kd_lab.explanations.parts import explain_in_parts
 from e2kd_lab.metrics.shift_similarity import shift_similarity
 from e2kd_lab.models import ExplainableModel
 
@@ -142,7 +142,14 @@ def compare_shifted(
         maps[name], correct[name] = explanation.maps, explanation.logits.argmax(1) == right
     named = titles or [""] * len(images)
     written = tuple(f"{title} ↘ {shift} px".strip() if shift else title for title in named for shift in shifts)
-    return Comparison(crops, maps, correct, "the teacher's prediction", written)
+    return Comparison(
+        crops,
+        maps,
+        correct,
+        titles=written,
+        explanation=explanation_of(teacher),
+        family=teacher.family,
+    )
 
 
 def similarities(comparison: Comparison, shifts: Sequence[int]) -> dict[str, Tensor]:
@@ -162,7 +169,7 @@ def similarities(comparison: Comparison, shifts: Sequence[int]) -> dict[str, Ten
     """
     curves = {}
     for name, maps in comparison.maps.items():
-        evidence = contribution_maps(maps, comparison.inputs) if comparison.is_bcos else maps
+        evidence = comparison.method.evidence(maps, comparison.images)
         by_image = evidence[:, 0].unflatten(0, (-1, len(shifts)))  # (N, len(shifts), H, W)
         columns = [shift_similarity(by_image[:, 0], by_image[:, place], shift) for place, shift in enumerate(shifts)]
         curves[name] = torch.stack(columns, dim=1)

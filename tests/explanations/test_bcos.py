@@ -9,7 +9,7 @@ from golden_weights import GOLDEN, fill, images, relative
 
 from e2kd_lab import build_model, explain
 from e2kd_lab.errors import ExperimentError
-from e2kd_lab.explain import contribution_maps
+from e2kd_lab.explanations import contribution_maps
 from e2kd_lab.losses import explanation_loss, kd_loss
 from e2kd_lab.models import model_names
 from e2kd_lab.training import Method

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from e2kd_lab.explain.bcos import contribution_maps
-from e2kd_lab.models import ExplainableModel
+from e2kd_lab.explanations.method import explanation_of
+from e2kd_lab.models.interface import ExplainableModel
 
 
 def evidence_maps(model: ExplainableModel, images: Tensor, maps: Tensor) -> Tensor:
-    """Signed evidence of each pixel: contributions to the logit for B-cos networks, GradCAM for standard ones.
+    """Evidence of each pixel: contributions to the logit for B-cos networks, for others the explanation itself.
 
     Parameters
     ----------
@@ -18,11 +18,11 @@ def evidence_maps(model: ExplainableModel, images: Tensor, maps: Tensor) -> Tens
     images : Tensor
         RGB images in [0, 1], (N, 3, H, W).
     maps : Tensor
-        The network's explanations of these images (see `explain`), (N, C, H, W).
+        The network's explanations of these images (see `e2kd_lab.explain`), (N, C, H, W).
 
     Returns
     -------
     Tensor
         (N, H, W); differentiable where ``maps`` are.
     """
-    return (contribution_maps(maps, model.preprocess(images)) if model.explanation == "bcos" else maps)[:, 0]
+    return explanation_of(model).evidence(maps, images)[:, 0]

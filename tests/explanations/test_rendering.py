@@ -6,7 +6,15 @@ import torch
 from golden_weights import GOLDEN, fill, images, relative
 
 from e2kd_lab import build_model, explain
-from e2kd_lab.explain.rendering import as_pil, bcos_rgba, heat_overlay, over_white, signed_colours, smoothing, unit_norm
+from e2kd_lab.explanations.rendering import (
+    as_pil,
+    bcos_rgba,
+    heat_overlay,
+    over_white,
+    signed_colours,
+    smoothing,
+    unit_norm,
+)
 
 
 @pytest.mark.parametrize("smooth", [0, 15])

@@ -5,8 +5,8 @@ import torch
 from torch.nn import functional as F
 
 from e2kd_lab import build_model, explain
-from e2kd_lab.explain import compare_shifted, evidence_maps, shift_curve, shifted_crops
-from e2kd_lab.explain.shifts import similarities
+from e2kd_lab.explanations import compare_shifted, evidence_maps, shift_curve, shifted_crops
+from e2kd_lab.explanations.shifts import similarities
 from e2kd_lab.metrics import estimate_period
 from e2kd_lab.models import vit
 

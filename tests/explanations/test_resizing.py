@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from e2kd_lab.explain.resizing import resized
+from e2kd_lab.explanations.resizing import resized
 
 sides = st.integers(1, 12)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from e2kd_lab import build_model
-from e2kd_lab.explain import explain, explain_in_parts, parts
+from e2kd_lab.explanations import EXPLANATIONS, explain, explain_in_parts, explanation_of
 
 
 @pytest.mark.parametrize("named", [False, True])
@@ -15,17 +15,21 @@ def test_parts_are_the_whole(monkeypatch, name, named):
     classes = torch.arange(7) % 5 if named else None
     expected = explain(model, images, classes)
     seen = []
+    kind = type(explanation_of(model))
+    compute = kind.__call__
     monkeypatch.setattr(
-        parts, "explain", lambda model, some, *rest: (seen.append(len(some)), explain(model, some, *rest))[1]
+        kind,
+        "__call__",
+        lambda self, model, some, *rest: (seen.append(len(some)), compute(self, model, some, *rest))[1],
     )
-    monkeypatch.setitem(parts.PIXELS_AT_ONCE, model.explanation, 3 * 32**2 + 100)
+    monkeypatch.setattr(kind, "pixels_at_once", 3 * 32**2 + 100)
     for found, whole in zip(explain_in_parts(model, images, classes), expected, strict=True):
         torch.testing.assert_close(found, whole)
     assert seen == [3, 3, 1]
-    monkeypatch.setitem(parts.PIXELS_AT_ONCE, model.explanation, 100)  # an image at least
+    monkeypatch.setattr(kind, "pixels_at_once", 100)  # an image at least
     explain_in_parts(model, images[:2], None if classes is None else classes[:2])
     assert seen[3:] == [1, 1]
 
 
 def test_images_of_the_lab_are_explained_at_once():
-    assert min(parts.PIXELS_AT_ONCE.values()) >= 256 * 64**2
+    assert min(method.pixels_at_once for method in EXPLANATIONS.values()) >= 256 * 64**2

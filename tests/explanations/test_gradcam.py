@@ -152,5 +152,5 @@ def test_batch_norm_moves_once_a_step():
 
 
 def test_refuses_an_unknown_method():
-    with pytest.raises(ExperimentError, match="no explanation method 'lime'"):
+    with pytest.raises(ExperimentError, match="no explanation 'lime'"):
         explain(build_model("resnet_mini", 2), torch.rand(1, 3, 32, 32), method="lime")

@@ -1,0 +1,229 @@
+"""What an explanation is: how it is computed, what evidence it gives, how it looks, how much memory it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, TypeVar
+
+import numpy as np
+from matplotlib.colors import Colormap
+from torch import Tensor
+
+from e2kd_lab.errors import ExperimentError
+from e2kd_lab.explanations.rendering import HEAT, SIGNED, heat_overlay, largest, signed_colours, unit_norm
+from e2kd_lab.models.interface import ExplainableModel
+from e2kd_lab.system.registry import Registry
+
+
+class Explanation(NamedTuple):
+    """What one forward pass says about a batch.
+
+    Attributes
+    ----------
+    logits : Tensor
+        (N, K).
+    classes : Tensor
+        The explained class of each image, integers (N,).
+    maps : Tensor
+        Explanation maps at image size, (N, C, H, W), in at least float32: for instance GradCAM (N, 1, H, W) with values
+        >= 0, or the signed dynamic weights W(x) of a B-cos network (N, 6, H, W).
+    """
+
+    logits: Tensor
+    classes: Tensor
+    maps: Tensor
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Maps of several networks as pictures on one colour scale.
+
+    Attributes
+    ----------
+    pictures : dict
+        RGB pictures in [0, 1], (N, H, W, 3), by the network's name.
+    low, high : float
+        Ends of the colour scale.
+    colours : Colormap
+        Of the scale.
+    label : str
+        What the scale measures; ``{of}`` stands for which class is explained.
+    """
+
+    pictures: dict[str, np.ndarray]
+    low: float
+    high: float
+    colours: Colormap
+    label: str
+
+
+class ExplanationMethod:
+    """Base of all explanations; a subclass computes maps, and may say what evidence they give and how they look.
+
+    Attributes
+    ----------
+    name : str
+        The name it is registered under.
+    title : str
+        What figures and panels call it.
+    channels : int
+        Channels C of a map.
+    is_signed : bool
+        Whether values below zero speak against the class; they are then shown as such.
+    has_contributions : bool
+        Whether the evidence is another picture than the map itself.
+    passes_whole_network : bool
+        Whether a map takes a backward pass through the whole network, so that a part of a batch is explained faster in
+        a forward pass of its own.
+    pixels_at_once : int
+        Maximum pixels per explanation pass; larger batches are explained in parts.
+    """
+
+    name: str = ""
+    title: str = ""
+    channels: ClassVar[int] = 1
+    is_signed: ClassVar[bool] = False
+    has_contributions: ClassVar[bool] = False
+    passes_whole_network: ClassVar[bool] = False
+    pixels_at_once: ClassVar[int] = 32 * 224**2
+
+    def check(self, model: ExplainableModel) -> None:
+        """Refuse a network that cannot be explained this way.
+
+        Raises
+        ------
+        ExperimentError
+            One sentence that says what it lacks.
+        """
+
+    def __call__(
+        self, model: ExplainableModel, images: Tensor, classes: Tensor | None = None, *, create_graph: bool = False
+    ) -> Explanation:
+        """Explain a batch (see `e2kd_lab.explain`); maps (N, channels, H, W) have the images' height and width."""
+        raise NotImplementedError
+
+    def evidence(self, maps: Tensor, images: Tensor) -> Tensor:
+        """How much each pixel speaks for the class, (N, 1, H, W): what EPG, IoU, guidance and shift curves look at.
+
+        Parameters
+        ----------
+        maps : Tensor
+            Explanations (N, channels, H, W).
+        images : Tensor
+            The RGB images in [0, 1] that they explain, (N, 3, H, W).
+        """
+        return maps
+
+    def draw(self, images: Tensor, maps: Mapping[str, Tensor], *, contributions: bool = False) -> Drawing:
+        """Maps of several networks as pictures on one colour scale, each divided by its L2 norm.
+
+        Positive maps are heat over the dimmed image, signed ones red and blue on white.
+
+        Parameters
+        ----------
+        images : Tensor
+            RGB images in [0, 1], (N, 3, H, W).
+        maps : mapping
+            Explanations (N, channels, H, W) by the network's name.
+        contributions : bool
+            Show the evidence in place of the map, where that is another picture.
+        """
+        contributions = contributions and self.has_contributions
+        shown = {name: self.evidence(one, images) for name, one in maps.items()} if contributions else dict(maps)
+        shown = {name: unit_norm(one) for name, one in shown.items()}
+        what = "contribution to the logit" if contributions else self.title
+        label = what + " {of}, divided by its L2 norm"
+        if contributions or self.is_signed:
+            vmax = largest(one.abs() for one in shown.values())
+            pictures = {name: signed_colours(one, vmax=vmax) for name, one in shown.items()}
+            return Drawing(pictures, -vmax, vmax, SIGNED, label)
+        vmax = largest(shown.values())
+        pictures = {name: heat_overlay(images, one, vmax=vmax) for name, one in shown.items()}
+        return Drawing(pictures, 0, vmax, HEAT, label)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+EXPLANATIONS: Registry[ExplanationMethod] = Registry("explanation", "register_explanation")
+Kind = TypeVar("Kind", bound=type[ExplanationMethod])
+
+
+def register_explanation(name: str, *, title: str = "") -> Callable[[Kind], Kind]:
+    """Make a class known as an explanation: ``explanation="name"`` then works everywhere.
+
+    Parameters
+    ----------
+    name : str
+        What experiments, `e2kd_lab.explain` and the command line call it.
+    title : str
+        What figures and panels call it; by default the class's own ``title``, or its name.
+
+    Raises
+    ------
+    ExperimentError
+        If the name is taken, or the class is not derived from `ExplanationMethod`.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> @lab.register_explanation("hirescam_example")
+    ... class HiResCAM(lab.explanations.FeatureMapExplanation):
+    ...     is_signed = True
+    ...     def weigh(self, features, gradients):
+    ...         return (gradients * features).sum(1, keepdim=True)
+    """
+
+    def register(kind: Kind) -> Kind:
+        if not (isinstance(kind, type) and issubclass(kind, ExplanationMethod)):
+            raise ExperimentError(
+                f"Explanation '{name}' is {kind!r}; expected a class derived from lab.explanations.ExplanationMethod, "
+                "such as lab.explanations.FeatureMapExplanation."
+            )
+        kind.name, kind.title = name, title or vars(kind).get("title") or kind.__name__
+        EXPLANATIONS.add(name, kind(), origin=kind)
+        return kind
+
+    return register
+
+
+def explanation_method(chosen: ExplanationMethod | str) -> ExplanationMethod:
+    """An explanation by its name; an explanation itself is given back.
+
+    Raises
+    ------
+    ExperimentError
+        If there is none of this name.
+    """
+    return chosen if isinstance(chosen, ExplanationMethod) else EXPLANATIONS[chosen]
+
+
+def explanation_of(model: ExplainableModel, chosen: ExplanationMethod | str | None = None) -> ExplanationMethod:
+    """The explanation that is asked for, by default the network's own, if it can explain this network.
+
+    Raises
+    ------
+    ExperimentError
+        If there is none of this name, or it cannot explain the network.
+    """
+    method = explanation_method(model.explanation if chosen is None else chosen)
+    method.check(model)
+    return method
+
+
+def require_comparable(student: ExplainableModel, teacher: ExplainableModel) -> None:
+    """Refuse two networks whose explanations cannot be compared by a cosine.
+
+    Raises
+    ------
+    ExperimentError
+        If they are explained in different ways.
+    """
+    own, other = explanation_of(student), explanation_of(teacher)
+    if own.name != other.name or own.channels != other.channels:
+        raise ExperimentError(
+            f"The student {type(student).__name__} is explained by {own.title}, the teacher "
+            f"{type(teacher).__name__} by {other.title}, and these maps cannot be compared; expected one "
+            'explanation for both, for instance explanation="gradcam", or two networks of one family.'
+        )

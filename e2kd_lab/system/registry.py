@@ -1,0 +1,136 @@
+"""Names for the things that a researcher may add: networks, explanations, methods, experiments."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+from e2kd_lab.errors import ExperimentError, shown
+
+Entry = TypeVar("Entry")
+_OWN = __name__.partition(".")[0]
+
+
+class Registry(Mapping[str, Entry]):
+    """Things of one kind by name, the lab's own and a stranger's alike.
+
+    Parameters
+    ----------
+    kind : str
+        What sentences call them, such as ``model``.
+    door : str
+        The decorator that adds one, such as ``register_model``.
+
+    Examples
+    --------
+    >>> shapes = Registry("shape", "register_shape")
+    >>> shapes.add("square", 4, origin=Registry)
+    >>> shapes["square"]
+    4
+    """
+
+    def __init__(self, kind: str, door: str) -> None:
+        self.kind, self.door = kind, door
+        self._entries: dict[str, Entry] = {}
+        self._origins: dict[str, Any] = {}
+
+    def add(self, name: str, entry: Entry, *, origin: Any) -> None:
+        """Add an entry, or replace what the same code has added before, as a notebook cell does that runs again.
+
+        Parameters
+        ----------
+        name : str
+            Letters, digits, ``_``, ``-`` and ``.``.
+        entry
+            What `registry[name]` gives.
+        origin : class or function
+            What was registered; its code identifies the entry (see `identity`).
+
+        Raises
+        ------
+        ExperimentError
+            If the name is taken or not valid.
+        """
+        if not name or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+            raise ExperimentError(
+                f"'{shown(name)}' is no name for a {self.kind}; expected letters, digits, _, - and '.'."
+            )
+        before = self._origins.get(name)
+        if before is not None and _place_of(before) != _place_of(origin):
+            raise ExperimentError(
+                f"There is a {self.kind} '{name}' already, from {_place_of(before)}; expected another name in "
+                f"{self.door} of {_place_of(origin)}."
+            )
+        self._entries[name], self._origins[name] = entry, origin
+
+    def __getitem__(self, name: str) -> Entry:
+        if name not in self._entries:
+            raise ExperimentError(
+                f"There is no {self.kind} '{shown(name)}'; expected one of {', '.join(self._entries)}, or a "
+                f"plug-in that adds it by {self.door} (lab.use(FILE), on the command line --plugin FILE)."
+            )
+        return self._entries[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def identity(self, name: str) -> str | None:
+        """What identifies the code of a stranger's entry, by content; None for the lab's own.
+
+        It covers the whole file that the entry was defined in, or all files of its package, and in a notebook the
+        functions of the entry itself.
+        """
+        self[name]
+        origin = self._origins[name]
+        return None if origin.__module__.partition(".")[0] == _OWN else content_of(origin)
+
+
+def content_of(thing: Any) -> str:
+    """A fingerprint of the code behind a class or function: ``sha256:`` and 16 hexadecimal digits."""
+    module = sys.modules.get(thing.__module__)
+    files = files_of(module) if module is not None else []
+    if files:
+        parts = [file.read_bytes() for file in files]
+    else:  # defined in a notebook or at the prompt
+        functions = [thing] if inspect.isfunction(thing) else [*filter(inspect.isfunction, vars(thing).values())]
+        parts = [_source(function).encode() for function in functions]
+        fields = vars(thing) if inspect.isclass(thing) else {}
+        parts += [repr((k, v)).encode() for k, v in sorted(fields.items()) if isinstance(v, int | float | str | tuple)
+                  and not k.startswith("__")]  # fmt: skip
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(hashlib.sha256(part).digest())
+    return "sha256:" + digest.hexdigest()[:16]
+
+
+def files_of(module: ModuleType) -> list[Path]:
+    """The Python files whose content a module stands for: its own, or all of the package that it belongs to."""
+    package = sys.modules.get(module.__name__.partition(".")[0], module)
+    folders = [Path(folder) for folder in getattr(package, "__path__", ())]
+    if folders:
+        return sorted(file for folder in folders for file in folder.rglob("*.py"))
+    file = getattr(module, "__file__", None)
+    return [Path(file)] if file is not None and Path(file).is_file() else []
+
+
+def _place_of(origin: Any) -> str:
+    return f"{origin.__module__}.{origin.__qualname__}"
+
+
+def _source(function: Any) -> str:
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):  # typed at the prompt: its instructions and constants stand for it
+        code = function.__code__
+        return f"{code.co_code!r}{code.co_names!r}{code.co_consts!r}"
