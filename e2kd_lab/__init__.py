@@ -21,6 +21,7 @@ from e2kd_lab.evaluating import evaluate, load_teacher
 from e2kd_lab.execute import run, run_all, sweep
 from e2kd_lab.explanations import Explanation, explain
 from e2kd_lab.models import build_model
+from e2kd_lab.models.adapt import adapt
 from e2kd_lab.runs import Run, load_runs, results_of
 from e2kd_lab.training import Hardware
 
@@ -30,6 +31,7 @@ __all__ = [
     "Explanation",
     "Hardware",
     "Run",
+    "adapt",
     "build_model",
     "evaluate",
     "experiments",
