@@ -91,7 +91,7 @@ def load_weights(model: nn.Module, name: str, weights: str, *, any_classifier: b
 def published_weights(name: str, weights: str) -> Any | None:
     """torchvision's weight enum of this name for this network, or None if there is none."""
     try:
-        return get_model_weights(name)[weights]
+        return get_model_weights(name.removeprefix("torchvision/"))[weights]
     except (KeyError, ValueError):
         return None
 

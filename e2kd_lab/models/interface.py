@@ -84,6 +84,11 @@ class ExplainableModel(nn.Module):
         """
         return F.cross_entropy(at_least_float32(logits), labels)
 
+    @property
+    def explained_layer(self) -> nn.Module | None:
+        """The layer whose very output is the feature map, where that is so; it is then not changed for speed."""
+        return None
+
     def pooled_linear_head(self) -> nn.Linear | None:
         """The final linear layer if the head is global average pooling and this layer, else None.
 
