@@ -40,6 +40,10 @@ class TrainingError(LabError):
     """Training cannot go on, for instance because the loss is not a number."""
 
 
+class LabNote(UserWarning):
+    """Something that was skipped, repaired or guessed, said once."""
+
+
 def shown(value: object) -> str:
     """A value from a file or a command as a sentence can quote it: short and on one line."""
     try:
