@@ -80,8 +80,8 @@ def test_leftovers_are_skipped_and_counted_in_one_note(tmp_path):
     with pytest.warns(LabNote) as noted:
         found = read(tmp_path)
     assert len(noted) == 1
-    assert "skipped 7 hidden or system entries (such as .ipynb_checkpoints)" in str(noted[0].message)
-    assert "1 entries that are no pictures (such as notes.txt)" in str(noted[0].message)
+    assert "skipped entries: 7 hidden or system (such as .ipynb_checkpoints)" in str(noted[0].message)
+    assert "1 other than pictures and their folders (such as notes.txt)" in str(noted[0].message)
     assert found.classes == ("cat", "dog")
     assert found.fingerprint() == quiet(folder(tmp_path / "clean")).fingerprint()
 
