@@ -16,11 +16,14 @@ from e2kd_lab.errors import ExperimentError, shown
 from e2kd_lab.explanations import EXPLANATIONS
 from e2kd_lab.methods import METHODS, Distiller, Guidance, grid_of
 from e2kd_lab.methods.guidance import GuidanceName
+from e2kd_lab.metrics import Grouping
 from e2kd_lab.models import MODELS, MOST_CLASSES, ExplainableModel, explanation_by_name
 from e2kd_lab.models.checkpoints import weights_fingerprint
+from e2kd_lab.models.probing import pair
 from e2kd_lab.training.recipe import Recipe
 
-Scale = Literal["smoke", "lab", "paper"]
+Scale = Literal["smoke", "lab", "paper", "own"]
+# Those of the paper's experiments.
 SCALES: tuple[Scale, ...] = ("smoke", "lab", "paper")
 Family = Literal["standard", "bcos"]
 FAMILIES: tuple[Family, ...] = ("standard", "bcos")
@@ -32,7 +35,7 @@ _SHARED = ("lam", "tau", "explain_every", "explain_part")
 _UNUSED: Mapping[str, float] = {"lam": 0.0, "tau": 1.0}
 
 # Where things lie on this machine; the configuration has fingerprints of their contents instead.
-_LOCATIONS = ("data_root", "teacher_data_root", "image_root", "teacher_weights", "student_weights")
+_LOCATIONS = ("data", "data_root", "teacher_data_root", "image_root", "teacher_weights", "student_weights")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +47,8 @@ class Experiment(Recipe):
     name : str
         The experiment, for instance ``waterbirds``.
     scale : str
-        ``lab`` (embedded data, small networks, minutes on a CPU), ``paper``, or ``smoke`` (tries the code in seconds).
+        ``lab`` (embedded data, small networks, minutes on a CPU), ``paper``, or ``smoke`` (tries the code in seconds);
+        ``own`` where the data are one's own.
     family : str
         ``standard`` networks with GradCAM, or ``bcos`` networks with W(x).
     setting : str
@@ -73,8 +77,9 @@ class Experiment(Recipe):
         How the teacher is trained where no weights are given.
     data_root, teacher_data_root : str or None
         Where the data lie; None for the scale's default.
-    image_size, resize : int
-        Side of the network's input, and of the image's smaller side before the centre crop of evaluation, in pixels.
+    image_size, resize : int, or tuple of int
+        Side of the network's input, and of the image's smaller side before the centre crop of evaluation, in pixels;
+        of images of one's own also height and width.
     crop_scale : tuple of float
         Smallest and largest share of the image that a random training crop covers.
     select : str
@@ -91,6 +96,8 @@ class Experiment(Recipe):
     _not_chosen: ClassVar[tuple[str, ...]] = ()  # set for each experiment
     # Raised when a change of the code changes results, so that old runs are not taken for new ones.
     results_version = 1  # not annotated: one for all, no field
+    scales: ClassVar[tuple[Scale, ...]] = SCALES
+    measures_classes: ClassVar[bool] = False  # whether evaluation tells the accuracy on each class, too
 
     name: str
     scale: Scale
@@ -109,8 +116,8 @@ class Experiment(Recipe):
     teacher_recipe: Recipe | None = None
     data_root: str | None = None
     teacher_data_root: str | None = None
-    image_size: int
-    resize: int
+    image_size: int | tuple[int, int]
+    resize: int | tuple[int, int]
     crop_scale: tuple[float, float] = (0.08, 1.0)
     select: Literal["last", "best"] = "last"
     guidance: GuidanceName | None = None
@@ -124,7 +131,7 @@ class Experiment(Recipe):
         # Folders of runs begin with the name.
         if not self.name.replace("-", "").isidentifier():
             raise ExperimentError(f"'name' is '{shown(self.name)}'; expected letters, digits, _ and -.")
-        for field, known in (("scale", SCALES), ("family", FAMILIES)):
+        for field, known in (("scale", self.scales), ("family", FAMILIES)):
             if getattr(self, field) not in known:
                 value = shown(getattr(self, field))
                 raise ExperimentError(f"There is no {field} '{value}'; expected one of {', '.join(known)}.")
@@ -134,7 +141,8 @@ class Experiment(Recipe):
             raise ExperimentError(f"'crop_scale' is {self.crop_scale}; expected (smallest, largest) within (0, 1].")
         self._check_hyperparameters()
         self._check_networks()
-        if not _LEAST_PIXELS <= self.image_size <= self.resize <= _MOST_PIXELS:
+        sides = zip(pair(self.image_size), pair(self.resize), strict=True)
+        if not all(_LEAST_PIXELS <= size <= resize <= _MOST_PIXELS for size, resize in sides):
             raise ExperimentError(
                 f"'image_size' is {self.image_size} and 'resize' is {self.resize}; expected "
                 f"{_LEAST_PIXELS} <= image_size <= resize <= {_MOST_PIXELS}."
@@ -252,6 +260,9 @@ class Experiment(Recipe):
             return None
         return Guidance(self.guidance, self.guidance_weight)
 
+    def prepare_student(self, model: ExplainableModel) -> None:
+        """Set up the network that is trained, just after it was built; nothing by default."""
+
     def explained(self, model: ExplainableModel) -> ExplainableModel:
         """The same network, explained as this experiment asks for."""
         if self.explanation is not None:
@@ -337,6 +348,10 @@ class Experiment(Recipe):
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of their numbers."""
         raise NotImplementedError
+
+    def grouping(self) -> Grouping | None:
+        """What the ``group`` of an image means; None where images have none."""
+        return None
 
     def data_fingerprint(self) -> str:
         """What identifies the content of the data that this experiment uses."""

@@ -12,26 +12,31 @@ from torch import nn
 from e2kd_lab.models.interface import ExplainableModel
 
 
+def pair(size: int | tuple[int, int]) -> tuple[int, int]:
+    """Height and width of a square, given by its side, or of any rectangle."""
+    return (size, size) if isinstance(size, int) else size
+
+
 @torch.no_grad()
-def probe(model: ExplainableModel, image_size: int, forward: Callable[..., Any] | None = None) -> Any:
+def probe(model: ExplainableModel, image_size: int | tuple[int, int], forward: Callable[..., Any] | None = None) -> Any:
     """What a network makes of an empty image, without leaving traces in its statistics or its mode.
 
     Parameters
     ----------
     model : ExplainableModel
         On any device.
-    image_size : int
-        Side of the image in pixels; a network that takes only images of its own size sees one of that.
+    image_size : int or tuple of int
+        Side, or height and width, in pixels; a network that takes only images of its own size sees one of that.
     forward : callable, optional
         Takes the preprocessed image (1, C, H, W), for instance ``model.forward_stages``; the model itself by default.
     """
     weight = next(model.parameters())
     with undisturbed(model):
         try:
-            return (forward or model)(model.preprocess(weight.new_zeros(1, 3, image_size, image_size)))
+            return (forward or model)(model.preprocess(weight.new_zeros(1, 3, *pair(image_size))))
         except (RuntimeError, ValueError, AssertionError):
             own = getattr(model, "image_size", None)
-            if own is None or own == (image_size, image_size):
+            if own is None or own == pair(image_size):
                 raise
             return (forward or model)(model.preprocess(weight.new_zeros(1, 3, *own)))
 

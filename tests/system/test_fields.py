@@ -26,6 +26,8 @@ from e2kd_lab.experiments.assignments import assigned
         ("num_classes", 0, "expected 1 to"),
         ("num_classes", 10**12, "expected 1 to"),
         ("image_size", 10**6, "image_size <= resize <="),
+        ("image_size", (24, 40), r"'image_size' is '\(24, 40\)'; expected a whole number"),
+        ("scale", "own", "There is no scale 'own'; expected one of smoke, lab, paper"),
         ("seed", 2**32, "expected 0 to 4294967295"),
         ("precision", "64-true", "'precision' is '64-true'; expected one of 32-true"),
         ("student", "bcos_vit_mini", "'resnet_mini' and 'bcos_vit_mini' cannot be compared"),
