@@ -9,6 +9,9 @@ Typical use::
     lab.load_runs()
 """
 
+import importlib
+from types import ModuleType
+
 # These two come first: the one before torch is imported, the other before torchvision is.
 from e2kd_lab import _threads  # noqa: F401
 
@@ -53,5 +56,13 @@ __all__ = [
     "sweep",
     "use",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """The packages that draw, imported when they are first used."""
+    if name in ("figures", "widgets"):
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
 
 use_inherited()

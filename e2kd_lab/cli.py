@@ -31,7 +31,6 @@ from e2kd_lab.figures.all_figures import write_all_figures
 from e2kd_lab.freezing import freeze as freeze_teacher
 from e2kd_lab.freezing import storage_choices
 from e2kd_lab.methods import METHODS
-from e2kd_lab.models import build_model
 from e2kd_lab.paper_figures import write_paper_figures
 from e2kd_lab.runs import load_runs
 from e2kd_lab.system.plugins import use
@@ -224,7 +223,7 @@ def evaluate(
         raise ExperimentError(f"There is no split '{split}'; expected one of {', '.join(SPLITS)}.")
     wanted = _experiment(experiment, scale, family, "base", None, data_root, teacher_data, teacher, set_)
     wanted = wanted.replace(method="teacher" if alone else "kd")
-    student = wanted.explained(build_model(wanted.student, wanted.num_classes, weights=str(checkpoint)))
+    student = wanted.build(wanted.student, weights=str(checkpoint))
     table = evaluate_student(wanted, student, split=split, folder=runs, device=str(named_device(device)))
     print_measures(averaged(wanted, table), f"{checkpoint}, {split}")
 

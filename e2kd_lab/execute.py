@@ -16,7 +16,6 @@ from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.errors import ExperimentError, LabError, RunError, TrainingError
 from e2kd_lab.evaluating import how_to_evaluate, load_teacher
 from e2kd_lab.experiments import Experiment
-from e2kd_lab.models import build_model
 from e2kd_lab.models.checkpoints import load_weights
 from e2kd_lab.runs import Run, Status
 from e2kd_lab.training import (
@@ -237,7 +236,7 @@ def _train(
             "expected a multiple of their number as batch_size."
         )
     torch.manual_seed(experiment.seed)
-    student = experiment.explained(build_model(experiment.network, experiment.num_classes))
+    student = experiment.build(experiment.network)
     experiment.prepare_student(student)
     if experiment.initial_weights is not None:
         load_weights(student, experiment.network, experiment.initial_weights, any_classifier=True)

@@ -17,7 +17,7 @@ from e2kd_lab.explanations import EXPLANATIONS
 from e2kd_lab.methods import METHODS, Distiller, Guidance, grid_of
 from e2kd_lab.methods.guidance import GuidanceName
 from e2kd_lab.metrics import Grouping
-from e2kd_lab.models import MODELS, MOST_CLASSES, ExplainableModel, explanation_by_name
+from e2kd_lab.models import MODELS, MOST_CLASSES, ExplainableModel, build_model, explanation_by_name
 from e2kd_lab.models.checkpoints import weights_fingerprint
 from e2kd_lab.models.probing import pair
 from e2kd_lab.training.recipe import Recipe
@@ -262,6 +262,10 @@ class Experiment(Recipe):
 
     def prepare_student(self, model: ExplainableModel) -> None:
         """Set up the network that is trained, just after it was built; nothing by default."""
+
+    def build(self, network: str, *, weights: str | None = None) -> ExplainableModel:
+        """One of the experiment's networks (see `e2kd_lab.build_model`), for its images and explanation."""
+        return self.explained(build_model(network, self.num_classes, weights=weights, image_size=self.image_size))
 
     def explained(self, model: ExplainableModel) -> ExplainableModel:
         """The same network, explained as this experiment asks for."""

@@ -33,7 +33,9 @@ class Zoo(Protocol):
     def exists(self, name: str) -> bool:
         """Whether there is such a network; it is not built."""
 
-    def build(self, name: str, num_classes: int, image_size: int | None = None, **options: Any) -> nn.Module:
+    def build(
+        self, name: str, num_classes: int, image_size: int | tuple[int, int] | None = None, **options: Any
+    ) -> nn.Module:
         """A network with random weights, for images of this size where that matters to it."""
 
 
@@ -156,7 +158,12 @@ def explanation_by_name(name: str) -> str | None:
 
 
 def build_model(
-    name: str, num_classes: int, *, weights: str | None = None, image_size: int | None = None, **options: Any
+    name: str,
+    num_classes: int,
+    *,
+    weights: str | None = None,
+    image_size: int | tuple[int, int] | None = None,
+    **options: Any,
 ) -> ExplainableModel:
     """Build a network by its name.
 
@@ -218,7 +225,7 @@ def build_model(
     return explainable
 
 
-def _built(name: str, num_classes: int, image_size: int | None, options: dict[str, Any]) -> nn.Module:
+def _built(name: str, num_classes: int, image_size: int | tuple[int, int] | None, options: dict[str, Any]) -> nn.Module:
     signature = inspect.signature(MODELS[name])
     if image_size is not None and "image_size" in signature.parameters:
         options = {"image_size": image_size, **options}

@@ -51,7 +51,9 @@ class Timm:
         """Whether timm has such a network; the name may end in that of its weights, which are not fetched."""
         return library("timm").is_model(name)
 
-    def build(self, name: str, num_classes: int, image_size: int | None = None, **options: Any) -> nn.Module:
+    def build(
+        self, name: str, num_classes: int, image_size: int | tuple[int, int] | None = None, **options: Any
+    ) -> nn.Module:
         """A network with random weights, made for images of this size if it takes one size only."""
         timm = library("timm")
         config = timm.models.get_pretrained_cfg(name, allow_unregistered=True)
@@ -74,7 +76,9 @@ class Torchvision:
         """Whether torchvision has such a network."""
         return name in self.names()
 
-    def build(self, name: str, num_classes: int, image_size: int | None = None, **options: Any) -> nn.Module:
+    def build(
+        self, name: str, num_classes: int, image_size: int | tuple[int, int] | None = None, **options: Any
+    ) -> nn.Module:
         """A network with random weights, made for images of this size if it takes one size only."""
         from torchvision import models
 
@@ -105,7 +109,9 @@ class Transformers:
         """Whether there is such a kind, or a folder with a configuration."""
         return (Path(name) / "config.json").is_file() or name in self.names()
 
-    def build(self, name: str, num_classes: int, image_size: int | None = None, **options: Any) -> nn.Module:
+    def build(
+        self, name: str, num_classes: int, image_size: int | tuple[int, int] | None = None, **options: Any
+    ) -> nn.Module:
         """A network of random weights, or with those of a local folder."""
         transformers = library("transformers")
         folder = Path(name)
