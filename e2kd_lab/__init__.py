@@ -22,14 +22,16 @@ from e2kd_lab.execute import run, run_all, sweep
 from e2kd_lab.explanations import Explanation, explain
 from e2kd_lab.models import build_model
 from e2kd_lab.runs import Run, load_runs, results_of
-from e2kd_lab.training import Hardware
+from e2kd_lab.training import Hardware, ProgressBar, Watcher
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Explanation",
     "Hardware",
+    "ProgressBar",
     "Run",
+    "Watcher",
     "build_model",
     "evaluate",
     "experiments",

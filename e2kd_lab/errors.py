@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 _LONGEST = 2000
 
 
@@ -38,6 +40,15 @@ class RunError(LabError):
 
 class TrainingError(LabError):
     """Training cannot go on, for instance because the loss is not a number."""
+
+
+class LabNote(UserWarning):
+    """Something that was skipped, repaired or guessed, said once."""
+
+
+def note(sentence: str) -> None:
+    """Say as a `LabNote` what was skipped, repaired or guessed; Python shows the same one once."""
+    warnings.warn(str(LabError(sentence)), LabNote, stacklevel=3)
 
 
 def shown(value: object) -> str:

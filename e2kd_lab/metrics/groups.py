@@ -50,14 +50,37 @@ def group_means(values: Tensor, groups: Tensor | None = None) -> dict[str, float
             f"group_means needs one group in 0..3 for each of {len(values)} values, "
             f"got shape {tuple(groups.shape)} with values {groups.min()}..{groups.max()}."
         )
-    per_group = {
-        name: values[groups == number].mean().item() for number, name in enumerate(GROUPS) if (groups == number).any()
+    chosen = {name: values[members].mean().item() for name, members in group_members(groups).items()}
+    per_group = [value for name, value in chosen.items() if name in GROUPS]
+    return means | chosen | {"mean": sum(per_group) / len(per_group), "worst": min(per_group)}
+
+
+def group_members(groups: Tensor) -> dict[str, Tensor]:
+    """Which images belong to each Waterbirds group and distribution.
+
+    Parameters
+    ----------
+    groups : Tensor
+        Group of each image, see `group_means`.
+
+    Returns
+    -------
+    dict
+        Boolean tensors, (N,), of those that have images: ``in_distribution``, ``out_of_distribution``, ``LL``, ``LW``,
+        ``WL``, ``WW``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> list(group_members(torch.tensor([0, 3, 3])))
+    ['in_distribution', 'LL', 'WW']
+    """
+    members = {
+        "in_distribution": _member_of(groups, IN_DISTRIBUTION),
+        "out_of_distribution": _member_of(groups, OUT_OF_DISTRIBUTION),
+        **{name: groups == number for number, name in enumerate(GROUPS)},
     }
-    for name, members in (("in_distribution", IN_DISTRIBUTION), ("out_of_distribution", OUT_OF_DISTRIBUTION)):
-        chosen = _member_of(groups, members)
-        if chosen.any():
-            means[name] = values[chosen].mean().item()
-    return means | per_group | {"mean": sum(per_group.values()) / len(per_group), "worst": min(per_group.values())}
+    return {name: chosen for name, chosen in members.items() if chosen.any()}
 
 
 def group_accuracy(predictions: Tensor, targets: Tensor, groups: Tensor | None = None) -> dict[str, float]:
