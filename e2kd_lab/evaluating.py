@@ -13,6 +13,8 @@ from e2kd_lab.atomic import write_text
 from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.errors import RunError
 from e2kd_lab.experiments import Experiment
+from e2kd_lab.metrics import Grouping
+from e2kd_lab.metrics.groups import WATERBIRDS
 from e2kd_lab.models import ExplainableModel, build_model
 from e2kd_lab.runs import Run
 from e2kd_lab.training import measures, multilabel_measures, multilabel_outcomes, outcomes
@@ -119,4 +121,7 @@ def how_to_evaluate(
     experiment: Experiment,
 ) -> tuple[Callable[..., pd.DataFrame], Callable[[pd.DataFrame], pd.DataFrame]]:
     """What looks at each image, and what averages it."""
-    return (multilabel_outcomes, multilabel_measures) if experiment.multilabel else (outcomes, measures)
+    if experiment.multilabel:
+        return multilabel_outcomes, multilabel_measures
+    classes = Grouping(experiment.classes()) if experiment.measures_classes else None
+    return outcomes, functools.partial(measures, grouping=experiment.grouping() or WATERBIRDS, classes=classes)

@@ -15,7 +15,6 @@ from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.evaluating import load_teacher
 from e2kd_lab.experiments import Experiment, VocExperiment
 from e2kd_lab.explanations import Comparison, compare, compare_class
-from e2kd_lab.metrics.groups import GROUP_TITLES, GROUPS
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
 
@@ -71,20 +70,20 @@ def examples_of(experiment: Experiment, count: int = 8) -> Examples:
     experiment : Experiment
         Gives the images.
     count : int
-        Number of images: as many of each Waterbirds group, or each of another class.
+        Number of images: as many of each group, where there are groups, or each of another class.
     """
     if isinstance(experiment, VocExperiment):
         return examples_of_classes(experiment, count=count)
     dataset = experiment.dataset("test")
-    grouped = hasattr(dataset, "groups")
-    parts = np.asarray(dataset.groups if grouped else dataset.labels)  # type: ignore[attr-defined]
+    grouping = experiment.grouping()
+    parts = np.asarray(dataset.labels if grouping is None else dataset.groups)  # type: ignore[attr-defined]
     classes = [name.replace("_", " ") for name in experiment.classes()]
-    titles = [GROUP_TITLES[group] for group in GROUPS] if grouped else classes
+    titles = classes if grouping is None else [grouping.title(number) for number in range(len(grouping.names))]
     samples = [dataset[index] for index in _spread(parts, count)]
     return Examples(
         as_unit_range(torch.stack([sample["image"] for sample in samples])),
         torch.tensor([sample["label"] for sample in samples]),
-        tuple(titles[sample["group" if grouped else "label"]] for sample in samples),
+        tuple(titles[sample["label" if grouping is None else "group"]] for sample in samples),
     )
 
 

@@ -232,9 +232,10 @@ def _explained(error: BaseException, here: Run, experiment: Experiment, fabric: 
             "them again to go on from the last checkpoint."
         )
     if ran_out_of_memory(error):
-        count = experiment.batch_size // fabric.world_size
+        count, size = experiment.batch_size // fabric.world_size, experiment.image_size
+        side = size if isinstance(size, int) else "x".join(map(str, size))
         return TrainingError(
-            f"{here.folder}: {count} images of {experiment.image_size} px at once do not fit into the memory of "
+            f"{here.folder}: {count} images of {side} px at once do not fit into the memory of "
             f"{fabric.device}; expected a smaller batch_size, more devices, precision bf16-mixed or, for e2kd, a "
             "smaller explain_part."
         )
@@ -277,6 +278,7 @@ def _train(experiment: Experiment, here: Run, job: _Job, fabric: Fabric) -> bool
         )
     torch.manual_seed(experiment.seed)
     student = build_model(experiment.network, experiment.num_classes)
+    experiment.prepare_student(student)
     if experiment.initial_weights is not None:
         load_weights(student, experiment.network, experiment.initial_weights, any_classifier=True)
     teacher = None

@@ -12,6 +12,7 @@ from e2kd_lab.data.waterbirds import SPLITS, Split
 from e2kd_lab.errors import LabError, note
 from e2kd_lab.evaluating import how_to_evaluate, load_teacher
 from e2kd_lab.experiments import Experiment
+from e2kd_lab.metrics.groups import WATERBIRDS
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
 from e2kd_lab.training import OwnMeasures
@@ -38,7 +39,7 @@ def measured(
     Parameters
     ----------
     experiment : Experiment
-        Says whether an image may show several classes.
+        Says whether an image may show several classes, and what groups are.
     student, teacher, dataset, device, workers, rank, world_size
         See `e2kd_lab.training.outcomes`.
     split : str
@@ -57,7 +58,7 @@ def measured(
     rows = average(table)
     if kept is None or rank != 0:
         return rows
-    extra = own.rows(kept.predictions(table), split)
+    extra = own.rows(kept.predictions(table), split, experiment.grouping() or WATERBIRDS)
     return pd.concat([rows, extra], ignore_index=True) if len(extra) else rows
 
 

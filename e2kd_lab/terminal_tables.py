@@ -16,7 +16,13 @@ from e2kd_lab.training import uses_lam, uses_tau
 console = Console(soft_wrap=True)
 _ACRONYMS = {"f1": "F1", "epg": "EPG", "iou": "IoU"}
 # Column titles that let a table fit into 80 characters.
-SHORT = {"accuracy": "acc.", **_ACRONYMS, "agreement": "agr.", "explanation_cosine": "cos."}
+SHORT = {
+    "accuracy": "acc.",
+    "balanced_accuracy": "bal.",
+    **_ACRONYMS,
+    "agreement": "agr.",
+    "explanation_cosine": "cos.",
+}
 # Of a configuration's hash, for the same reason.
 _DIGITS = 6
 

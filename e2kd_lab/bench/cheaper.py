@@ -39,7 +39,8 @@ def relative_step_costs(
     if device.type == "cpu":  # as training does
         keep_freed_memory()
     first = experiments[0]
-    pair = Pair(first.teacher, first.student, first.num_classes, first.image_size, first.batch_size)
+    side = first.image_size if isinstance(first.image_size, int) else max(first.image_size)
+    pair = Pair(first.teacher, first.student, first.num_classes, side, first.batch_size)
     teacher, student = pair.build(device)
     images, labels = pair.images_and_labels(device)
     images = images.contiguous(memory_format=torch.channels_last)

@@ -8,7 +8,8 @@ partitions in ``Training_NN.txt`` and ``Testing_NN.txt``. The embedded sets have
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,20 +20,21 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from e2kd_lab.data.images import read_image
-from e2kd_lab.errors import DataError, shown
+from e2kd_lab.data.walking import LeftAside, folders_in, pictures_in, require_utf8
+from e2kd_lab.errors import DataError, LabNote, shown
 from e2kd_lab.paths import expanded, is_file, is_folder, readable
 
-_SUFFIXES = {".jpg", ".jpeg", ".png"}
 # Held-out images and shots are drawn with the paper's seed, the same for all methods (Sec. C.1.1).
 SHOT_SEED = 42
 
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """An image file and the number of its class."""
+    """An image file, the number of its class and, where the set has groups, that of its group."""
 
     path: Path
     label: int
+    group: int | None = None
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,22 @@ class ImageFolders:
         digest = hashlib.sha256()
         with readable(self.root, DataError):
             for part in (self.train, self.test):
-                for image in part:
-                    name = image.path.relative_to(self.root).as_posix()
-                    digest.update(f"{name}\0{image.label}\0{image.path.stat().st_size}\n".encode())
+                for line in content_of(part, self.root):
+                    digest.update(line)
         return "sha256:" + digest.hexdigest()
+
+
+def content_of(images: Iterable[LabelledImage], root: Path) -> Iterator[bytes]:
+    """What identifies each image: its name below a folder, its label and its size in bytes."""
+    for image in images:
+        name = image.path.relative_to(root).as_posix()
+        yield f"{name}\0{image.label}\0{image.path.stat().st_size}\n".encode()
 
 
 def read_imagenet(root: Path | str) -> ImageFolders:
     """Read a folder in ImageNet's layout: ``train/<class>/*`` and ``val/<class>/*``.
+
+    Entries that are no pictures are skipped, and counted in a `LabNote`.
 
     Raises
     ------
@@ -76,8 +86,11 @@ def read_imagenet(root: Path | str) -> ImageFolders:
     root = expanded(root)
     if not is_folder(root):
         raise DataError(f"{root} is no folder; expected one that holds train/<class>/* and val/<class>/*.")
+    aside = LeftAside()
     with readable(root, DataError):
-        parts = {name: _class_folders(root / name) for name in ("train", "val")}
+        parts = {name: class_folders(root / name, aside) for name in ("train", "val")}
+    if note := aside.sentence(root):
+        warnings.warn(note, LabNote, stacklevel=2)
     classes = tuple(sorted(parts["train"]))
     if unknown := sorted(set(parts["train"]) ^ set(parts["val"])):
         where = "val" if unknown[0] in parts["train"] else "train"
@@ -120,9 +133,29 @@ def read_sun397(root: Path | str, partition: int = 1) -> ImageFolders:
 
 
 def hold_out(
-    images: Sequence[LabelledImage], per_class: int, *, seed: int = SHOT_SEED
+    images: Sequence[LabelledImage],
+    per_class: float,
+    *,
+    seed: int = SHOT_SEED,
+    names: Sequence[str] | None = None,
 ) -> tuple[list[LabelledImage], list[LabelledImage]]:
-    """Split images into those to train on and ``per_class`` images of each class held out for validation.
+    """Split images into those to train on and some images of each class that are held out, the same ones every time.
+
+    Parameters
+    ----------
+    images : sequence of LabelledImage
+        What to split.
+    per_class : int or float
+        Images of each class to hold out; below 1 their share, of which each class gives at least one.
+    seed : int
+        Another one holds out other images.
+    names : sequence of str, optional
+        Names of the classes, for the error.
+
+    Returns
+    -------
+    kept, held : list of LabelledImage
+        By class, in their order within it.
 
     Raises
     ------
@@ -131,14 +164,15 @@ def hold_out(
     """
     kept, held = [], []
     for label, members in _by_class(images).items():
-        if len(members) <= per_class:
+        count = int(per_class) if per_class >= 1 else max(1, round(per_class * len(members)))
+        if len(members) <= count:
             raise DataError(
-                f"Class {label} has {len(members)} training images, of which {per_class} were to be held out; "
-                f"expected at least {per_class + 1}."
+                f"Class {label if names is None else shown(names[label])} has {len(members)} training images, of which "
+                f"{count} were to be held out; expected at least {count + 1}."
             )
         order = np.random.default_rng([seed, label, 0]).permutation(len(members))
-        held += [members[index] for index in sorted(order[:per_class])]
-        kept += [members[index] for index in sorted(order[per_class:])]
+        held += [members[index] for index in sorted(order[:count])]
+        kept += [members[index] for index in sorted(order[count:])]
     return kept, held
 
 
@@ -162,6 +196,8 @@ def draw_shots(images: Sequence[LabelledImage], shots: int, *, seed: int = SHOT_
 class LabelledImages(Dataset):
     """Images as a data set of dictionaries with ``image`` (uint8 (3, H, W) before the transform), ``label``, ``index``.
 
+    Where images have groups, a sample has its ``group``, too, and the set has ``groups``.
+
     Parameters
     ----------
     images : sequence of LabelledImage
@@ -177,6 +213,9 @@ class LabelledImages(Dataset):
     ) -> None:
         self.images, self.transform = list(images), transform
         self.labels = torch.tensor([image.label for image in self.images])
+        groups = [image.group for image in self.images if image.group is not None]
+        if groups:
+            self.groups = torch.tensor(groups)
         self._decoded: dict[int, Tensor] | None = {} if cache else None
         if not self.images:
             raise DataError("A data set of labelled images is empty; expected at least one image.")
@@ -188,7 +227,9 @@ class LabelledImages(Dataset):
         picture: Any = self._read(index)
         if self.transform is not None:
             picture = self.transform(picture)
-        return {"image": picture, "label": self.images[index].label, "index": index}
+        image = self.images[index]
+        group = {} if image.group is None else {"group": image.group}
+        return {"image": picture, "label": image.label, **group, "index": index}
 
     def _read(self, index: int) -> Tensor:
         if self._decoded is None:
@@ -205,28 +246,37 @@ def _by_class(images: Iterable[LabelledImage]) -> Mapping[int, list[LabelledImag
     return dict(sorted(members.items()))
 
 
-def _class_folders(folder: Path) -> dict[str, list[Path]]:
+def class_folders(folder: Path, aside: LeftAside, *, deep: bool = False, empty: bool = False) -> dict[str, list[Path]]:
+    """The pictures of each class in a folder that holds one folder a class, both sorted.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to look.
+    aside : LeftAside
+        Receives what is neither a class nor a picture.
+    deep : bool
+        Take pictures in folders below a class for the class's, too.
+    empty : bool
+        Accept classes without pictures.
+
+    Raises
+    ------
+    DataError
+        If the folder is missing, holds no class or, unless accepted, an empty one, or a name is not UTF-8.
+    """
     if not folder.is_dir():
         raise DataError(f"{folder} is not there; expected it to hold one folder a class.")
     found = {}
-    # Sorted, because file systems list files in an order of their own.
-    for label in sorted(path for path in folder.iterdir() if path.is_dir()):
-        found[label.name] = sorted(path for path in label.iterdir() if path.suffix.lower() in _SUFFIXES)
-        if not found[label.name]:
-            raise DataError(f"{label} holds no images; expected JPEG or PNG files.")
+    for label in folders_in(folder, aside):
+        found[label.name] = pictures_in(label, aside, deep=deep)
+        if not (found[label.name] or empty):
+            raise DataError(f"{label} holds no images; expected JPEG, PNG or other pictures.")
         for path in (label, *found[label.name]):
-            _require_utf8(path)
+            require_utf8(path)
     if not found:
         raise DataError(f"{folder} holds no class folders; expected one a class.")
     return found
-
-
-def _require_utf8(path: Path) -> None:
-    # Lists of names are kept with runs and with frozen teachers, as UTF-8.
-    try:
-        path.name.encode()
-    except UnicodeEncodeError:
-        raise DataError(f"The name of {path} is not UTF-8; expected names of images and classes in UTF-8.") from None
 
 
 def _partition_file(root: Path, name: str) -> Path:

@@ -9,41 +9,64 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
 from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
 
 
-def train_transform(size: int, scale: tuple[float, float] = (0.08, 1.0), rand_augment: int = 0) -> v2.Transform:
+def train_transform(
+    size: int | tuple[int, int], scale: tuple[float, float] = (0.08, 1.0), rand_augment: int = 0
+) -> v2.Transform:
     """Random resized crop and horizontal flip, then RandAugment.
 
     Parameters
     ----------
-    size : int
-        Side of the square result in pixels.
+    size : int or tuple of int
+        Side of a square result, or height and width, in pixels; crops are up to a third wider or narrower than that.
     scale : tuple of float
         Smallest and largest share of the image's area that a crop covers.
     rand_augment : int
         Magnitude of RandAugment's two operations, of 30; 0 for none. It applies to images only, not to masks.
     """
-    parts = [v2.RandomResizedCrop(size, scale=scale, antialias=True), v2.RandomHorizontalFlip()]
+    shape = 1.0 if isinstance(size, int) else size[1] / size[0]
+    ratio = (3 / 4 * shape, 4 / 3 * shape)
+    parts = [v2.RandomResizedCrop(size, scale=scale, ratio=ratio, antialias=True), v2.RandomHorizontalFlip()]
     if rand_augment:
         parts.append(v2.RandAugment(magnitude=rand_augment, interpolation=v2.InterpolationMode.BILINEAR))
     return v2.Compose(parts)
 
 
-def eval_transform(size: int, resize: int) -> v2.Transform:
+def eval_transform(size: int | tuple[int, int], resize: int | tuple[int, int]) -> v2.Transform:
     """Resize the smaller side and crop the centre.
 
     Parameters
     ----------
-    size : int
-        Side of the square crop in pixels.
-    resize : int
-        Smaller side of the resized image in pixels, at least ``size``.
+    size : int or tuple of int
+        Side of a square crop, or height and width, in pixels.
+    resize : int or tuple of int
+        Smaller side of the resized image, or height and width that it just covers, in pixels; at least ``size``.
     """
-    return v2.Compose([v2.Resize(resize, antialias=True), v2.CenterCrop(size)])
+    first = v2.Resize(resize, antialias=True) if isinstance(resize, int) else _Cover(*resize)
+    return v2.Compose([first, v2.CenterCrop(size)])
+
+
+class _Cover(v2.Transform):
+    """Resize to the smallest size of the same shape that is at least so high and so wide."""
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        self.height, self.width = height, width
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        height, width = F.get_size(flat_inputs[0])
+        scale = max(self.height / height, self.width / width)
+        return {"size": [max(self.height, round(height * scale)), max(self.width, round(width * scale))]}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        return F.resize(inpt, params["size"], antialias=True)
 
 
 def as_unit_range(images: Tensor) -> Tensor:

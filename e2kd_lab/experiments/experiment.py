@@ -7,29 +7,30 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from torch.utils.data import Dataset
 
 from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.errors import ExperimentError, shown
-from e2kd_lab.models import MOST_CLASSES, ExplainableModel, model_names
+from e2kd_lab.metrics import Grouping
+from e2kd_lab.models import MOST_CLASSES, ExplainableModel, explanation_by_name
 from e2kd_lab.models.checkpoints import weights_fingerprint
+from e2kd_lab.models.probing import pair
 from e2kd_lab.training.guidance import Guidance, GuidanceName
 from e2kd_lab.training.method import METHODS, Method, MethodName, check_share, uses_lam, uses_tau
 from e2kd_lab.training.recipe import Recipe
 
-Scale = Literal["smoke", "lab", "paper"]
+Scale = Literal["smoke", "lab", "paper", "own"]
+# Those of the paper's experiments.
 SCALES: tuple[Scale, ...] = ("smoke", "lab", "paper")
 Family = Literal["standard", "bcos"]
 FAMILIES: tuple[Family, ...] = ("standard", "bcos")
 
-# Names of networks that are explained by W(x).
-_BCOS = "bcos_"
 _LEAST_PIXELS, _MOST_PIXELS = 2, 4096
 
 # Where things lie on this machine; the configuration has fingerprints of their contents instead.
-_LOCATIONS = ("data_root", "teacher_data_root", "image_root", "teacher_weights", "student_weights")
+_LOCATIONS = ("data", "data_root", "teacher_data_root", "image_root", "teacher_weights", "student_weights")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,8 @@ class Experiment(Recipe):
     name : str
         The experiment, for instance ``waterbirds``.
     scale : str
-        ``lab`` (embedded data, small networks, minutes on a CPU), ``paper``, or ``smoke`` (tries the code in seconds).
+        ``lab`` (embedded data, small networks, minutes on a CPU), ``paper``, or ``smoke`` (tries the code in seconds);
+        ``own`` where the data are one's own.
     family : str
         ``standard`` networks with GradCAM, or ``bcos`` networks with W(x).
     setting : str
@@ -63,8 +65,9 @@ class Experiment(Recipe):
         How the teacher is trained where no weights are given.
     data_root, teacher_data_root : str or None
         Where the data lie; None for the scale's default.
-    image_size, resize : int
-        Side of the network's input, and of the image's smaller side before the centre crop of evaluation, in pixels.
+    image_size, resize : int, or tuple of int
+        Side of the network's input, and of the image's smaller side before the centre crop of evaluation, in pixels;
+        of images of one's own also height and width.
     crop_scale : tuple of float
         Smallest and largest share of the image that a random training crop covers.
     select : str
@@ -80,6 +83,8 @@ class Experiment(Recipe):
 
     # Raised when a change of the code changes results, so that old runs are not taken for new ones.
     results_version = 1  # not annotated: one for all, no field
+    scales: ClassVar[tuple[Scale, ...]] = SCALES
+    measures_classes: ClassVar[bool] = False  # whether evaluation tells the accuracy on each class, too
 
     name: str
     scale: Scale
@@ -96,8 +101,8 @@ class Experiment(Recipe):
     teacher_recipe: Recipe | None = None
     data_root: str | None = None
     teacher_data_root: str | None = None
-    image_size: int
-    resize: int
+    image_size: int | tuple[int, int]
+    resize: int | tuple[int, int]
     crop_scale: tuple[float, float] = (0.08, 1.0)
     select: Literal["last", "best"] = "last"
     guidance: GuidanceName | None = None
@@ -110,7 +115,7 @@ class Experiment(Recipe):
         # Folders of runs begin with the name.
         if not self.name.replace("-", "").isidentifier():
             raise ExperimentError(f"'name' is '{shown(self.name)}'; expected letters, digits, _ and -.")
-        for field, known in (("scale", SCALES), ("family", FAMILIES)):
+        for field, known in (("scale", self.scales), ("family", FAMILIES)):
             if getattr(self, field) not in known:
                 value = shown(getattr(self, field))
                 raise ExperimentError(f"There is no {field} '{value}'; expected one of {', '.join(known)}.")
@@ -120,17 +125,16 @@ class Experiment(Recipe):
             raise ExperimentError(f"'crop_scale' is {self.crop_scale}; expected (smallest, largest) within (0, 1].")
         if self.method not in METHODS:
             raise ExperimentError(f"There is no method '{self.method}'; expected one of {', '.join(METHODS)}.")
-        for network in (self.teacher, self.student):
-            if network not in model_names():
-                raise ExperimentError(f"There is no model '{network}'; expected one of {', '.join(model_names())}.")
-        if self.method != "teacher" and self.teacher.startswith(_BCOS) != self.student.startswith(_BCOS):
+        first, second = (explanation_by_name(network) == "bcos" for network in (self.teacher, self.student))
+        if self.method != "teacher" and first != second:
             raise ExperimentError(
                 f"The explanations of '{self.teacher}' and '{self.student}' cannot be compared; expected two standard "
                 "networks, or two B-cos networks."
             )
         if not self.lam >= 0 or not self.tau > 0:
             raise ExperimentError(f"lam is {self.lam} and tau is {self.tau}; expected lam >= 0 and tau > 0.")
-        if not _LEAST_PIXELS <= self.image_size <= self.resize <= _MOST_PIXELS:
+        sides = zip(pair(self.image_size), pair(self.resize), strict=True)
+        if not all(_LEAST_PIXELS <= size <= resize <= _MOST_PIXELS for size, resize in sides):
             raise ExperimentError(
                 f"'image_size' is {self.image_size} and 'resize' is {self.resize}; expected "
                 f"{_LEAST_PIXELS} <= image_size <= resize <= {_MOST_PIXELS}."
@@ -194,6 +198,9 @@ class Experiment(Recipe):
         if self.method != "teacher" or self.guidance is None:
             return None
         return Guidance(self.guidance, self.guidance_weight)
+
+    def prepare_student(self, model: ExplainableModel) -> None:
+        """Set up the network that is trained, just after it was built; nothing by default."""
 
     def training_step(self, student: ExplainableModel, teacher: ExplainableModel | None) -> Method:
         """What a training step of these networks computes."""
@@ -285,6 +292,10 @@ class Experiment(Recipe):
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of their numbers."""
         raise NotImplementedError
+
+    def grouping(self) -> Grouping | None:
+        """What the ``group`` of an image means; None where images have none."""
+        return None
 
     def data_fingerprint(self) -> str:
         """What identifies the content of the data that this experiment uses."""

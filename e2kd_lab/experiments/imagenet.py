@@ -111,6 +111,8 @@ class ImageNetExperiment(Experiment):
         The embedded sets that stand for ImageNet and SUN397 where no root is given.
     """
 
+    image_size: int
+    resize: int
     own: Source = "imagenet"
     images: Source = "imagenet"
     image_root: str | None = None

@@ -53,6 +53,8 @@ class VocExperiment(Experiment):
 
     results_version = Experiment.results_version + 1  # boxes came to keep fractions of a pixel
 
+    image_size: int
+    resize: int
     guidance: GuidanceName | None = "energy"
     l1_weight: float = 1.0
     minivoc: MiniVoc | None = None

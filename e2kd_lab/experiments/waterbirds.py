@@ -21,6 +21,7 @@ from e2kd_lab.data.transforms import eval_transform, train_transform
 from e2kd_lab.data.waterbirds import CLASSES, Split, Waterbirds, read_waterbirds
 from e2kd_lab.errors import DataError
 from e2kd_lab.experiments.experiment import Experiment, Family, Scale
+from e2kd_lab.metrics.groups import WATERBIRDS, Grouping
 from e2kd_lab.training.recipe import BCOS_OPTIMISATION, TEACHER_SEED, Recipe
 from e2kd_lab.workspace import data_folder
 
@@ -63,6 +64,8 @@ class WaterbirdsExperiment(Experiment):
         The embedded set that is made where no ``data_root`` is given.
     """
 
+    image_size: int
+    resize: int
     minibirds: MiniBirds | None = None
 
     def settings(self) -> tuple[str, ...]:
@@ -101,6 +104,10 @@ class WaterbirdsExperiment(Experiment):
     def classes(self) -> tuple[str, ...]:
         """See `Experiment.classes`."""
         return CLASSES
+
+    def grouping(self) -> Grouping:
+        """See `Experiment.grouping`: kind of bird and background."""
+        return WATERBIRDS
 
     def data_fingerprint(self) -> str:
         """See `Experiment.data_fingerprint`."""

@@ -62,7 +62,8 @@ def explanation_comparison(
     # Inches: a gap between pictures, a line above each row of them, method names on top, the colour bars below.
     cell = 0.98 * TEXT_WIDTH / (columns + _GAP * (columns - 1))
     top = 0.27 if len(blocks) == 1 else 0.4
-    height = rows * cell + (rows - 1) * _LINE + top + 0.41
+    tall = cell * (first.images.shape[2] / first.images.shape[3])
+    height = rows * tall + (rows - 1) * _LINE + top + 0.41
     with styled():
         figure = new_figure(TEXT_WIDTH, height, placed=True)
         # One pair of axes in inches for all pictures: a pair for each would take most of the time.
@@ -70,9 +71,9 @@ def explanation_comparison(
         axis.set_axis_off()
         for number in range(count):
             row, left = number // side_by_side, number % side_by_side * per_image
-            bottom = height - top - cell - row * (cell + _LINE)
+            bottom = height - top - tall - row * (tall + _LINE)
             places = [
-                _Place((0.01 * TEXT_WIDTH) + (left + column) * (1 + _GAP) * cell, bottom, cell)
+                _Place((0.01 * TEXT_WIDTH) + (left + column) * (1 + _GAP) * cell, bottom, cell, tall)
                 for column in range(per_image)
             ]
             places[0].show(axis, first.images[number].permute(1, 2, 0).clamp(0, 1).cpu().numpy())
@@ -91,7 +92,7 @@ def explanation_comparison(
                     place.contour(axis, first.masks[number].cpu().numpy())
             if row == 0:
                 for place, title in zip(places, names, strict=True):
-                    place.write(axis, 0.5, 1 + 0.105 / cell, title, fontsize=5.5, va="bottom", ha="center")
+                    place.write(axis, 0.5, 1 + 0.105 / tall, title, fontsize=5.5, va="bottom", ha="center")
         axis.set(xlim=(0, TEXT_WIDTH), ylim=(0, height), aspect="auto")
         if len(blocks) > 1:
             _name_families(figure, blocks, cell, height)
@@ -102,36 +103,37 @@ def explanation_comparison(
 
 @dataclass(frozen=True)
 class _Place:
-    """A square for a picture, in inches from the figure's lower left corner."""
+    """A rectangle for a picture, in inches from the figure's lower left corner."""
 
     left: float
     bottom: float
-    side: float
+    width: float
+    height: float
 
     def show(self, axis: Axes, picture: np.ndarray) -> None:
-        axis.imshow(picture, extent=(self.left, self.left + self.side, self.bottom, self.bottom + self.side))
+        axis.imshow(picture, extent=(self.left, self.left + self.width, self.bottom, self.bottom + self.height))
 
     def write(self, axis: Axes, right: float, up: float, text: str, **style: Any) -> None:
-        """Write at a point given in sides of the square."""
-        axis.text(self.left + right * self.side, self.bottom + up * self.side, text, **style)
+        """Write at a point given in widths and heights of the rectangle."""
+        axis.text(self.left + right * self.width, self.bottom + up * self.height, text, **style)
 
     def frame(self, axis: Axes) -> None:
         # A hairline, so that a picture on white paper has an edge.
         corner = self.left, self.bottom
-        axis.add_patch(Rectangle(corner, self.side, self.side, fill=False, edgecolor=_HAIRLINE, linewidth=0.3))
+        axis.add_patch(Rectangle(corner, self.width, self.height, fill=False, edgecolor=_HAIRLINE, linewidth=0.3))
 
     def outline(self, axis: Axes, boxes: Tensor, size: tuple[int, int]) -> None:
         """Boxes (n, 4) in pixels of a picture of this height and width."""
         height, width = size
         for left, top, right, bottom in boxes.tolist():
-            corner = self.left + self.side * left / width, self.bottom + self.side * (1 - bottom / height)
-            extent = self.side * (right - left) / width, self.side * (bottom - top) / height
+            corner = self.left + self.width * left / width, self.bottom + self.height * (1 - bottom / height)
+            extent = self.width * (right - left) / width, self.height * (bottom - top) / height
             axis.add_patch(Rectangle(corner, *extent, fill=False, color=BOX_COLOUR, linewidth=0.7))
 
     def contour(self, axis: Axes, mask: np.ndarray) -> None:
         height, width = mask.shape
-        across = self.left + self.side * (np.arange(width) + 0.5) / width
-        down = self.bottom + self.side * (1 - (np.arange(height) + 0.5) / height)
+        across = self.left + self.width * (np.arange(width) + 0.5) / width
+        down = self.bottom + self.height * (1 - (np.arange(height) + 0.5) / height)
         axis.contour(across, down, mask, [0.5], colors=[BOX_COLOUR], linewidths=[0.5])
 
 

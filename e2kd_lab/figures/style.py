@@ -51,6 +51,7 @@ SCALE_TITLES: Mapping[str, str] = {
     "paper": "measured here (paper scale)",
     "lab": "measured here (lab)",
     "smoke": "measured here (smoke test, meaningless)",
+    "own": "measured here (own data)",
 }
 
 STYLE: dict[Any, Any] = {

@@ -21,6 +21,7 @@ from e2kd_lab.figures.style import FAMILY_TITLES, SCALE_TITLES, TEXT_WIDTH, new_
 # Of even steps in lightness, one for each kind of measure, so that two maps are not taken for the same one.
 _COLOURS: Mapping[str, str] = {
     "accuracy": "crest",
+    "balanced_accuracy": "crest",
     "f1": "crest",
     "agreement": "flare",
     "explanation_cosine": "ch:start=0,rot=0.1",
@@ -29,6 +30,7 @@ _COLOURS: Mapping[str, str] = {
 }
 _TITLES: Mapping[str, str] = {
     "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
     "f1": "F1",
     "agreement": "Agreement",
     "explanation_cosine": "Explanation cosine",
@@ -53,7 +55,8 @@ class Measure:
     Attributes
     ----------
     metric : str
-        ``accuracy``, ``f1``, ``agreement``, ``epg`` or ``iou``, in percent, or ``explanation_cosine``, in [-1, 1].
+        ``accuracy``, ``balanced_accuracy``, ``f1``, ``agreement``, ``epg`` or ``iou``, in percent, or
+        ``explanation_cosine``, in [-1, 1].
     group : str
         Images to measure on: ``all``, or a group of Waterbirds.
     """

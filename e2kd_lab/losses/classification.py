@@ -8,7 +8,9 @@ from torch.nn import functional as F
 from e2kd_lab.losses.precision import at_least_float32
 
 
-def uniform_off_label_bce(logits: Tensor, targets: Tensor, off_label: float | None = None) -> Tensor:
+def uniform_off_label_bce(
+    logits: Tensor, targets: Tensor, off_label: float | None = None, weight: Tensor | None = None
+) -> Tensor:
     r"""Binary cross-entropy with targets that are nowhere lower than the uniform distribution (B-cos v2, Sec. 4).
 
     .. math:: \mathcal{L} = \frac{1}{NK} \sum_{n,k} \mathrm{BCE}\big(\sigma(z_{nk}), \max(t_{nk}, 1/K)\big)
@@ -23,6 +25,10 @@ def uniform_off_label_bce(logits: Tensor, targets: Tensor, off_label: float | No
         Class indices (N,), or class probabilities (N, K), for instance after mixup.
     off_label : float, optional
         Smallest target; 1/K if None.
+    weight : Tensor, optional
+        How much an image of each class counts, positive, (K,): the mean over n becomes one weighted by the class of
+        image n, or by the mean of its classes' weights where it has probabilities. All terms of an image are weighted
+        alike; a weight on its positive term alone (``pos_weight``) would move the minimum away from the off label.
 
     Returns
     -------
@@ -42,5 +48,10 @@ def uniform_off_label_bce(logits: Tensor, targets: Tensor, off_label: float | No
     logits = at_least_float32(logits)
     classes = logits.shape[1]
     dense = F.one_hot(targets, classes) if targets.ndim == 1 else targets
-    dense = dense.to(logits.dtype).clamp(min=1 / classes if off_label is None else off_label)
-    return F.binary_cross_entropy_with_logits(logits, dense)
+    dense = dense.to(logits.dtype)
+    clamped = dense.clamp(min=1 / classes if off_label is None else off_label)
+    if weight is None:
+        return F.binary_cross_entropy_with_logits(logits, clamped)
+    each = F.binary_cross_entropy_with_logits(logits, clamped, reduction="none").mean(1)
+    counts = dense @ weight.to(dense)  # (N,)
+    return (counts * each).sum() / counts.sum()

@@ -1,9 +1,11 @@
-"""Waterbirds metrics: per group, in- and out-of-distribution, worst group."""
+"""Measures per group of images: Waterbirds' groups, one's own, or classes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 # group = 2 * label + place: the first letter is the bird, the second the background.
@@ -18,26 +20,95 @@ IN_DISTRIBUTION = ("LL", "WW")
 OUT_OF_DISTRIBUTION = ("LW", "WL")
 
 
-def group_means(values: Tensor, groups: Tensor | None = None) -> dict[str, float]:
-    """Average a per-image value over all images and over the Waterbirds groups.
+@dataclass(frozen=True)
+class Grouping:
+    """What the numbers of groups mean.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Name of each group, in the order of their numbers.
+    unions : mapping
+        Names of sets of images that are made of several groups, and these groups' names.
+    titles : mapping
+        What figures call a group, where that is not its name.
+
+    Raises
+    ------
+    ValueError
+        If a name comes twice, or is that of an average over groups.
+    """
+
+    names: tuple[str, ...]
+    unions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for number, name in enumerate(self.names):
+            if name in (*AVERAGES, *self.unions) or name in self.names[:number]:
+                raise ValueError(
+                    f"A group is named '{name}', as another one or an average is; expected names of their own, "
+                    f"other than {', '.join((*AVERAGES, *self.unions))}."
+                )
+
+    def title(self, number: int) -> str:
+        """What figures call a group."""
+        return self.titles.get(self.names[number], self.names[number])
+
+    def members(self, groups: Tensor) -> dict[str, Tensor]:
+        """Which images belong to each union and to each group, of those that have images.
+
+        Parameters
+        ----------
+        groups : Tensor
+            Group of each image, integers, (N,).
+
+        Returns
+        -------
+        dict
+            Boolean tensors, (N,), by name; unions come first.
+
+        Examples
+        --------
+        >>> list(WATERBIRDS.members(torch.tensor([0, 3, 3])))
+        ['in_distribution', 'LL', 'WW']
+        """
+        numbers = {name: [self.names.index(member) for member in union] for name, union in self.unions.items()}
+        numbers |= {name: [number] for number, name in enumerate(self.names)}
+        found = {name: torch.isin(groups, groups.new_tensor(chosen)) for name, chosen in numbers.items()}
+        return {name: chosen for name, chosen in found.items() if chosen.any()}
+
+
+# Rows that `group_means` has whatever the groups are.
+AVERAGES = ("all", "mean", "worst")
+WATERBIRDS = Grouping(
+    GROUPS, {"in_distribution": IN_DISTRIBUTION, "out_of_distribution": OUT_OF_DISTRIBUTION}, GROUP_TITLES
+)
+
+
+def group_means(values: Tensor, groups: Tensor | None = None, grouping: Grouping = WATERBIRDS) -> dict[str, float]:
+    """Average a per-image value over all images and over groups of them.
 
     Parameters
     ----------
     values : Tensor
         One value an image, (N,), N >= 1.
     groups : Tensor, optional
-        Group of each image, 2 * label + place, integers in 0..3, (N,). None for data without groups.
+        Group of each image, integers, (N,); of Waterbirds 2 * label + place. None for data without groups.
+    grouping : Grouping
+        What these numbers mean; Waterbirds' groups by default.
 
     Returns
     -------
     dict
-        ``all``, and with groups also ``LL``, ``LW``, ``WL``, ``WW`` (those with images), ``in_distribution`` (images of
-        LL and WW), ``out_of_distribution`` (LW and WL), ``mean`` and ``worst`` (mean and minimum over the groups).
+        ``all``, and with groups also the unions and the groups by their names (those with images), ``mean`` and
+        ``worst`` (mean and minimum over the groups). Waterbirds has the groups ``LL``, ``LW``, ``WL``, ``WW`` and the
+        unions ``in_distribution`` (images of LL and WW) and ``out_of_distribution`` (LW and WL).
 
     Raises
     ------
     ValueError
-        If there is no image, the lengths differ or a group is not in 0..3.
+        If there is no image, the lengths differ or a number is no group's.
     """
     values = values.double()
     if not len(values):
@@ -45,64 +116,34 @@ def group_means(values: Tensor, groups: Tensor | None = None) -> dict[str, float
     means = {"all": values.mean().item()}
     if groups is None:
         return means
-    if groups.shape != values.shape or groups.min() < 0 or groups.max() >= len(GROUPS):
+    if groups.shape != values.shape or groups.min() < 0 or groups.max() >= len(grouping.names):
         raise ValueError(
-            f"group_means needs one group in 0..3 for each of {len(values)} values, "
+            f"group_means needs one group in 0..{len(grouping.names) - 1} for each of {len(values)} values, "
             f"got shape {tuple(groups.shape)} with values {groups.min()}..{groups.max()}."
         )
-    chosen = {name: values[members].mean().item() for name, members in group_members(groups).items()}
-    per_group = [value for name, value in chosen.items() if name in GROUPS]
-    return means | chosen | {"mean": sum(per_group) / len(per_group), "worst": min(per_group)}
+    found = {name: values[chosen].mean().item() for name, chosen in grouping.members(groups).items()}
+    per_group = [value for name, value in found.items() if name in grouping.names]
+    return means | found | {"mean": sum(per_group) / len(per_group), "worst": min(per_group)}
 
 
-def group_members(groups: Tensor) -> dict[str, Tensor]:
-    """Which images belong to each Waterbirds group and distribution.
-
-    Parameters
-    ----------
-    groups : Tensor
-        Group of each image, see `group_means`.
-
-    Returns
-    -------
-    dict
-        Boolean tensors, (N,), of those that have images: ``in_distribution``, ``out_of_distribution``, ``LL``, ``LW``,
-        ``WL``, ``WW``.
-
-    Examples
-    --------
-    >>> import torch
-    >>> list(group_members(torch.tensor([0, 3, 3])))
-    ['in_distribution', 'LL', 'WW']
-    """
-    members = {
-        "in_distribution": _member_of(groups, IN_DISTRIBUTION),
-        "out_of_distribution": _member_of(groups, OUT_OF_DISTRIBUTION),
-        **{name: groups == number for number, name in enumerate(GROUPS)},
-    }
-    return {name: chosen for name, chosen in members.items() if chosen.any()}
-
-
-def group_accuracy(predictions: Tensor, targets: Tensor, groups: Tensor | None = None) -> dict[str, float]:
+def group_accuracy(
+    predictions: Tensor, targets: Tensor, groups: Tensor | None = None, grouping: Grouping = WATERBIRDS
+) -> dict[str, float]:
     """Share of images whose prediction is the target, overall and per group.
 
-    With the teacher's predictions as targets this is the agreement (Eq. 4) per group.
+    With the teacher's predictions as targets this is the agreement (Eq. 4) per group. With the targets as groups,
+    ``mean`` is the class-balanced accuracy: the mean of the classes' recalls.
 
     Parameters
     ----------
     predictions, targets : Tensor
         Class indices, (N,).
-    groups : Tensor, optional
-        Group of each image, see `group_means`.
+    groups, grouping
+        Group of each image and what it means, see `group_means`.
 
     Returns
     -------
     dict
         Shares in [0, 1] under the names of `group_means`.
     """
-    return group_means(predictions == targets, groups)
-
-
-def _member_of(groups: Tensor, members: Sequence[str]) -> Tensor:
-    first, second = (GROUPS.index(name) for name in members)
-    return (groups == first) | (groups == second)
+    return group_means(predictions == targets, groups, grouping)

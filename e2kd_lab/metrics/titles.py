@@ -56,6 +56,7 @@ class MeasureTitle:
 # In the order in which they are shown. Their names are taken: an own measure needs another one.
 LAB_MEASURES: Mapping[str, MeasureTitle] = {
     "accuracy": MeasureTitle("Accuracy", "acc."),
+    "balanced_accuracy": MeasureTitle("Balanced accuracy", "bal."),
     "f1": MeasureTitle("F1", "F1"),
     "agreement": MeasureTitle("Agreement", "agr."),
     "explanation_cosine": MeasureTitle("Explanation cosine", "cos.", unit="", decimals=2),

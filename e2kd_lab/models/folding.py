@@ -21,7 +21,7 @@ from e2kd_lab.models.probing import probe
 
 
 @torch.no_grad()
-def fold_batch_norms(model: ExplainableModel, image_size: int) -> None:
+def fold_batch_norms(model: ExplainableModel, image_size: int | tuple[int, int]) -> None:
     """Fold what is constant in a frozen network into its weights: normalisations, and the norms of B-cos weights.
 
     Logits, stages and explanations stay the same up to rounding; parameters and their names do not, so that the network
@@ -54,7 +54,7 @@ def fold_batch_norms(model: ExplainableModel, image_size: int) -> None:
 
 
 def _convolutions_before_norms(
-    model: ExplainableModel, image_size: int
+    model: ExplainableModel, image_size: int | tuple[int, int]
 ) -> dict[nn.BatchNorm2d, BcosConv2d | nn.Conv2d]:
     """Each normalisation that reads the very tensor which a convolution has put out, and that convolution."""
     outputs: list[tuple[Tensor, BcosConv2d | nn.Conv2d]] = []

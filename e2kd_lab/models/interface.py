@@ -67,7 +67,19 @@ class ExplainableModel(nn.Module):
         """
         return features
 
-    def classification_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+    @property
+    def class_weights(self) -> Tensor | None:
+        """How much an image of each class counts in `classification_loss`, (K,); None where all count the same.
+
+        It moves with the network and is no part of its checkpoints.
+        """
+        return self._buffers.get("_class_weights")
+
+    @class_weights.setter
+    def class_weights(self, weights: Tensor | None) -> None:
+        self.register_buffer("_class_weights", weights, persistent=False)
+
+    def classification_loss(self, logits: Tensor, labels: Tensor, weight: Tensor | None = None) -> Tensor:
         """The loss that such networks learn from labels by: cross-entropy.
 
         Parameters
@@ -76,13 +88,17 @@ class ExplainableModel(nn.Module):
             (N, K).
         labels : Tensor
             Class indices (N,), or class probabilities (N, K).
+        weight : Tensor, optional
+            How much an image of each class counts, positive, (K,); `class_weights` by default.
 
         Returns
         -------
         Tensor
             Scalar, in at least float32.
         """
-        return F.cross_entropy(at_least_float32(logits), labels)
+        logits = at_least_float32(logits)
+        weight = self.class_weights if weight is None else weight
+        return F.cross_entropy(logits, labels, None if weight is None else weight.to(logits))
 
     def pooled_linear_head(self) -> nn.Linear | None:
         """The final linear layer if the head is global average pooling and this layer, else None.
@@ -163,9 +179,9 @@ class BcosModel(ExplainableModel):
             "expected a ResNet or DenseNet."
         )
 
-    def classification_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def classification_loss(self, logits: Tensor, labels: Tensor, weight: Tensor | None = None) -> Tensor:
         """See `ExplainableModel.classification_loss`: binary cross-entropy with uniform off labels."""
-        return uniform_off_label_bce(logits, labels)
+        return uniform_off_label_bce(logits, labels, weight=self.class_weights if weight is None else weight)
 
     def activate(self, stage: Tensor) -> Tensor:
         """See `ExplainableModel.activate`: B-cos networks have no activation."""

@@ -14,7 +14,8 @@ from torch.utils.data import Dataset
 from e2kd_lab.data.loading import eval_loader
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.explanations import explain_in_parts
-from e2kd_lab.metrics import dead_maps, explanation_cosine, group_means
+from e2kd_lab.metrics import Grouping, dead_maps, explanation_cosine, group_accuracy, group_means
+from e2kd_lab.metrics.groups import AVERAGES, WATERBIRDS
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.training.kept_logits import KeptLogits
 
@@ -110,14 +111,24 @@ def look_at(
     return table
 
 
-def measures(table: pd.DataFrame) -> pd.DataFrame:
+def measures(table: pd.DataFrame, grouping: Grouping = WATERBIRDS, classes: Grouping | None = None) -> pd.DataFrame:
     """Averages of `outcomes` over all images and over groups.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `outcomes`.
+    grouping : Grouping
+        What the numbers of groups mean; Waterbirds' by default.
+    classes : Grouping, optional
+        Names of the classes, to measure the accuracy on each of them, too.
 
     Returns
     -------
     DataFrame
         Columns ``group`` (see `e2kd_lab.metrics.group_means`), ``metric``, ``value``: ``accuracy``, ``agreement`` and
-        ``dead_map_rate`` in percent, ``explanation_cosine`` in [-1, 1].
+        ``dead_map_rate`` in percent, ``explanation_cosine`` in [-1, 1]. With ``classes`` also ``accuracy`` of each
+        class that has images, under its name, and ``balanced_accuracy``, their mean, in percent.
     """
     groups = torch.tensor(table["group"].to_numpy()) if (table["group"] >= 0).all() else None
     columns = {"accuracy": 100.0 * (table["prediction"] == table["label"])}
@@ -128,8 +139,21 @@ def measures(table: pd.DataFrame) -> pd.DataFrame:
     rows = [
         {"group": group, "metric": metric, "value": value}
         for metric, column in columns.items()
-        for group, value in group_means(torch.tensor(column.to_numpy(dtype=float)), groups).items()
+        for group, value in group_means(torch.tensor(column.to_numpy(dtype=float)), groups, grouping).items()
         # The worst group is the one with the lowest value; of dead maps that would be the best one.
         if (metric, group) != ("dead_map_rate", "worst")
     ]
-    return pd.DataFrame(rows, columns=["group", "metric", "value"])
+    return pd.DataFrame(rows + _of_classes(table, classes), columns=["group", "metric", "value"])
+
+
+def _of_classes(table: pd.DataFrame, classes: Grouping | None) -> list[dict[str, Any]]:
+    if classes is None:
+        return []
+    predictions, labels = (torch.tensor(table[name].to_numpy()) for name in ("prediction", "label"))
+    shares = group_accuracy(predictions, labels, labels, classes)
+    own = [
+        {"group": name, "metric": "accuracy", "value": 100.0 * share}
+        for name, share in shares.items()
+        if name not in AVERAGES
+    ]
+    return [*own, {"group": "all", "metric": "balanced_accuracy", "value": 100.0 * shares["mean"]}]

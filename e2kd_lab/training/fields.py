@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import types
 import typing
@@ -33,8 +34,9 @@ def check_types(configuration: DataclassInstance) -> None:
 
 
 @functools.cache
-def _hints(owner: type) -> dict[str, Any]:
-    return typing.get_type_hints(owner)
+def _hints(owner: type[DataclassInstance]) -> dict[str, Any]:
+    hints = typing.get_type_hints(owner)
+    return {field.name: hints[field.name] for field in dataclasses.fields(owner)}
 
 
 def _is(value: Any, kind: Any) -> bool:
@@ -42,6 +44,8 @@ def _is(value: Any, kind: Any) -> bool:
         return any(_is(value, one) for one in typing.get_args(kind))
     if typing.get_origin(kind) is tuple:
         kinds = typing.get_args(kind)
+        if kinds[1:] == (...,):
+            return isinstance(value, tuple) and all(_is(one, kinds[0]) for one in value)
         return isinstance(value, tuple) and len(value) == len(kinds) and all(map(_is, value, kinds))
     if typing.get_origin(kind) is typing.Literal:
         return isinstance(value, str)
@@ -56,7 +60,8 @@ def _in_words(kind: Any) -> str:
     if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
         return " or ".join(_in_words(one) for one in typing.get_args(kind))
     if typing.get_origin(kind) is tuple:
-        return f"({', '.join(_in_words(one) for one in typing.get_args(kind))})"
+        kinds = typing.get_args(kind)
+        return f"({', '.join('...' if one is ... else _in_words(one) for one in kinds)})"
     if typing.get_origin(kind) is typing.Literal:
         return " or ".join(f"'{name}'" for name in typing.get_args(kind))
     names = {

@@ -17,7 +17,9 @@ from e2kd_lab.models.probing import probe
 _SMALL_MAP = 16
 
 
-def arrange(student: ExplainableModel, teacher: ExplainableModel | None, image_size: int, device: torch.device) -> None:
+def arrange(
+    student: ExplainableModel, teacher: ExplainableModel | None, image_size: int | tuple[int, int], device: torch.device
+) -> None:
     """Arrange two networks for training steps, in place: the teacher folded, both laid out (see `lay_out`).
 
     Parameters
@@ -26,8 +28,8 @@ def arrange(student: ExplainableModel, teacher: ExplainableModel | None, image_s
         The network to train.
     teacher : ExplainableModel or None
         Frozen from now on, and no longer fit for its checkpoint (see `e2kd_lab.models.folding.fold_batch_norms`).
-    image_size : int
-        Side of the images that they are going to see, in pixels.
+    image_size : int or tuple of int
+        Side, or height and width, of the images that they are going to see, in pixels.
     device : torch.device
         Where they are going to compute.
     """
@@ -36,13 +38,13 @@ def arrange(student: ExplainableModel, teacher: ExplainableModel | None, image_s
     lay_out(student, image_size, device)
 
 
-def arrange_frozen(model: ExplainableModel, image_size: int, device: torch.device) -> None:
+def arrange_frozen(model: ExplainableModel, image_size: int | tuple[int, int], device: torch.device) -> None:
     """Arrange a network that is only asked from now on, in place: folded and laid out (see `arrange`)."""
     fold_batch_norms(model, image_size)
     lay_out(model, image_size, device)
 
 
-def lay_out(model: ExplainableModel, image_size: int, device: torch.device) -> None:
+def lay_out(model: ExplainableModel, image_size: int | tuple[int, int], device: torch.device) -> None:
     """Arrange a network's weights, and later its feature maps, for a device; the network may still be on the CPU.
 
     Everything lies with channels last, on CPUs except convolutions of maps of at most 4 x 4 pixels.
@@ -51,8 +53,8 @@ def lay_out(model: ExplainableModel, image_size: int, device: torch.device) -> N
     ----------
     model : ExplainableModel
         Changed in place; parameters stay the same objects.
-    image_size : int
-        Side of the images that it is going to see, in pixels.
+    image_size : int or tuple of int
+        Side, or height and width, of the images that it is going to see, in pixels.
     device : torch.device
         Where it is going to compute.
     """
@@ -63,7 +65,7 @@ def lay_out(model: ExplainableModel, image_size: int, device: torch.device) -> N
             layer.register_forward_pre_hook(_with_contiguous_input)
 
 
-def _convolutions_of_small_maps(model: ExplainableModel, image_size: int) -> list[nn.Module]:
+def _convolutions_of_small_maps(model: ExplainableModel, image_size: int | tuple[int, int]) -> list[nn.Module]:
     found = []
 
     def look(layer: nn.Module, inputs: tuple[Tensor]) -> None:

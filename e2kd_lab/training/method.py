@@ -18,7 +18,6 @@ from e2kd_lab.losses import (
     kd_loss,
     multilabel_kd_loss,
     review_kd_loss,
-    uniform_off_label_bce,
 )
 from e2kd_lab.losses.precision import at_least_float32
 from e2kd_lab.metrics import dead_maps
@@ -308,9 +307,7 @@ class Method(nn.Module):
     def _label_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         if self.multilabel:
             return F.binary_cross_entropy_with_logits(at_least_float32(logits), labels.to(at_least_float32(logits)))
-        if self.student.explanation == "bcos":
-            return uniform_off_label_bce(logits, labels)
-        return F.cross_entropy(at_least_float32(logits), labels)
+        return self.student.classification_loss(logits, labels)
 
     def _stages(self, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         own = self.student.forward_stages(self.student.preprocess(images))

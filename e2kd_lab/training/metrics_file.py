@@ -61,7 +61,8 @@ def read_metrics(path: Path) -> pd.DataFrame:
         If the file is missing or not of this form.
     """
     try:
-        rows = pd.read_csv(path, dtype=str)
+        # A class may be named "None" or "NA".
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
     except FileNotFoundError:
         raise RunError(f"{path} is not there; expected the metrics of a run.") from None
     except (ValueError, OSError) as error:

@@ -11,7 +11,8 @@ import pandas as pd
 import torch
 
 from e2kd_lab.errors import ExperimentError, note, shown
-from e2kd_lab.metrics import Predictions, group_members
+from e2kd_lab.metrics import Grouping, Predictions
+from e2kd_lab.metrics.groups import WATERBIRDS
 from e2kd_lab.metrics.titles import LAB_MEASURES
 from e2kd_lab.training.kept_logits import KeptLogits
 from e2kd_lab.training.random_state import random_state_kept
@@ -60,7 +61,7 @@ class OwnMeasures:
         """What an evaluation has to fill for these measures; None where there are none."""
         return KeptLogits() if self._functions else None
 
-    def rows(self, predictions: Predictions, split: str) -> pd.DataFrame:
+    def rows(self, predictions: Predictions, split: str, grouping: Grouping = WATERBIRDS) -> pd.DataFrame:
         """All measures of a split, of all images and of each group that they have.
 
         Parameters
@@ -69,6 +70,8 @@ class OwnMeasures:
             Of the split; at least one image.
         split : str
             Its name, for what is said.
+        grouping : Grouping
+            What the numbers of groups mean; Waterbirds' by default.
 
         Returns
         -------
@@ -77,7 +80,7 @@ class OwnMeasures:
         """
         parts = {"all": torch.ones(len(predictions.logits), dtype=torch.bool)}
         if predictions.groups is not None:
-            parts |= group_members(predictions.groups)
+            parts |= grouping.members(predictions.groups)
         rows = []
         for metric, function in self._functions.items():
             for group, chosen in parts.items():

@@ -21,7 +21,6 @@ from e2kd_lab.experiments import Experiment
 from e2kd_lab.explanations import Comparison, compare, compare_class
 from e2kd_lab.figures import explanation_comparison
 from e2kd_lab.figures.style import FAMILY_TITLES, METHOD_TITLES
-from e2kd_lab.metrics.groups import GROUP_TITLES, GROUPS
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
 from e2kd_lab.selection import ORDERS, RELATIONS, select_views, views_of
@@ -84,9 +83,9 @@ class ExplanationBrowser(Panel):
         self.page_size, self.split, self.folder = page_size, split, folder
         self._looks: dict[str, _Look] = {}
         self._classes, self._several = experiment.classes(), experiment.multilabel
-        # What images are filtered by: the groups of Waterbirds, else the classes.
-        self._grouped = hasattr(experiment.dataset(split), "groups")
-        self._parts = [GROUP_TITLES[group] for group in GROUPS] if self._grouped else list(self._classes)
+        # What images are filtered by: their groups, such as those of Waterbirds, else the classes.
+        self._grouping = grouping = experiment.grouping()
+        self._parts = list(self._classes) if grouping is None else [*map(grouping.title, range(len(grouping.names)))]
         self.networks = switch("Networks", list(self.sets), width=120, shown=len(self.sets) > 1)
         self.view = switch(
             "Maps",
@@ -104,7 +103,7 @@ class ExplanationBrowser(Panel):
             layout=widgets.Layout(width="110px", display=None if located else "none"),
         )
         self.group = widgets.Dropdown(
-            description="Group" if self._grouped else "Class",
+            description="Class" if grouping is None else "Group",
             options=[("all", -1), *((title, number) for number, title in enumerate(self._parts))],
             layout=widgets.Layout(width="260px"),
         )
@@ -219,8 +218,8 @@ class ExplanationBrowser(Panel):
         )
         for column in ("class",) if self._several else ("label", "prediction", "teacher_prediction"):
             page[column] = [self._classes[number] for number in page[column]]
-        if self._grouped:
-            return page.assign(group=[GROUPS[group] for group in page["group"]])
+        if self._grouping is not None:
+            return page.assign(group=[self._grouping.names[group] for group in page["group"]])
         return page.drop(columns="group", errors="ignore")
 
 

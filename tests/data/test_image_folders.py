@@ -158,7 +158,7 @@ def test_names_that_are_not_utf8_are_a_printable_sentence(imagenet, name):
     assert str(error.value).isprintable()
 
 
-@pytest.mark.parametrize("name", ["a\nb.jpg", "a b.jpg", "名.png", "-.jpeg", "*.jpg", ".jpg.JPG", "x" * 250 + ".jpg"])
+@pytest.mark.parametrize("name", ["a\nb.jpg", "a b.jpg", "名.png", "-.jpeg", "*.jpg", "x" * 250 + ".jpg"])
 def test_odd_names_are_names(imagenet, name):
     write(imagenet / "train" / "n01" / name)
     found = read_imagenet(imagenet)

@@ -1,0 +1,173 @@
+"""A CSV file of one's own pictures: path, label, split and, if there are any, groups."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from e2kd_lab.data.image_folders import LabelledImage
+from e2kd_lab.data.own_images import SPLIT_NAMES, OwnPictures, completed
+from e2kd_lab.data.walking import require_utf8
+from e2kd_lab.errors import DataError, shown
+from e2kd_lab.paths import expanded, is_file, is_folder, readable
+
+_EXPECTED = "expected the columns path, label, split and, for groups, group"
+# A whole number, as pandas writes it, too, where a column once had a gap.
+_WHOLE = re.compile(r"(\d+)(\.0*)?")
+
+
+@dataclass(frozen=True)
+class _Row:
+    line: int
+    path: Path
+    label: str
+    split: str
+    group: str
+
+
+def read_table(
+    path: Path | str, root: Path | str | None = None, share: float = 0.1, group: str | None = None
+) -> OwnPictures:
+    """Read a CSV file with a row a picture: ``path``, ``label``, ``split`` and optionally ``group``.
+
+    Labels and groups are names or numbers. Labels that are all numbers are classes in the order of these numbers, other
+    names in the order of the alphabet; group 1 of a column ``group`` is called *group 1*. Without ``split`` all
+    pictures are for training. A `LabNote` says what was repaired and held out. Pictures keep the order of the rows.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file: UTF-8, with or without byte-order mark, columns in any order, others beside them.
+    root : Path or str, optional
+        The folder that holds all pictures and that paths are relative to; the file's own by default.
+    share : float
+        See `e2kd_lab.data.own_images.read_folder`.
+    group : str, optional
+        The column of groups; ``group`` by default, if there is one.
+
+    Raises
+    ------
+    DataError
+        If the file is none, lacks a column, or a row is wrong, which the sentence names by its line.
+    """
+    path = expanded(path).absolute()
+    root = path.parent if root is None else expanded(root).absolute()
+    if not is_folder(root):
+        raise DataError(f"{root} is no folder; expected the one that the paths in {path} start from.")
+    with readable(path, DataError):
+        rows = list(_rows(path, root, group))
+    if not rows:
+        raise DataError(f"{path} has a header but no rows; expected one row a picture.")
+    classes, numbers, notes = _classes(path, rows)
+    trained = {numbers[row.label] for row in rows if row.split == "train"}
+    if strange := [row for row in rows if numbers[row.label] not in trained]:
+        raise DataError(
+            f"{path}, line {strange[0].line}: no training picture has the label '{shown(strange[0].label)}'; expected "
+            "every class in split train."
+        )
+    groups = sorted({row.group for row in rows} - {""})
+    if groups and (bare := [row for row in rows if not row.group]):
+        raise DataError(f"{path}, line {bare[0].line}: the group is missing; expected one for every picture, or none.")
+    parts: dict[str, list[LabelledImage]] = {"train": [], "val": [], "test": []}
+    for row in rows:
+        number = groups.index(row.group) if groups else None
+        parts[row.split].append(LabelledImage(row.path, numbers[row.label], number))
+    return completed(root, classes, parts, share, groups=groups, notes=notes)
+
+
+def _rows(path: Path, root: Path, group: str | None) -> Iterator[_Row]:
+    rows = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
+    try:
+        columns = {name.strip().casefold(): name for name in rows.fieldnames or () if name is not None}
+        for needed in ("path", "label", *([] if group is None else [group.casefold()])):
+            if needed not in columns:
+                raise DataError(f"{path} lacks the column '{needed}'; found {shown(', '.join(columns))}; {_EXPECTED}.")
+        seen: dict[Path, int] = {}
+        wanted = {"path": "path", "label": "label", "split": "split", "group": (group or "group").casefold()}
+        for row in rows:
+            if None in row or None in row.values():
+                raise DataError(f"{path}, line {rows.line_num}: the row has not as many values as the header columns.")
+            values = {name: row[columns[column]].strip() for name, column in wanted.items() if column in columns}
+            values["group"] = _group_name(wanted["group"], values.get("group", ""))
+            yield _row(path, rows.line_num, root, values, seen)
+    except csv.Error as error:
+        raise DataError(f"{path}, line {rows.line_num}: {error}; expected comma-separated values.") from error
+
+
+def _row(path: Path, line: int, root: Path, values: Mapping[str, str], seen: dict[Path, int]) -> _Row:
+    where = f"{path}, line {line}"
+    split = SPLIT_NAMES.get(values.get("split", "train").casefold())
+    if split is None:
+        raise DataError(f"{where}: the split is '{shown(values['split'])}'; expected train, val or test.")
+    if not values["label"]:
+        raise DataError(f"{where}: the label is missing; expected the name or the number of a class.")
+    picture = _picture(where, root, values["path"])
+    if picture in seen:
+        raise DataError(
+            f"{where}: the picture '{shown(values['path'])}' is already in line {seen[picture]}; expected it once."
+        )
+    seen[picture] = line
+    return _Row(line, picture, values["label"], split, values["group"])
+
+
+def _picture(where: str, root: Path, name: str) -> Path:
+    """The picture that a row names, which must be a file below the root."""
+    path = root / name  # an absolute name stays as it is
+    if not name or ".." in Path(name).parts or "\0" in name or not path.is_relative_to(root):
+        raise DataError(
+            f"{where}: the path '{shown(name)}' leaves the folder {root} or is none; expected a file in it, or "
+            "data_root, the folder that all paths start from."
+        )
+    if not is_file(path):
+        beside = path.parent.iterdir() if is_folder(path.parent) else ()
+        alike = [one.name for one in beside if one.name.casefold() == path.name.casefold()]
+        raise DataError(
+            f"{where}: the picture {path} is not there"
+            + (f", but '{alike[0]}' is; expected the same small and capital letters." if alike else ".")
+        )
+    require_utf8(path)
+    return path
+
+
+def _group_name(column: str, value: str) -> str:
+    """A group's name; that of a number has the column's before it, because classes may be numbers, too."""
+    match = _WHOLE.fullmatch(value)
+    return f"{column} {int(match[1])}" if match else value
+
+
+def _classes(path: Path, rows: Sequence[_Row]) -> tuple[list[str], dict[str, int], list[str]]:
+    """Names of the classes, the number of each label as it is written, and what is to be said about them."""
+    found = {row.label: _WHOLE.fullmatch(row.label) for row in rows}
+    if not all(found.values()):
+        names = sorted(found)
+        return names, {name: number for number, name in enumerate(names)}, []
+    values = {label: int(match[1]) for label, match in found.items() if match is not None}
+    classes = sorted(set(values.values()))
+    notes = []
+    if len(classes) < len(found) or any("." in label for label in found):
+        written = next((label for label in found if "." in label), min(found))
+        notes.append(f"{path}: labels such as {written} were read as whole numbers.")
+    if classes != list(range(len(classes))):
+        notes.append(
+            f"{path}: labels are numbers from {classes[0]} to {classes[-1]}, {len(classes)} of them, so that class 0 "
+            f"is '{classes[0]}'."
+        )
+    order = {value: number for number, value in enumerate(classes)}
+    return [str(value) for value in classes], {label: order[value] for label, value in values.items()}, notes
+
+
+def _text(path: Path) -> str:
+    if not is_file(path):
+        raise DataError(f"{path} is not there; expected a folder of pictures, or a CSV file of path, label and split.")
+    content = path.read_bytes()
+    if not content.strip():
+        raise DataError(f"{path} is empty; {_EXPECTED}.")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{path}, line {line}: a byte is not UTF-8; expected a UTF-8 text file.") from None
