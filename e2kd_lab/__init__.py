@@ -9,6 +9,9 @@ Typical use::
     lab.load_runs()
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 # These two come first: the one before torch is imported, the other before torchvision is.
 from e2kd_lab import _threads  # noqa: F401
 
@@ -24,6 +27,10 @@ from e2kd_lab.models import build_model
 from e2kd_lab.runs import Run, load_runs, results_of
 from e2kd_lab.training import Hardware, ProgressBar, Watcher
 
+if TYPE_CHECKING:
+    from e2kd_lab import figures, widgets
+    from e2kd_lab.figures.own_results_table import results_table
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -36,12 +43,24 @@ __all__ = [
     "evaluate",
     "experiments",
     "explain",
+    "figures",
     "load_runs",
     "load_teacher",
     "losses",
     "metrics",
     "results_of",
+    "results_table",
     "run",
     "run_all",
     "sweep",
+    "widgets",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Drawing and panels are imported when they are asked for first: training on a cluster needs neither."""
+    if name in ("figures", "widgets"):
+        return importlib.import_module(f"e2kd_lab.{name}")
+    if name == "results_table":
+        return importlib.import_module("e2kd_lab.figures.own_results_table").results_table
+    raise AttributeError(f"module 'e2kd_lab' has no attribute '{name}'")
