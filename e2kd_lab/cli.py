@@ -35,7 +35,7 @@ from e2kd_lab.paper_figures import write_paper_figures
 from e2kd_lab.runs import load_runs
 from e2kd_lab.system.plugins import use
 from e2kd_lab.terminal_tables import SHORT, console, print_measures, print_ratios, print_results, print_storage
-from e2kd_lab.training import Hardware, ProgressBar
+from e2kd_lab.training import Hardware, Watcher
 from e2kd_lab.training.hardware import named_device
 from e2kd_lab.workspace import runs_folder, workspace
 
@@ -144,12 +144,12 @@ def train(
     """Train one run, or resume it; a finished run is only loaded. Ctrl-C saves its state."""
     wanted = _experiment(experiment, scale, family, setting, epochs, data_root, teacher_data, teacher, set_, method,
                          lam=lam, tau=tau, seed=seed, explanation=explanation)  # fmt: skip
-    with _InterruptibleBar() as watcher:
+    with _StopOnSignal() as stop:
         finished = run(
             wanted,
             folder=runs,
             hardware=Hardware(device=device, devices=devices, workers=workers),
-            watcher=watcher,
+            watchers=[stop],
         )
     console.print(f"{finished.folder}: {finished.status}")
     if finished.status == "done":
@@ -188,12 +188,12 @@ def sweep(
     wanted = [
         chosen.replace(seed=seed) for one, variant in variants for chosen in variant.grid(one) for seed in _seeds(seeds)
     ]
-    with _InterruptibleBar() as watcher:
+    with _StopOnSignal() as stop:
         result = run_sweep(
             wanted,
             folder=runs,
             hardware=Hardware(device=device, devices=devices, workers=workers),
-            watcher=watcher,
+            watchers=[stop],
             say=lambda line: console.print(line, markup=False, highlight=False),
         )
     done = sum(finished.status == "done" for finished in result.runs)
@@ -304,22 +304,20 @@ def main() -> None:
         sys.exit(1)
 
 
-class _InterruptibleBar(ProgressBar):
-    """A progress bar; Ctrl-C and termination stop the run at its next step, with its state saved."""
+class _StopOnSignal(Watcher):
+    """Ctrl-C and termination stop the run at its next step, with its state saved."""
 
     def __init__(self) -> None:
-        super().__init__()
         self._stop = False
 
     def should_stop(self) -> bool:
         return self._stop
 
-    def __enter__(self) -> _InterruptibleBar:
+    def __enter__(self) -> _StopOnSignal:
         self._before = {kind: signal.signal(kind, self._on_signal) for kind in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(self, *details: Any) -> None:
-        super().__exit__(*details)
         for kind, handler in self._before.items():
             signal.signal(kind, handler)
 

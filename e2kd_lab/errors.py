@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 _LONGEST = 2000
 
 
@@ -42,6 +44,11 @@ class TrainingError(LabError):
 
 class LabNote(UserWarning):
     """Something that was skipped, repaired or guessed, said once."""
+
+
+def note(sentence: str) -> None:
+    """Say as a `LabNote` what was skipped, repaired or guessed; Python shows the same one once."""
+    warnings.warn(str(LabError(sentence)), LabNote, stacklevel=3)
 
 
 def shown(value: object) -> str:

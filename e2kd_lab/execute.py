@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,20 +14,17 @@ import torch
 
 from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.errors import ExperimentError, LabError, RunError, TrainingError
-from e2kd_lab.evaluating import how_to_evaluate, load_teacher
+from e2kd_lab.evaluating import load_teacher
 from e2kd_lab.experiments import Experiment
+from e2kd_lab.measuring import add_own_measures, lacking, measured
 from e2kd_lab.models.checkpoints import load_weights
 from e2kd_lab.runs import Run, Status
-from e2kd_lab.training import (
-    Hardware,
-    ProgressBar,
-    Trainer,
-    Watcher,
-)
+from e2kd_lab.training import Hardware, OwnMeasures, ProgressBar, Trainer, Watcher, Watchers
 from e2kd_lab.training.hardware import lost_another_process, ran_out_of_memory
 from e2kd_lab.training.layout import arrange
 from e2kd_lab.training.memory import keep_freed_memory
 from e2kd_lab.training.metrics_file import MetricsFile
+from e2kd_lab.training.own_measures import MeasureFunction
 from e2kd_lab.training.trainer import METRICS
 from e2kd_lab.workspace import runs_folder
 
@@ -41,7 +38,8 @@ def run(
     folder: Path | str | None = None,
     progress: bool = True,
     hardware: Hardware | None = None,
-    watcher: Watcher | None = None,
+    watchers: Iterable[Watcher] = (),
+    metrics: Mapping[str, MeasureFunction] | None = None,
 ) -> Run:
     """Train an experiment, or load it if this exact run is done; its teacher likewise.
 
@@ -55,32 +53,48 @@ def run(
         Show a progress bar.
     hardware : Hardware, optional
         Device and processes; it does not change which run this is.
-    watcher : Watcher, optional
-        Told of progress in place of the progress bar, and asked whether to stop.
+    watchers : iterable of Watcher
+        Told of progress beside the progress bar, and asked whether to stop. One that raises does not end the training.
+    metrics : mapping of str to callable, optional
+        Own measures by their names: functions of `e2kd_lab.metrics.Predictions` that return a number. They are computed
+        with the lab's on validation and test images, of all of them and of each group, and stand beside them in
+        ``metrics.csv``, `load_runs`, tables and panels. They do not change which run this is; a finished run that lacks
+        them is evaluated again, and they are added.
 
     Returns
     -------
     Run
-        With status ``done``, or ``stopped`` if the watcher stopped it; run again to resume.
+        With status ``done``, or ``stopped`` if a watcher stopped it; run again to resume.
 
     Raises
     ------
     LabError
         If data, weights or the run's folder cannot be used, or training diverges; the run's status is then ``failed``.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> experiment = lab.experiments.get("waterbirds", "smoke").replace(method="e2kd", lam=5.0)
+    >>> def confidence(predictions):
+    ...     return predictions.logits.softmax(1).amax(1).mean()  # of all images, then of each group
+    >>> lab.run(experiment, metrics={"confidence": confidence}).metrics()  # doctest: +SKIP
     """
-    folder = runs_folder() if folder is None else Path(folder)
-    hardware = hardware or Hardware()
-    here = Run(folder / experiment.run_name())
-    if here.status == "done":
+    job = _Job(
+        runs_folder() if folder is None else Path(folder),
+        hardware or Hardware(),
+        _told(progress, watchers),
+        OwnMeasures(metrics),
+    )
+    here = Run(job.folder / experiment.run_name())
+    if here.status == "done" and not lacking(experiment, here, job.own):
         return here
-    fabric = hardware.fabric(experiment.precision)
-    watcher = watcher or (ProgressBar() if progress else Watcher())
+    fabric = job.hardware.fabric(experiment.precision)
     # Converged losses produce denormal numbers, which are many times slower on a CPU.
     torch.set_flush_denormal(True)
     if fabric.device.type == "cpu":
         keep_freed_memory()
     try:
-        return _run(experiment, folder, hardware, watcher, fabric)
+        return _run(experiment, job, fabric)
     finally:
         torch.set_flush_denormal(False)  # the rest of the program expects ordinary arithmetic
 
@@ -91,9 +105,15 @@ def run_all(
     folder: Path | str | None = None,
     progress: bool = True,
     hardware: Hardware | None = None,
+    watchers: Iterable[Watcher] = (),
+    metrics: Mapping[str, MeasureFunction] | None = None,
 ) -> list[Run]:
     """Train or load several experiments, one after the other (see `run`)."""
-    return [run(experiment, folder=folder, progress=progress, hardware=hardware) for experiment in experiments]
+    told = _told(progress, watchers)
+    return [
+        run(one, folder=folder, progress=False, hardware=hardware, watchers=[told], metrics=metrics)
+        for one in experiments
+    ]
 
 
 @dataclass(frozen=True)
@@ -116,8 +136,10 @@ def sweep(
     experiments: Sequence[Experiment],
     *,
     folder: Path | str | None = None,
+    progress: bool = True,
     hardware: Hardware | None = None,
-    watcher: Watcher | None = None,
+    watchers: Iterable[Watcher] = (),
+    metrics: Mapping[str, MeasureFunction] | None = None,
     say: Callable[[str], None] = print,
 ) -> Sweep:
     """Train or load several experiments; one that fails does not keep the others from running.
@@ -128,18 +150,21 @@ def sweep(
     ----------
     experiments : sequence of Experiment
         What to run, in this order.
-    folder, hardware, watcher
+    folder, progress, hardware, watchers, metrics
         See `run`; a watcher that asks to stop ends the sweep.
     say : callable
         Receives a line for each experiment.
     """
     folder = runs_folder() if folder is None else Path(folder)
+    told = _told(progress, watchers)
     result = Sweep([], [])
     for number, experiment in enumerate(experiments, start=1):
         place = f"{number}/{len(experiments)}  {experiment.title}"
         try:
             known = Run(folder / experiment.run_name()).status == "done"
-            finished = run(experiment, folder=folder, hardware=hardware, watcher=watcher)
+            finished = run(
+                experiment, folder=folder, progress=False, hardware=hardware, watchers=[told], metrics=metrics
+            )
         except LabError as error:
             result.failures.append((experiment, str(error)))
             say(f"{place}: failed: {error}")
@@ -151,13 +176,30 @@ def sweep(
     return result
 
 
-def _run(experiment: Experiment, folder: Path, hardware: Hardware, watcher: Watcher, fabric: Fabric) -> Run:
-    here = Run(folder / experiment.run_name())
+def _told(progress: bool, watchers: Iterable[Watcher]) -> Watchers:
+    return Watchers([*([ProgressBar()] if progress else []), Watchers(watchers)])
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a run and that of its teacher share."""
+
+    folder: Path
+    hardware: Hardware
+    watchers: Watchers
+    own: OwnMeasures
+
+
+def _run(experiment: Experiment, job: _Job, fabric: Fabric) -> Run:
+    here = Run(job.folder / experiment.run_name())
     # The first process decides for all of them, so that none waits for one that has gone home.
     if fabric.broadcast(here.status == "done"):
+        if fabric.is_global_zero:
+            add_own_measures(experiment, here, job.own, folder=job.folder, device=fabric.device)
+        fabric.barrier("own measures added")
         return here
     if experiment.method != "teacher" and experiment.teacher_weights is None:
-        teacher_run = _run(experiment.teacher_experiment(), folder, hardware, watcher, fabric)
+        teacher_run = _run(experiment.teacher_experiment(), job, fabric)
         if fabric.broadcast(teacher_run.status != "done"):
             return here
     with ExitStack() as held:
@@ -165,7 +207,7 @@ def _run(experiment: Experiment, folder: Path, hardware: Hardware, watcher: Watc
             return here
         start = time.monotonic()
         try:
-            finished = _train(experiment, here, folder, hardware, watcher, fabric)
+            finished = _train(experiment, here, job, fabric)
         except KeyboardInterrupt:
             _set_status(here, fabric, "stopped")
             raise
@@ -227,9 +269,7 @@ def _set_status(here: Run, fabric: Fabric, status: Status, error: str | None = N
             raise
 
 
-def _train(
-    experiment: Experiment, here: Run, folder: Path, hardware: Hardware, watcher: Watcher, fabric: Fabric
-) -> bool:
+def _train(experiment: Experiment, here: Run, job: _Job, fabric: Fabric) -> bool:
     if experiment.batch_size % fabric.world_size:
         raise ExperimentError(
             f"A batch of {experiment.batch_size} images cannot be shared evenly by {fabric.world_size} processes; "
@@ -242,24 +282,25 @@ def _train(
         load_weights(student, experiment.network, experiment.initial_weights, any_classifier=True)
     teacher = None
     if experiment.method != "teacher":
-        teacher = load_teacher(experiment, folder=folder).to(fabric.device)
+        teacher = load_teacher(experiment, folder=job.folder).to(fabric.device)
     method = experiment.training_step(student, teacher)
     arrange(student, teacher, experiment.image_size, fabric.device)
+    sets = {split: experiment.dataset(split) for split in ("train", "val", "test")}
 
     def measure(split: Split) -> pd.DataFrame:
-        look, average = how_to_evaluate(experiment)
-        table = look(
+        return measured(
+            experiment,
             student,
             teacher,
             sets[split],
+            split=split,
+            own=job.own,
             device=fabric.device,
-            workers=hardware.workers,
+            workers=job.hardware.workers,
             rank=fabric.global_rank,
             world_size=fabric.world_size,
         )
-        return average(table)
 
-    sets = {split: experiment.dataset(split) for split in ("train", "val", "test")}
     trainer = Trainer(
         method,
         experiment,
@@ -268,8 +309,8 @@ def _train(
         validate=lambda: measure("val"),
         folder=here.folder,
         fabric=fabric,
-        hardware=hardware,
-        watcher=watcher,
+        hardware=job.hardware,
+        watcher=job.watchers,
     )
     if not trainer.fit(experiment.title):
         return False
@@ -279,9 +320,6 @@ def _train(
         step = trainer.load_best()
     rows = measure("test")
     if fabric.is_global_zero:
-        watcher.on_rows(
-            MetricsFile(here.folder / METRICS, trainer.total_steps).add(
-                step, step // trainer.steps_per_epoch, "test", rows
-            )
-        )
+        metrics = MetricsFile(here.folder / METRICS, trainer.total_steps)
+        job.watchers.on_rows(metrics.add(step, step // trainer.steps_per_epoch, "test", rows))
     return True

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
 from torch import Tensor
 
-from e2kd_lab.errors import RunError
+from e2kd_lab.errors import RunError, note
 from e2kd_lab.execute import run
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
-from e2kd_lab.training import Hardware, Watcher
+from e2kd_lab.training import Hardware, OwnMeasures, Watcher, Watchers
+from e2kd_lab.training.own_measures import MeasureFunction
 
 
 class Session(Watcher):
@@ -34,6 +35,8 @@ class Session(Watcher):
     on_network : callable, optional
         Called with the session and the network in training, on the training thread, before each epoch's measures
         arrive.
+    watchers, metrics
+        See `e2kd_lab.run`.
 
     Attributes
     ----------
@@ -57,14 +60,19 @@ class Session(Watcher):
         hardware: Hardware | None = None,
         on_change: Callable[[Session], None] | None = None,
         on_network: Callable[[Session, ExplainableModel], None] | None = None,
+        watchers: Iterable[Watcher] = (),
+        metrics: Mapping[str, MeasureFunction] | None = None,
     ) -> None:
         self.experiment, self.folder, self.hardware = experiment, folder, hardware
         self.title, self.step, self.total_steps = experiment.title, 0, 0
         self.rows = pd.DataFrame()
         self.run: Run | None = None
         self.error: BaseException | None = None
-        self._on_change = on_change or (lambda session: None)
-        self._on_network = on_network or (lambda session, network: None)
+        # Refused here, where the caller is, and not on the thread that trains.
+        self._watchers, self._metrics = Watchers(watchers), metrics
+        OwnMeasures(metrics)
+        self._on_change: Callable[..., None] | None = on_change
+        self._on_network: Callable[..., None] | None = on_network
         self._stop = threading.Event()
         self._started_at = (0.0, 0)
         self._finished = False
@@ -114,7 +122,7 @@ class Session(Watcher):
         """See `Watcher.on_start`."""
         self.title, self.step, self.total_steps, self.rows = title, step, total_steps, pd.DataFrame()
         self._started_at = (time.monotonic(), step)
-        self._on_change(self)
+        self._changed()
 
     def on_step(self, step: int, losses: dict[str, Tensor]) -> None:
         """See `Watcher.on_step`."""
@@ -123,20 +131,42 @@ class Session(Watcher):
     def on_rows(self, rows: pd.DataFrame) -> None:
         """See `Watcher.on_rows`."""
         self.rows = pd.concat([self.rows, rows], ignore_index=True) if len(self.rows) else rows
-        self._on_change(self)
+        self._changed()
 
     def on_network(self, network: ExplainableModel) -> None:
         """See `Watcher.on_network`."""
-        self._on_network(self, network)
+        try:
+            if self._on_network is not None:
+                self._on_network(self, network)
+        except Exception as error:
+            self._on_network = None
+            note(f"on_network raised {type(error).__name__} ({error}): it is not called again, and training goes on.")
 
     def should_stop(self) -> bool:
         """See `Watcher.should_stop`."""
         return self._stop.is_set()
 
     def _train(self) -> None:
+        watchers = [self, self._watchers]
         try:
-            self.run = run(self.experiment, folder=self.folder, hardware=self.hardware, watcher=self)
+            self.run = run(
+                self.experiment,
+                folder=self.folder,
+                progress=False,
+                hardware=self.hardware,
+                watchers=watchers,
+                metrics=self._metrics,
+            )
         except BaseException as error:  # raised again by `wait`, on the thread that asks
             self.error = error
         self._finished = True
-        self._on_change(self)
+        self._changed()
+
+    def _changed(self) -> None:
+        # A fault in a front end must not end the training, nor make it deaf to `stop`.
+        try:
+            if self._on_change is not None:
+                self._on_change(self)
+        except Exception as error:
+            self._on_change = None
+            note(f"on_change raised {type(error).__name__} ({error}): it is not called again, and training goes on.")

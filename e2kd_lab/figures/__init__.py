@@ -7,6 +7,7 @@ from e2kd_lab.figures.explanations import explanation_comparison
 from e2kd_lab.figures.export import export_figure, figure_bytes
 from e2kd_lab.figures.loss_terms import LossPicture
 from e2kd_lab.figures.method_plots import method_bars, shot_curves
+from e2kd_lab.figures.own_results_table import ResultsTable
 from e2kd_lab.figures.paper import paper_results
 from e2kd_lab.figures.results_table import results_cells
 from e2kd_lab.figures.shifts import ShiftPicture, shift_periodicity, shifted_comparison
@@ -19,6 +20,7 @@ from e2kd_lab.figures.waterbirds import waterbirds_bars, waterbirds_table
 __all__ = [
     "LossPicture",
     "Measure",
+    "ResultsTable",
     "ShiftPicture",
     "beside_paper",
     "cheaper_explanations",

@@ -4,11 +4,13 @@ from e2kd_lab.metrics.f1 import multilabel_f1
 from e2kd_lab.metrics.fidelity import agreement, dead_maps, explanation_cosine
 from e2kd_lab.metrics.groups import Grouping, group_accuracy, group_means
 from e2kd_lab.metrics.localisation import energy_pointing_game, explanation_iou
+from e2kd_lab.metrics.predictions import Predictions
 from e2kd_lab.metrics.shift_similarity import PeriodEstimate, estimate_period, shift_similarity
 
 __all__ = [
     "Grouping",
     "PeriodEstimate",
+    "Predictions",
     "agreement",
     "dead_maps",
     "energy_pointing_game",

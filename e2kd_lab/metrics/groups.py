@@ -55,6 +55,29 @@ class Grouping:
         """What figures call a group."""
         return self.titles.get(self.names[number], self.names[number])
 
+    def members(self, groups: Tensor) -> dict[str, Tensor]:
+        """Which images belong to each union and to each group, of those that have images.
+
+        Parameters
+        ----------
+        groups : Tensor
+            Group of each image, integers, (N,).
+
+        Returns
+        -------
+        dict
+            Boolean tensors, (N,), by name; unions come first.
+
+        Examples
+        --------
+        >>> list(WATERBIRDS.members(torch.tensor([0, 3, 3])))
+        ['in_distribution', 'LL', 'WW']
+        """
+        numbers = {name: [self.names.index(member) for member in union] for name, union in self.unions.items()}
+        numbers |= {name: [number] for number, name in enumerate(self.names)}
+        found = {name: torch.isin(groups, groups.new_tensor(chosen)) for name, chosen in numbers.items()}
+        return {name: chosen for name, chosen in found.items() if chosen.any()}
+
 
 # Rows that `group_means` has whatever the groups are.
 AVERAGES = ("all", "mean", "worst")
@@ -98,16 +121,9 @@ def group_means(values: Tensor, groups: Tensor | None = None, grouping: Grouping
             f"group_means needs one group in 0..{len(grouping.names) - 1} for each of {len(values)} values, "
             f"got shape {tuple(groups.shape)} with values {groups.min()}..{groups.max()}."
         )
-    per_group = {
-        name: values[groups == number].mean().item()
-        for number, name in enumerate(grouping.names)
-        if (groups == number).any()
-    }
-    for name, members in grouping.unions.items():
-        chosen = torch.isin(groups, groups.new_tensor([grouping.names.index(member) for member in members]))
-        if chosen.any():
-            means[name] = values[chosen].mean().item()
-    return means | per_group | {"mean": sum(per_group.values()) / len(per_group), "worst": min(per_group.values())}
+    found = {name: values[chosen].mean().item() for name, chosen in grouping.members(groups).items()}
+    per_group = [value for name, value in found.items() if name in grouping.names]
+    return means | found | {"mean": sum(per_group) / len(per_group), "worst": min(per_group)}
 
 
 def group_accuracy(

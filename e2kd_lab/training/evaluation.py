@@ -17,6 +17,7 @@ from e2kd_lab.explanations import explain_in_parts
 from e2kd_lab.metrics import Grouping, dead_maps, explanation_cosine, group_accuracy, group_means
 from e2kd_lab.metrics.groups import AVERAGES, WATERBIRDS
 from e2kd_lab.models import ExplainableModel
+from e2kd_lab.training.kept_logits import KeptLogits
 
 
 @torch.no_grad()
@@ -30,6 +31,7 @@ def outcomes(
     workers: int = 0,
     rank: int = 0,
     world_size: int = 1,
+    kept: KeptLogits | None = None,
 ) -> pd.DataFrame:
     """What student and teacher say about each image of a data set.
 
@@ -46,6 +48,8 @@ def outcomes(
         How to compute; they do not change what is computed.
     rank, world_size : int
         Evaluate every ``world_size``-th image only; the processes' tables are put together.
+    kept : KeptLogits, optional
+        Receives the logits, those of all processes on the first one.
 
     Returns
     -------
@@ -61,19 +65,27 @@ def outcomes(
             "label": batch["label"],
             "group": batch["group"] if "group" in batch else torch.full_like(batch["label"], -1),
         }
+        target = None
         if teacher is None:
-            columns["prediction"] = student(student.preprocess(images)).argmax(1)
+            logits = student(student.preprocess(images))
+            columns["prediction"] = logits.argmax(1)
         else:
             target = explain_in_parts(teacher, images)
             own = explain_in_parts(student, images, target.classes)
-            columns["prediction"] = own.logits.argmax(1)
+            logits = own.logits
+            columns["prediction"] = logits.argmax(1)
             columns["teacher_prediction"] = target.classes
             columns["explanation_cosine"] = explanation_cosine(own.maps, target.maps)
             columns["dead_map"] = dead_maps(own.maps)
+        if kept is not None:
+            kept.add(batch["index"], batch["label"], logits, None if target is None else target.logits)
         return pd.DataFrame({name: np.asarray(column.cpu()) for name, column in columns.items()})
 
     batches = eval_loader(dataset, batch_size, rank=rank, world_size=world_size, workers=workers)
-    return look_at(batches, [student, teacher], look, world_size=world_size).sort_values("index", ignore_index=True)
+    table = look_at(batches, [student, teacher], look, world_size=world_size)
+    if kept is not None:
+        kept.gather(world_size)
+    return table.sort_values("index", ignore_index=True)
 
 
 def look_at(

@@ -34,13 +34,20 @@ class MetricsFile:
         self.rows = rows[rows["step"] <= last_step].reset_index(drop=True)
 
     def add(self, step: int, epoch: int, split: str, measures: pd.DataFrame) -> pd.DataFrame:
-        """Append measures (``group``, ``metric``, ``value``) and return them as complete rows.
+        """Add measures (``group``, ``metric``, ``value``) and return them as complete rows.
 
-        Rows that the file already has for this step and split are replaced.
+        What the file already has of the same step, split, group and metric is replaced; its other rows stay, and those
+        of the same step and split stay together.
         """
         rows = measures.assign(step=step, epoch=epoch, split=split)[COLUMNS]
-        known = self.rows[~((self.rows["step"] == step) & (self.rows["split"] == split))]
-        self.rows = pd.concat([known, rows], ignore_index=True) if len(known) else rows
+        together = (self.rows["step"] == step) & (self.rows["split"] == split)
+        anew = pd.MultiIndex.from_frame(self.rows[["group", "metric"]]).isin(
+            pd.MultiIndex.from_frame(rows[["group", "metric"]])
+        )
+        known, together = self.rows[~(together & anew)], together[~(together & anew)]
+        place = int(together.to_numpy().nonzero()[0].max()) + 1 if together.any() else len(known)
+        parts = [part for part in (known[:place], rows, known[place:]) if len(part)]
+        self.rows = pd.concat(parts, ignore_index=True) if parts else rows
         write_text(self.path, self.rows.to_csv(index=False, lineterminator="\n"))
         return rows
 

@@ -19,6 +19,7 @@ from e2kd_lab.metrics import (
 )
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.training.evaluation import look_at
+from e2kd_lab.training.kept_logits import KeptLogits
 
 IOU_THRESHOLD = 0.05  # of the paper's Table 4
 
@@ -35,6 +36,7 @@ def multilabel_outcomes(
     rank: int = 0,
     world_size: int = 1,
     every_class: bool = False,
+    kept: KeptLogits | None = None,
 ) -> pd.DataFrame:
     """What student and teacher decide about each class of each image, and where the student sees the classes present.
 
@@ -55,6 +57,8 @@ def multilabel_outcomes(
         Evaluate every ``world_size``-th image only; the processes' tables are put together.
     every_class : bool
         Compare explanations of every class present, too.
+    kept : KeptLogits, optional
+        Receives the logits, those of all processes on the first one.
 
     Returns
     -------
@@ -68,10 +72,12 @@ def multilabel_outcomes(
     def look(batch: dict[str, Tensor]) -> pd.DataFrame:
         images = as_unit_range(batch["image"].to(device, non_blocking=True))
         masks = batch["box_mask"].to(device)
-        return _batch(student, teacher, images, batch["label"], masks, batch["index"], every_class)
+        return _batch(student, teacher, images, batch["label"], masks, batch["index"], every_class, kept)
 
     batches = eval_loader(dataset, batch_size, rank=rank, world_size=world_size, workers=workers)
     table = look_at(batches, [student, teacher], look, world_size=world_size)
+    if kept is not None:
+        kept.gather(world_size)
     return table.sort_values(["index", "class"], ignore_index=True)
 
 
@@ -107,10 +113,12 @@ def _batch(
     masks: Tensor,
     index: Tensor,
     every_class: bool,
+    kept: KeptLogits | None,
 ) -> pd.DataFrame:
     count, classes = labels.shape
     columns = {"index": index[:, None].expand(count, classes), "class": torch.arange(classes).expand(count, classes)}
     columns["label"] = labels > 0
+    target = None
     if teacher is None:
         logits = student(student.preprocess(images))
     else:
@@ -122,6 +130,8 @@ def _batch(
         cosine = explanation_cosine(own.maps, target.maps).cpu().double()
         columns["explanation_cosine"] = _at(compared, cosine, torch.full((count, classes), torch.nan).double())
         columns["dead_map"] = _at(compared, dead_maps(own.maps).cpu(), columns["label"].new_zeros(count, classes))
+    if kept is not None:
+        kept.add(index, labels, logits, None if target is None else target.logits)
     columns["prediction"] = logits >= 0
     columns["top"] = _at(
         (torch.arange(count), logits.argmax(1).cpu()), True, columns["label"].new_zeros(count, classes)

@@ -26,6 +26,7 @@ from e2kd_lab.training.metrics_file import MetricsFile
 from e2kd_lab.training.recipe import Recipe, build_optimizer, learning_rate
 from e2kd_lab.training.state import TrainingState, load_state_into, save_state, save_student
 from e2kd_lab.training.watcher import Watcher
+from e2kd_lab.training.watchers import Watchers
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -62,7 +63,7 @@ class Trainer:
     hardware : Hardware
         Loader processes and time between checkpoints.
     watcher : Watcher
-        Told of progress, and asked whether to stop.
+        Told of progress, and asked whether to stop; its errors do not end training (see `Watchers`).
     """
 
     def __init__(
@@ -80,7 +81,8 @@ class Trainer:
     ) -> None:
         self.method, self.recipe, self.train_set = method, recipe, train_set
         self.validate, self.folder, self.fabric = validate, folder, fabric
-        self.hardware, self.watcher = hardware, watcher
+        self.hardware = hardware
+        self.watcher = watcher if isinstance(watcher, Watchers) else Watchers([watcher])
         self.steps_per_epoch = steps_per_epoch(len(train_set), recipe.batch_size)  # type: ignore[arg-type]
         self.total_steps = recipe.epochs * self.steps_per_epoch
         self._mixup = v2.MixUp(alpha=recipe.mixup, num_classes=num_classes) if recipe.mixup > 0 else None
@@ -114,11 +116,11 @@ class Trainer:
             state = load_state_into(self.folder / LAST, self.method, optimizer, self.fabric.device)
         self._metrics = MetricsFile(self.folder / METRICS, state.step)
         if state.step < self.total_steps:
-            if self.fabric.is_global_zero:
-                self.watcher.on_start(title, state.step, self.total_steps)
-                if len(self._metrics.rows):
-                    self.watcher.on_rows(self._metrics.rows)
             try:
+                if self.fabric.is_global_zero:
+                    self.watcher.on_start(title, state.step, self.total_steps)
+                    if len(self._metrics.rows):
+                        self.watcher.on_rows(self._metrics.rows)
                 self._loop(module, wrapped_optimizer, optimizer, state)
             finally:
                 if self.fabric.is_global_zero:
@@ -244,7 +246,7 @@ class Trainer:
             return self.watcher.should_stop()
         if step % 20:  # asking all processes costs a message
             return False
-        return bool(self.fabric.broadcast(self.watcher.should_stop()))
+        return bool(self.fabric.broadcast(self.fabric.is_global_zero and self.watcher.should_stop()))
 
 
 def _loss_rows(means: dict[str, float]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""How training talks to whoever watches it: a progress bar, a notebook panel, a test."""
+"""Training callbacks: the base class, and the progress bar."""
 
 from __future__ import annotations
 
@@ -15,8 +15,29 @@ from e2kd_lab.models import ExplainableModel
 class Watcher:
     """Receives what happens during training and may stop it; this base class only lets it run.
 
-    The methods are called on the thread that trains, on the first process only.
+    Override the methods of interest and hand an object to ``lab.run(experiment, watchers=[...])``. They are called on
+    the thread that trains, on the first process only.
+
+    Attributes
+    ----------
+    error : BaseException or None
+        What the watcher raised. It never ends a training: the watcher is not asked again, and training goes on to the
+        same numbers.
+
+    Examples
+    --------
+    >>> class StopWhenGood(Watcher):
+    ...     good = False
+    ...
+    ...     def on_rows(self, rows):
+    ...         accuracy = rows.query("split == 'val' and metric == 'accuracy' and group == 'all'")["value"]
+    ...         self.good |= (accuracy > 90).any()
+    ...
+    ...     def should_stop(self):
+    ...         return self.good
     """
+
+    error: BaseException | None = None
 
     def on_start(self, title: str, step: int, total_steps: int) -> None:
         """Training of ``title`` begins at ``step`` of ``total_steps``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ from e2kd_lab.figures import (
 )
 from e2kd_lab.runs import Run, load_runs
 from e2kd_lab.session import Session
-from e2kd_lab.training import Hardware
+from e2kd_lab.training import Hardware, Watcher
+from e2kd_lab.training.own_measures import MeasureFunction
 from e2kd_lab.widgets.panel import shows_errors, unheard, value_slider
 from e2kd_lab.widgets.training_panel import TrainingPanel
 
@@ -51,6 +52,8 @@ class SweepMap(TrainingPanel):
         Where runs lie.
     hardware : Hardware, optional
         Device and processes.
+    watchers, metrics
+        Of every training that is started here, see `e2kd_lab.run`.
     export_folder : Path or str
         Where the export button writes the map and, if a student is shown, its curves and explanations.
 
@@ -73,9 +76,12 @@ class SweepMap(TrainingPanel):
         count: int = 4,
         folder: Path | str | None = None,
         hardware: Hardware | None = None,
+        watchers: Iterable[Watcher] = (),
+        metrics: Mapping[str, MeasureFunction] | None = None,
         export_folder: Path | str = "exports",
     ) -> None:
-        super().__init__(f"{experiment.name}_sweep", export_folder, folder=folder, hardware=hardware)
+        told: dict[str, Any] = {"folder": folder, "hardware": hardware, "watchers": watchers, "metrics": metrics}
+        super().__init__(f"{experiment.name}_sweep", export_folder, **told)
         self.base, self.count = experiment, count
         self._stem = functools.cache(self._stem_of)
         self._maps: dict[tuple[Measure, Cell], Drawn] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from e2kd_lab.methods import METHODS, SYMBOLS, has_hyperparameter
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
 from e2kd_lab.session import Session
-from e2kd_lab.training import Hardware
+from e2kd_lab.training import Hardware, Watcher
+from e2kd_lab.training.own_measures import MeasureFunction
 from e2kd_lab.training.trainer import METRICS
 from e2kd_lab.widgets.panel import by_family, family_switch, shows_errors, unheard, value_slider
 from e2kd_lab.widgets.training_panel import TrainingPanel
@@ -49,6 +50,8 @@ class TrainLab(TrainingPanel):
         Where runs lie.
     hardware : Hardware, optional
         Device and processes.
+    watchers, metrics
+        Of every training that is started here, see `e2kd_lab.run`.
     export_folder : Path or str
         Where the export button writes.
 
@@ -72,10 +75,13 @@ class TrainLab(TrainingPanel):
         taus: Sequence[float] = TAUS,
         folder: Path | str | None = None,
         hardware: Hardware | None = None,
+        watchers: Iterable[Watcher] = (),
+        metrics: Mapping[str, MeasureFunction] | None = None,
         export_folder: Path | str = "exports",
     ) -> None:
         experiment, self.bases = by_family(experiments)
-        super().__init__(f"{experiment.name}_curves", export_folder, folder=folder, hardware=hardware)
+        told: dict[str, Any] = {"folder": folder, "hardware": hardware, "watchers": watchers, "metrics": metrics}
+        super().__init__(f"{experiment.name}_curves", export_folder, **told)
         self.lambdas = lambdas
         self._examples = functools.cache(lambda family: examples_of(self.bases[family], _EXAMPLES))
         self._joined: dict[str, tuple[Experiment, pd.DataFrame]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from e2kd_lab.experiments import Experiment
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run, Status
 from e2kd_lab.session import Session
-from e2kd_lab.training import Hardware
+from e2kd_lab.training import Hardware, Watcher
+from e2kd_lab.training.own_measures import MeasureFunction
 from e2kd_lab.widgets.panel import Panel, shows_errors
 from e2kd_lab.workspace import runs_folder
 
@@ -31,6 +33,8 @@ class TrainingPanel(Panel):
         Where runs lie.
     hardware : Hardware, optional
         Device and processes.
+    watchers, metrics
+        Of every training that is started here, see `e2kd_lab.run`.
 
     Attributes
     ----------
@@ -43,11 +47,18 @@ class TrainingPanel(Panel):
     """
 
     def __init__(
-        self, export_name: str, export_folder: Path | str, *, folder: Path | str | None, hardware: Hardware | None
+        self,
+        export_name: str,
+        export_folder: Path | str,
+        *,
+        folder: Path | str | None,
+        hardware: Hardware | None,
+        watchers: Iterable[Watcher] = (),
+        metrics: Mapping[str, MeasureFunction] | None = None,
     ) -> None:
         super().__init__(export_name, export_folder)
         self.folder = runs_folder() if folder is None else Path(folder)
-        self.hardware = hardware
+        self.hardware, self.watchers, self.metrics = hardware, list(watchers), metrics
         self.session: Session | None = None
         # The thread that trains redraws the panel, too.
         self._lock = threading.RLock()
@@ -101,6 +112,8 @@ class TrainingPanel(Panel):
                 hardware=self.hardware,
                 on_change=self._follow,
                 on_network=self._look,
+                watchers=self.watchers,
+                metrics=self.metrics,
             )
             self.train_button.disabled, self.stop_button.disabled = True, False
             self.progress.value = 0

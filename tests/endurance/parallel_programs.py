@@ -14,7 +14,6 @@ import e2kd_lab as lab
 from e2kd_lab.methods import Distiller
 from e2kd_lab.models.bcos_layers import BatchNormUncentered2d
 from e2kd_lab.models.shared_batch_norm import share_batch_norms
-from e2kd_lab.training import Watcher
 
 
 def normalize_share(kind: str, folder: str) -> None:
@@ -62,4 +61,23 @@ def train_but_fail_in_one(experiment: dict[str, Any], folder: str, failing: int)
         return forward(*arguments, **options)
 
     Distiller.forward = failing_forward  # type: ignore[method-assign]
-    lab.run(experiment_of(experiment), folder=folder, hardware=hardware(2), watcher=Watcher())
+    lab.run(experiment_of(experiment), folder=folder, hardware=hardware(2), progress=False)
+
+
+def train_and_measure(experiments: list[dict[str, Any]], folder: str, devices: int = 1, later: bool = False) -> None:
+    """Train runs with own measures, or add these afterwards."""
+
+    def confidence(predictions: Any) -> Any:
+        return predictions.logits.softmax(1).amax(1).mean()
+
+    def order(predictions: Any) -> float:
+        """Tells images that are out of order, or that are no images of the others' labels."""
+        places = torch.arange(1, len(predictions.labels) + 1)
+        assert list(predictions.table["label"]) == predictions.labels.reshape(-1).tolist()
+        return float((places * predictions.labels.double().reshape(len(places), -1).sum(1)).sum())
+
+    where, metrics = hardware(devices), {"confidence": confidence, "order": order}
+    for one in experiments:
+        if later:
+            lab.run(experiment_of(one), folder=folder, hardware=where, progress=False)
+        lab.run(experiment_of(one), folder=folder, hardware=where, progress=False, metrics=metrics)

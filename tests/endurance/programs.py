@@ -13,7 +13,6 @@ from endurance.results import digests
 import e2kd_lab as lab
 from e2kd_lab import freezing
 from e2kd_lab.data import minibirds
-from e2kd_lab.training import Watcher
 
 CHUNK = 16
 
@@ -61,7 +60,9 @@ def train(
             if step == pause_at:
                 pause(signs or "")
 
-    run = lab.run(experiment_of(experiment), folder=folder, hardware=hardware(), watcher=Pausing(places))
+    run = lab.run(
+        experiment_of(experiment), folder=folder, hardware=hardware(), progress=False, watchers=[Pausing(places)]
+    )
     return {"folder": str(run.folder), "status": run.status, "places": dict(places), "digests": digests(run.folder)}
 
 
@@ -69,14 +70,14 @@ def train_all(experiments: list[dict[str, Any]], folder: str, devices: int = 1) 
     """Train several runs one after the other; their folders."""
     where = hardware(devices)
     return [
-        str(lab.run(experiment_of(one), folder=folder, hardware=where, watcher=Watcher()).folder) for one in experiments
+        str(lab.run(experiment_of(one), folder=folder, hardware=where, progress=False).folder) for one in experiments
     ]
 
 
 def train_teacher(experiment: dict[str, Any], folder: str) -> str:
     """Train an experiment's teacher; its folder."""
     wanted = experiment_of(experiment).teacher_experiment()
-    return str(lab.run(wanted, folder=folder, hardware=hardware(), watcher=Watcher()).folder)
+    return str(lab.run(wanted, folder=folder, hardware=hardware(), progress=False).folder)
 
 
 def sweep(experiments: list[dict[str, Any]], folder: str, *, place: str | None = None, count: int = 1) -> Any:
@@ -88,7 +89,7 @@ def sweep(experiments: list[dict[str, Any]], folder: str, *, place: str | None =
         places.reach("said")
 
     wanted = [experiment_of(experiment) for experiment in experiments]
-    result = lab.sweep(wanted, folder=folder, hardware=hardware(), watcher=Steps(places), say=say)
+    result = lab.sweep(wanted, folder=folder, hardware=hardware(), progress=False, watchers=[Steps(places)], say=say)
     assert not result.failures, result.failures
     return {"said": said, "places": dict(places)}
 

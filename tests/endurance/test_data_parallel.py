@@ -86,6 +86,27 @@ def test_two_processes_train_like_one(both, family, method):
     torch.testing.assert_close(other_weights, weights, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("later", [False, True])
+def test_own_measures_of_two_processes_see_all_images(forks, minibirds, tmp_path, later):
+    waterbirds = {"name": "waterbirds", "data_root": str(minibirds), "image_size": 24, "resize": 24, "batch_size": 8,
+                  "epochs": 1, "optimizer": "sgd", "lr": 0.02, "method": "kd"}  # fmt: skip
+    experiments = [waterbirds, {"name": "voc", "method": "baseline", "epochs": 1}]
+    one, two = tmp_path / "one", tmp_path / "two"
+    forks.call("train_and_measure", experiments=experiments, folder=str(one), later=later)
+    for teacher in one.glob("*-teacher-*"):
+        shutil.copytree(teacher, two / teacher.name)
+    start_two(forks, "train_and_measure", experiments=experiments, folder=str(two), devices=2, later=later)
+    found = 0
+    for path in one.glob("*/metrics.csv"):
+        alone, shared = (pd.read_csv(folder / path.parent.name / "metrics.csv") for folder in (one, two))
+        rows = alone.merge(shared, on=["step", "split", "group", "metric"], validate="one_to_one")
+        assert len(rows) == len(alone) == len(shared)
+        own = rows[rows["metric"].isin(["confidence", "order"])]
+        assert own["value_y"].to_numpy() == pytest.approx(own["value_x"].to_numpy(), rel=1e-4)
+        found += len(own[own["group"] == "all"].drop_duplicates(["metric", "split"]))
+    assert found == 4 * 2 * 2  # runs, measures, splits
+
+
 @pytest.mark.parametrize("kind", ["BatchNorm2d", "BatchNormUncentered2d"])
 def test_shared_layers_have_the_derivatives_of_the_whole_batch(forks, tmp_path, kind):
     """Output, first and second derivative in float64; the second is what training an explanation takes."""

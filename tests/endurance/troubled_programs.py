@@ -47,7 +47,7 @@ def train_through(trouble: str, kind: str, experiment: dict[str, Any], folder: s
                     disk.spoil(trouble)
 
         def attempt() -> None:
-            lab.run(wanted, folder=disk.folder / "runs", hardware=hardware(), watcher=Spoiling())
+            lab.run(wanted, folder=disk.folder / "runs", hardware=hardware(), progress=False, watchers=[Spoiling()])
 
         first = sentence_of(attempt)
         again = sentence_of(attempt)
@@ -182,11 +182,11 @@ def train_to_nan(experiment: dict[str, Any], folder: str, *, at_step: int, what:
 
     Distiller.forward = disturbed  # type: ignore[method-assign]
     wanted = experiment_of(experiment)
-    sentence = sentence_of(lambda: lab.run(wanted, folder=folder, hardware=hardware(), watcher=Watcher()))
+    sentence = sentence_of(lambda: lab.run(wanted, folder=folder, hardware=hardware(), progress=False))
     run = Run(Path(folder) / wanted.run_name())
     state = read_checkpoint(run.folder / "last.ckpt")
     finite = all(bool(value.isfinite().all()) for value in state["model"].values())
     failed = {"status": run.status, "error": run.error, "step": state["state"]["step"], "finite": finite}
     run.load_model() if wanted.select == "last" else None
-    lab.run(wanted, folder=folder, hardware=hardware(), watcher=Watcher())
+    lab.run(wanted, folder=folder, hardware=hardware(), progress=False)
     return {"sentence": sentence, "failed": failed, "status": run.status, "digests": digests(run.folder)}

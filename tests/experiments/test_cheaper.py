@@ -40,7 +40,7 @@ def test_a_stopped_run_resumes_in_the_middle_of_a_period(tiny_bcos, tmp_path):
     for folder in ("whole", "resumed"):
         lab.run(experiment.teacher_experiment(), folder=tmp_path / folder, progress=False)
     whole = lab.run(experiment, folder=tmp_path / "whole", progress=False)
-    stopped = lab.run(experiment, folder=tmp_path / "resumed", watcher=StopAfter(3))
+    stopped = lab.run(experiment, folder=tmp_path / "resumed", progress=False, watchers=[StopAfter(3)])
     assert stopped.status == "stopped"
     resumed = lab.run(experiment, folder=tmp_path / "resumed", progress=False)
     assert resumed.metrics().equals(whole.metrics())

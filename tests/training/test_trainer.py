@@ -29,7 +29,7 @@ class Slow(Watcher):
 experiment = lab.experiments.get("waterbirds", "smoke").replace(
     data_root=root, teacher_weights=teacher, method="e2kd", lam=5.0, image_size=24, resize=24,
     batch_size=8, epochs=6, mixup=1.0)
-print(lab.run(experiment, folder=folder, watcher=Slow(),
+print(lab.run(experiment, folder=folder, progress=False, watchers=[Slow()],
               hardware=lab.Hardware(device="cpu", checkpoint_seconds=0.05)).folder, flush=True)
 """
 
@@ -86,7 +86,7 @@ def test_stop_saves_the_state_and_resume_finishes(tiny, runs, tmp_path):
     experiment = tiny.replace(
         method="baseline", seed=5, teacher_weights=str(runs / tiny.teacher_experiment().run_name() / "last.ckpt")
     )
-    stopped = lab.run(experiment, folder=tmp_path, watcher=StopAt(3))
+    stopped = lab.run(experiment, folder=tmp_path, progress=False, watchers=[StopAt(3)])
     assert stopped.status == "stopped"
     finished = lab.run(experiment, folder=tmp_path, progress=False)
     reference = lab.run(experiment, folder=tmp_path / "whole", progress=False)
@@ -97,7 +97,7 @@ def test_stop_saves_the_state_and_resume_finishes(tiny, runs, tmp_path):
 
 def test_a_finished_run_is_loaded_not_repeated(tiny, runs):
     start = time.perf_counter()
-    again = lab.run(tiny.replace(method="kd"), folder=runs, watcher=StopAt(0))
+    again = lab.run(tiny.replace(method="kd"), folder=runs, progress=False, watchers=[StopAt(0)])
     assert again.status == "done"
     assert time.perf_counter() - start < 60
     metrics = again.metrics()

@@ -133,7 +133,7 @@ def test_a_stopped_run_keeps_its_curves_and_goes_on_from_them(tiny, runs):
             self.should_stop = lambda: True
 
     experiment = tiny.replace(method="e2kd", lam=4.0, epochs=3)
-    assert lab.run(experiment, folder=runs, watcher=AfterAnEpoch()).status == "stopped"
+    assert lab.run(experiment, folder=runs, progress=False, watchers=[AfterAnEpoch()]).status == "stopped"
     panel = TrainLab(experiment, folder=runs)
     assert panel.data.loc[panel.data["run"] == "e²KD, λ = 4, τ = 1", "epoch"].unique().tolist() == [1]
     panel.train_button.click()

@@ -1,0 +1,230 @@
+"""A table of any results, by any of their columns: to look at, for LaTeX and Markdown, and as plain numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from e2kd_lab.atomic import write_text
+from e2kd_lab.figures.result_means import NUMBERS, result_means
+from e2kd_lab.figures.table_layout import NOTHING, Block, Cell, Head, Layout, Line
+from e2kd_lab.figures.table_writers import write_html, write_latex, write_markdown
+from e2kd_lab.figures.titles import column_title, in_order, method_colours, title_of, where_measured
+from e2kd_lab.metrics.titles import measure_title
+from e2kd_lab.training.trainer import SELECTED_BY
+
+Best = Mapping[str, Literal["highest", "lowest"]]
+_MIXED = "†"
+
+
+@dataclass(frozen=True)
+class ResultsTable:
+    """Means over seeds in rows and columns, see `results_table`; a notebook shows it as a table.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        All digits, a row a number: what tells it apart, ``mean``, ``spread``, ``n`` (runs), ``seeds``,
+        ``configurations``, ``runs``.
+    """
+
+    frame: pd.DataFrame
+    _layout: Layout = field(repr=False)
+
+    def to_latex(self) -> str:
+        """The table for LaTeX, with booktabs; one that is too wide for the text is scaled down."""
+        return write_latex(self._layout)
+
+    def to_markdown(self) -> str:
+        """The table for Markdown, with pipes."""
+        return write_markdown(self._layout)
+
+    def to_csv(self, path: Path | str | None = None) -> str:
+        """All digits as CSV, a row a number, with the runs behind it; written to a file if a path is given."""
+        text = self.frame.assign(runs=self.frame["runs"].map(" ".join)).to_csv(index=False, lineterminator="\n")
+        if path is not None:
+            write_text(Path(path), text)
+        return text
+
+    def _repr_html_(self) -> str:
+        return write_html(self._layout)
+
+
+def results_table(
+    results: pd.DataFrame,
+    *,
+    rows: str | Sequence[str] = "method",
+    columns: str | Sequence[str] = ("group", "metric"),
+    metrics: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
+    split: str = "test",
+    select: bool = True,
+    best: Best | None = None,
+) -> ResultsTable:
+    """Means over seeds of any experiments, with their spread, in rows and columns of one's choice.
+
+    Numbers of different experiments, scales, networks, settings, methods, groups or measures are never averaged: where
+    neither rows nor columns tell them apart, the table has a block for each. A teacher stands beside its students.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of `e2kd_lab.load_runs`; only finished runs count.
+    rows, columns : str or sequence of str
+        Any columns of ``results``, such as ``method``, ``lam``, ``tau``, ``setting``, ``experiment``, ``family``,
+        ``seed``, ``group`` or ``metric``.
+    metrics : sequence of str, optional
+        Measures to show; all by default.
+    groups : sequence of str, optional
+        Groups of images to show; by default ``all`` and, where there are such, the distributions and the worst group.
+    split : str
+        ``test`` or ``val``.
+    select : bool
+        Keep the configuration of each method that validation chooses (see `e2kd_lab.runs.select_by_validation`).
+        Without it a number may be the mean of several configurations, which is marked.
+    best : mapping of str to str, optional
+        For own measures ``highest`` or ``lowest``: which value of the students to print in bold. The lab's are known.
+
+    Returns
+    -------
+    ResultsTable
+        With ``to_latex()``, ``to_markdown()``, ``to_csv()`` and ``frame``.
+
+    Raises
+    ------
+    ValueError
+        If a column, measure or group is not there, or nothing is left.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> results = lab.load_runs()  # doctest: +SKIP
+    >>> table = lab.results_table(results, metrics=["accuracy", "ece"], best={"ece": "lowest"})  # doctest: +SKIP
+    >>> print(table.to_latex())  # doctest: +SKIP
+    >>> lab.results_table(results, rows=("method", "lam"), select=False)  # doctest: +SKIP
+    """
+    down, across = ([names] if isinstance(names, str) else list(names) for names in (rows, columns))
+    frame, apart = result_means(results, [*down, *across], metrics=metrics, groups=groups, split=split, select=select)
+    keys = [name for name in frame.columns if name not in NUMBERS]
+    frame = _sorted(frame, [*apart, *down, *across, *(name for name in keys if name not in (*apart, *down, *across))])
+    used = results[results["run"].isin({name for names in frame["runs"] for name in names})]
+    shown = _shown(frame, [*apart, *across], {} if best is None else best)
+    heads = _combinations(frame, across)
+    layout = Layout(
+        _title(frame, used, [*apart, *down, *across], split),
+        _note(frame, shown, used, select),
+        "tab:results",
+        tuple(column_title(name) for name in down),
+        ", ".join(column_title(name) for name in apart),
+        tuple(_head(across, values) for values in heads),
+        _blocks(shown, apart, down, across, heads),
+    )
+    return ResultsTable(frame, layout)
+
+
+def _sorted(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    places = {}
+    for name in keys:
+        order = {value: place for place, value in enumerate(in_order(name, frame[name]))}
+        places[f"{name} order"] = frame[name].map(order)
+    sorted_frame = frame.assign(**places).sort_values(list(places), kind="stable", ignore_index=True)
+    return sorted_frame.drop(columns=list(places))
+
+
+def _shown(frame: pd.DataFrame, among: list[str], best: Best) -> pd.DataFrame:
+    """Each number in words, and whether it is the best of its column, as far as one can see."""
+    usual = frame["n"].mode().max()
+    largest = frame["mean"].abs().groupby(frame["metric"]).max()
+    texts, rounded = [], []
+    number: Any
+    for number in frame.itertuples():
+        title = measure_title(number.metric)
+        mean, spread = (title.text(value, largest=largest[number.metric]) for value in (number.mean, number.spread))
+        rounded.append(float("nan" if mean == NOTHING else mean))
+        count = "" if number.n == usual else f" (n = {number.n})"
+        mixed = _MIXED if number.configurations > 1 else ""
+        texts.append(mean + (f" ± {spread}" if number.n > 1 else "") + mixed + count)
+    frame = frame.assign(text=texts, rounded=rounded)
+    students = frame[frame["method"] != "teacher"] if "method" in frame else frame
+    frame["best"] = False
+    for _, part in students.groupby(list(dict.fromkeys([*among, "metric", "group"]))):
+        metric = part["metric"].iloc[0]
+        direction = best.get(metric, measure_title(metric).best)
+        if len(part) > 1 and direction is not None:
+            goal = part["rounded"].max() if direction == "highest" else part["rounded"].min()
+            frame.loc[part.index[part["rounded"] == goal], "best"] = True
+    return frame
+
+
+def _combinations(frame: pd.DataFrame, names: list[str]) -> list[tuple[Any, ...]]:
+    """The values that rows or columns have together, in order."""
+    pairs = _sorted(frame[names].drop_duplicates(), names)
+    return list(pairs.itertuples(index=False, name=None))
+
+
+def _head(names: list[str], values: tuple[Any, ...]) -> Head:
+    titles = [_named(name, value) for name, value in zip(names, values, strict=True)]
+    return Head(", ".join(titles[:-1]), titles[-1])
+
+
+def _named(name: str, value: Any) -> str:
+    """A value that says by itself what it is: *Agreement (%)*, but *λ = 5*."""
+    title = title_of(name, value)
+    return f"{column_title(name)} = {title}" if isinstance(value, int | float) else title
+
+
+def _blocks(
+    shown: pd.DataFrame, apart: list[str], down: list[str], across: list[str], heads: list[tuple[Any, ...]]
+) -> tuple[Block, ...]:
+    blocks = []
+    colours = method_colours(list(shown["method"].unique())) if down[0] == "method" else {}
+    for values in _combinations(shown, apart) if apart else [()]:
+        part = shown
+        for name, value in zip(apart, values, strict=True):
+            part = part[part[name] == value]
+        lines = []
+        for labels in _combinations(part, down):
+            own = part[(part[down] == list(labels)).all(axis=1)]
+            known = {tuple(cell[name] for name in across): cell for cell in own.to_dict("records")}
+            cells = tuple(_cell(known.get(head)) for head in heads)
+            words = tuple(title_of(name, value) for name, value in zip(down, labels, strict=True))
+            lines.append(Line(words, cells, colours.get(str(labels[0]))))
+        heading = ", ".join(_named(name, value) for name, value in zip(apart, values, strict=True))
+        blocks.append(Block(heading, tuple(lines)))
+    return tuple(blocks)
+
+
+def _cell(number: Mapping[Any, Any] | None) -> Cell:
+    return Cell() if number is None else Cell(number["text"], ", ".join(number["runs"]), bool(number["best"]))
+
+
+def _title(frame: pd.DataFrame, used: pd.DataFrame, keys: list[str], split: str) -> str:
+    """What all numbers have in common."""
+    students = used[used["method"] != "teacher"] if (used["method"] != "teacher").any() else used
+    common = [name for name in ("experiment", "family", "setting", "method") if name not in keys]
+    parts = [title_of(name, students[name].iloc[0]) for name in common if students[name].iloc[0] != "base"]
+    parts += [title_of(name, frame[name].iloc[0]) for name in ("group", "metric") if name not in keys]
+    return ", ".join([*parts, {"test": "test images", "val": "validation images"}.get(split, split)])
+
+
+def _note(frame: pd.DataFrame, shown: pd.DataFrame, used: pd.DataFrame, select: bool) -> str:
+    usual, where = int(frame["n"].mode().max()), where_measured(used)
+    of = "seeds" if (frame["n"] == frame["seeds"]).all() else "runs"
+    others = frame["n"].nunique() > 1
+    if (frame["n"] == 1).all():
+        seeds = f"One {of[:-1]} each"
+    elif usual == 1:
+        seeds = f"Mean ± standard deviation over n {of}, one where n is not given"
+    else:
+        seeds = f"Mean ± standard deviation over {usual} {of}" + (", or over n where it is given" if others else "")
+    titles = [measure_title(name).title for name in SELECTED_BY if name in set(used["metric"])]
+    measure = " or ".join(title if title.isupper() else title.lower() for title in titles)
+    chosen = f"; of the configuration with the highest validation {measure}" if select and measure else ""
+    parts = [f"{where[:1].upper()}{where[1:]}.", f"{seeds}{chosen}."]
+    parts += ["Best student in bold."] if shown["best"].any() else []
+    parts += [f"{_MIXED} Mean over several configurations."] if (frame["configurations"] > 1).any() else []
+    return " ".join(parts)
