@@ -33,12 +33,12 @@ def load_teacher(experiment: Experiment, *, folder: Path | str | None = None) ->
     """
     if experiment.teacher_weights is not None:
         model = build_model(experiment.teacher, experiment.num_classes, weights=experiment.teacher_weights)
-        return model.eval()
+        return experiment.explained(model.eval())
     folder = runs_folder() if folder is None else Path(folder)
     teacher_run = Run(folder / experiment.teacher_experiment().run_name())
     if teacher_run.status != "done":
         raise RunError(f"{teacher_run.folder} is {teacher_run.status}; expected the finished run of the teacher.")
-    return teacher_run.load_model()
+    return experiment.explained(teacher_run.load_model())
 
 
 def evaluate(

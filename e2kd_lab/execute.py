@@ -237,7 +237,7 @@ def _train(
             "expected a multiple of their number as batch_size."
         )
     torch.manual_seed(experiment.seed)
-    student = build_model(experiment.network, experiment.num_classes)
+    student = experiment.explained(build_model(experiment.network, experiment.num_classes))
     experiment.prepare_student(student)
     if experiment.initial_weights is not None:
         load_weights(student, experiment.network, experiment.initial_weights, any_classifier=True)

@@ -25,6 +25,7 @@ from e2kd_lab.holding import held, is_held
 from e2kd_lab.json_files import read_json
 from e2kd_lab.models import ExplainableModel, build_model
 from e2kd_lab.paths import is_file, readable
+from e2kd_lab.run_plugins import places_of_plugins, require_plugins
 from e2kd_lab.training.metrics_file import read_metrics
 from e2kd_lab.training.trainer import BEST, LAST, METRICS, SELECTED_BY
 from e2kd_lab.workspace import runs_folder
@@ -98,9 +99,18 @@ class Run:
         return self.folder / (BEST if self.config["select"] == "best" else LAST)
 
     def load_model(self, device: torch.device | str = "cpu") -> ExplainableModel:
-        """The trained network, in evaluation mode."""
+        """The trained network, in evaluation mode.
+
+        Raises
+        ------
+        RunError
+            If it was trained with a plug-in that is not loaded here; the sentence says which.
+        """
         config = self.config
+        require_plugins(self.folder, config)
         model = build_model(config["network"], config["num_classes"], weights=str(self.checkpoint()))
+        if "explanation" in config:
+            model.explanation = config["explanation"]
         return model.to(device).eval()
 
     def begin(self, experiment: Experiment, device: str) -> None:
@@ -110,7 +120,7 @@ class Run:
         if (files := experiment.training_files()) is not None:
             rows = pd.DataFrame({"file": files}).to_csv(index=False, lineterminator="\n")
             write_text(self.folder / TRAINING_FILES, rows)
-        write_json(self.folder / ENVIRONMENT, _environment(device))
+        write_json(self.folder / ENVIRONMENT, _environment(device) | places_of_plugins(experiment.plugins()))
         self.set_status("running")
 
     def set_status(self, status: Status, error: str | None = None, **details: Any) -> None:

@@ -17,11 +17,11 @@ from e2kd_lab.examples import examples_of
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.figures import explanation_comparison, figure_bytes, training_curves
 from e2kd_lab.figures.style import METHOD_TITLES
+from e2kd_lab.methods import METHODS, SYMBOLS, has_hyperparameter
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
 from e2kd_lab.session import Session
 from e2kd_lab.training import Hardware
-from e2kd_lab.training.method import uses_lam, uses_tau
 from e2kd_lab.training.trainer import METRICS
 from e2kd_lab.widgets.panel import by_family, family_switch, shows_errors, unheard, value_slider
 from e2kd_lab.widgets.training_panel import TrainingPanel
@@ -81,7 +81,8 @@ class TrainLab(TrainingPanel):
         self._joined: dict[str, tuple[Experiment, pd.DataFrame]] = {}
         self._teachers: dict[str, ExplainableModel] = {}
         self.family = family_switch(list(self.bases))
-        others = [name for name in experiment.methods if name not in ("kd", "e2kd")]
+        strangers = [name for name in METHODS if METHODS.identity(name) is not None]
+        others = [name for name in dict.fromkeys([*experiment.methods, *strangers]) if name not in ("kd", "e2kd")]
         self.method = widgets.Dropdown(
             description="Method",
             options=[("e²KD (λ = 0: KD)", "e2kd"), *((METHOD_TITLES[name], name) for name in others)],
@@ -89,6 +90,8 @@ class TrainLab(TrainingPanel):
         )
         self.lam = value_slider("λ", lambdas, experiment.lam)
         self.tau = value_slider("τ", taus, experiment.tau)
+        self.options: dict[str, widgets.SelectionSlider] = {}
+        self._option_row = widgets.HBox(layout=widgets.Layout(display="none"))
         self.epochs = widgets.BoundedIntText(
             description="Epochs", value=experiment.epochs, min=1, max=10_000, layout=widgets.Layout(width="160px")
         )
@@ -105,6 +108,7 @@ class TrainLab(TrainingPanel):
         self.arrange(
             [self.family, self.method],
             [self.lam, self.tau],
+            [self._option_row],
             [self.epochs, self.seed],
             [self.train_button, self.stop_button, self.progress, self.export_button, self.time_left],
         )
@@ -116,6 +120,7 @@ class TrainLab(TrainingPanel):
         """The experiment that the controls name."""
         method = "kd" if self.method.value == "e2kd" and self.lam.value == 0 else self.method.value
         values = {"lam": self.lam.value, "tau": self.tau.value, "epochs": self.epochs.value, "seed": self.seed.value}
+        values |= {name: slider.value for name, slider in self.options.items()}
         return self.bases[self.family.value].by_method(method, **values)
 
     @shows_errors
@@ -132,7 +137,21 @@ class TrainLab(TrainingPanel):
         with unheard(self._pick, self.lam):
             self.lam.options = [(f"{value:g}", value) for value in values]
             self.lam.value = base.lam if method == "e2kd" else values[-1]
-        self.lam.disabled, self.tau.disabled = not uses_lam(method), not uses_tau(method)
+        self.lam.disabled, self.tau.disabled = (not has_hyperparameter(method, name) for name in ("lam", "tau"))
+        self._offer_options(method)
+
+    def _offer_options(self, method: str) -> None:
+        """A slider for each hyper-parameter that only this method has and whose grid has several values."""
+        defaults = self.bases[self.family.value].by_method(method).hyperparameters
+        grids = {name: values for name, values in METHODS[method].grid.items() if name not in SYMBOLS}
+        self.options = {
+            name: value_slider(name, sorted({*values, defaults[name]}), defaults[name])
+            for name, values in grids.items()
+        }
+        for slider in self.options.values():
+            slider.observe(self._pick, "value")
+        self._option_row.children = tuple(self.options.values())
+        self._option_row.layout.display = None if self.options else "none"
 
     @shows_errors
     def _pick(self, _: Any) -> None:
@@ -223,17 +242,21 @@ class TrainLab(TrainingPanel):
         data = [rows.assign(run=label) for label, (_, rows) in curves.items()]
         figure = training_curves(curves, total_epochs=experiment.epochs)
         parts: list[str] = [experiment.family, experiment.method]
-        parts += [f"lam{experiment.lam:g}"] if uses_lam(experiment.method) else []
-        parts += [f"tau{experiment.tau:g}"] if uses_tau(experiment.method) else []
+        parts += [f"{name}{value}".removesuffix(".0") for name, value in _weights(experiment).items()]
         self.export_name = "_".join(["curves", *parts, f"s{experiment.seed}"])
         self.show(figure, pd.concat(data, ignore_index=True) if data else None)
 
 
 def _label(experiment: Experiment) -> str:
-    parts = [METHOD_TITLES[experiment.method]]
-    parts += [f"λ = {experiment.lam:g}"] if uses_lam(experiment.method) else []
-    parts += [f"τ = {experiment.tau:g}"] if uses_tau(experiment.method) else []
-    return ", ".join(parts)
+    return ", ".join(
+        [METHOD_TITLES[experiment.method], *METHODS[experiment.method].describe(experiment.hyperparameters)]
+    )
+
+
+def _weights(experiment: Experiment) -> dict[str, Any]:
+    """The hyper-parameters that a file's name tells."""
+    quiet = ("explain_every", "explain_part")
+    return {name: value for name, value in experiment.hyperparameters.items() if name not in quiet}
 
 
 def _summary(results: pd.DataFrame) -> str:

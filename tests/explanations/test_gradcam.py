@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from by_name import method_of
 from captum.attr import LayerGradCam
 from golden_weights import GOLDEN as GOLDEN_FOLDER
 from golden_weights import fill, relative
@@ -14,7 +15,6 @@ from torch.nn import functional as F
 from e2kd_lab import build_model, explain
 from e2kd_lab.errors import ExperimentError
 from e2kd_lab.losses import explanation_loss, kd_loss
-from e2kd_lab.training import Method
 
 GOLDEN = np.load(GOLDEN_FOLDER / "gradcam_resnet18.npz")
 
@@ -65,7 +65,7 @@ def test_e2kd_step_of_a_pair_equals_golden_numbers(resnet18, resnet34, images):
     assert kd_loss(student.logits, target.logits, 5).item() == pytest.approx(GOLDEN["pair_kd_tau5"].item(), rel=1e-9)
     loss = explanation_loss(student.maps, target.maps)
     assert loss.item() == pytest.approx(GOLDEN["pair_exp_loss"].item(), rel=1e-9)
-    method = Method("e2kd", resnet18, resnet34, lam=5.0).eval()
+    method = method_of("e2kd", resnet18, resnet34, lam=5.0).eval()
     losses = method(images, torch.zeros(2, dtype=torch.long))
     assert losses["loss"].item() == pytest.approx(GOLDEN["pair_total_tau1_lam5"].item(), rel=1e-9)
     gradients = torch.autograd.grad(losses["loss"], list(resnet18.parameters()))
