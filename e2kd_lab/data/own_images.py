@@ -223,7 +223,7 @@ def completed(
             )
     found = tuple(note for note in notes if note)
     if found:
-        warnings.warn(" ".join(found), LabNote, stacklevel=4)
+        warnings.warn(" ".join(found), LabNote, stacklevel=5)  # the caller of own()
     # Held-out pictures come by class; all the others in their own order.
     kept = tuple(rest) if missing else tuple(parts["train"])
     return OwnPictures(root, tuple(classes), kept, **splits, groups=tuple(groups), notes=found)
