@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.errors import ExperimentError, shown
 from e2kd_lab.explanations import EXPLANATIONS
-from e2kd_lab.methods import METHODS, Distiller, Guidance, grid_of
+from e2kd_lab.methods import METHODS, Distiller, Guidance, defaults_of, grid_of
 from e2kd_lab.methods.guidance import GuidanceName
 from e2kd_lab.metrics import Grouping
 from e2kd_lab.models import MODELS, MOST_CLASSES, ExplainableModel, build_model, explanation_by_name
@@ -156,13 +156,13 @@ class Experiment(Recipe):
         """Give the method's own defaults to hyper-parameters that were not chosen, and remember which."""
         object.__setattr__(self, "_not_chosen", tuple(name for name in _UNUSED if getattr(self, name) is None))
         known = isinstance(self.method, str) and self.method in METHODS
-        defaults = _defaults_of(self.method) if known else {}
+        defaults = defaults_of(self.method) if known else {}
         for name in self._not_chosen:
             object.__setattr__(self, name, defaults.get(name, _UNUSED[name]))
 
     def _check_hyperparameters(self) -> None:
         """Refuse values that make no sense, and names that a method does not have."""
-        defaults = _defaults_of(self.method)
+        defaults = defaults_of(self.method)
         if not self.lam >= 0 or not self.tau > 0:
             raise ExperimentError(f"lam is {self.lam} and tau is {self.tau}; expected lam >= 0 and tau > 0.")
         fields = {field.name for field in dataclasses.fields(self)} - set(_SHARED)
@@ -198,7 +198,7 @@ class Experiment(Recipe):
         options = dict(self.options)
         return {
             name: getattr(self, name) if name in _SHARED else options.get(name, default)
-            for name, default in _defaults_of(self.method).items()
+            for name, default in defaults_of(self.method).items()
         }
 
     def replace(self, **changes: Any) -> Self:
@@ -213,7 +213,7 @@ class Experiment(Recipe):
             If a field is not known or a value is not valid.
         """
         known = [field.name for field in dataclasses.fields(self)]
-        own = _defaults_of(changes.get("method", self.method))
+        own = defaults_of(changes.get("method", self.method))
         kept = {name: value for name, value in self.options if name in own}
         for name in changes:
             if name not in known and name not in own:
@@ -373,7 +373,7 @@ class Experiment(Recipe):
             del values["guidance"], values["guidance_weight"]
         if self.step_epochs is None:  # so that runs from before this field keep their names
             del values["step_epochs"]
-        defaults = _defaults_of(self.method)
+        defaults = defaults_of(self.method)
         for name in ("explain_every", "explain_part"):
             if name not in hyperparameters or hyperparameters[name] == defaults[name]:
                 del values[name]
@@ -419,8 +419,3 @@ class Experiment(Recipe):
         if self.teacher_weights is not None:
             return weights_fingerprint(self.teacher, self.teacher_weights)
         return "run:" + self.teacher_experiment().run_name()
-
-
-def _defaults_of(method: str) -> dict[str, Any]:
-    """A method's hyper-parameters and their defaults."""
-    return {field.name: field.default for field in dataclasses.fields(METHODS[method])}

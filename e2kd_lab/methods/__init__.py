@@ -10,7 +10,15 @@ from e2kd_lab.methods.e2kd import E2KD
 from e2kd_lab.methods.guidance import Guidance
 from e2kd_lab.methods.kd import KD
 from e2kd_lab.methods.kd_labels import KDWithLabels
-from e2kd_lab.methods.registry import METHODS, build_method, grid_of, has_hyperparameter, method_names, register_method
+from e2kd_lab.methods.registry import (
+    METHODS,
+    build_method,
+    defaults_of,
+    grid_of,
+    has_hyperparameter,
+    method_names,
+    register_method,
+)
 from e2kd_lab.methods.reviewkd import ReviewKD
 from e2kd_lab.methods.supervised import Baseline, Teacher
 
@@ -33,6 +41,7 @@ __all__ = [
     "ReviewKD",
     "Teacher",
     "build_method",
+    "defaults_of",
     "grid_of",
     "has_hyperparameter",
     "method_names",

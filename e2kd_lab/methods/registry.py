@@ -101,9 +101,20 @@ def build_method(
     return METHODS[name](student, teacher, **options)
 
 
+def defaults_of(method: str) -> dict[str, Any]:
+    """A method's hyper-parameters and their defaults.
+
+    Raises
+    ------
+    ExperimentError
+        If there is no such method.
+    """
+    return {field.name: field.default for field in dataclasses.fields(METHODS[method])}
+
+
 def has_hyperparameter(method: str, name: str) -> bool:
     """Whether a method has a hyper-parameter; of a method that nobody has registered here, any."""
-    return method not in METHODS or name in {field.name for field in dataclasses.fields(METHODS[method])}
+    return method not in METHODS or name in defaults_of(method)
 
 
 def grid_of(name: str) -> list[dict[str, float]]:

@@ -17,7 +17,7 @@ from e2kd_lab.examples import examples_of
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.figures import explanation_comparison, figure_bytes, training_curves
 from e2kd_lab.figures.style import METHOD_TITLES
-from e2kd_lab.methods import METHODS, SYMBOLS, has_hyperparameter
+from e2kd_lab.methods import METHODS, SYMBOLS, defaults_of, has_hyperparameter
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
 from e2kd_lab.session import Session
@@ -82,7 +82,7 @@ class TrainLab(TrainingPanel):
         experiment, self.bases = by_family(experiments)
         told: dict[str, Any] = {"folder": folder, "hardware": hardware, "watchers": watchers, "metrics": metrics}
         super().__init__(f"{experiment.name}_curves", export_folder, **told)
-        self.lambdas = lambdas
+        self.lambdas, self.taus = lambdas, taus
         self._examples = functools.cache(lambda family: examples_of(self.bases[family], _EXAMPLES))
         self._joined: dict[str, tuple[Experiment, pd.DataFrame]] = {}
         self._teachers: dict[str, ExplainableModel] = {}
@@ -138,11 +138,16 @@ class TrainLab(TrainingPanel):
     def _offer_weights(self, _: Any) -> None:
         """The sliders' values and whether they count, for another method."""
         method, base = self.method.value, self.bases[self.family.value]
-        weights = self.lambdas if method == "e2kd" else [experiment.lam for experiment in base.grid(method)]
-        values = sorted({*weights, *([base.lam] if method == "e2kd" else [])})
-        with unheard(self._pick, self.lam):
-            self.lam.options = [(f"{value:g}", value) for value in values]
-            self.lam.value = base.lam if method == "e2kd" else values[-1]
+        grid, usual = base.grid(method), {"lam": base.lam, "tau": base.tau} | defaults_of(method)
+        explains = method == "e2kd"  # the panel's own values, and those that it was made with
+        for slider, offered, tried, value in (
+            (self.lam, self.lambdas, {one.lam for one in grid}, base.lam if explains else usual["lam"]),
+            (self.tau, self.taus, {one.tau for one in grid}, base.tau if explains else usual["tau"]),
+        ):
+            values = sorted({*(offered if explains else tried), value})
+            with unheard(self._pick, slider):
+                slider.options = [(f"{value:g}", value) for value in values]
+                slider.value = value
         self.lam.disabled, self.tau.disabled = (not has_hyperparameter(method, name) for name in ("lam", "tau"))
         self._offer_options(method)
 
