@@ -12,7 +12,7 @@ from torch.nn import functional as F
 import e2kd_lab as lab
 
 
-@lab.register_model("my_net")
+@lab.register_model("strangers_net")
 def my_net(num_classes):
     """A plain network of nobody's library."""
     features = nn.Sequential(
@@ -21,13 +21,13 @@ def my_net(num_classes):
     return nn.Sequential(features, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, num_classes))
 
 
-@lab.register_explanation("layercam")
+@lab.register_explanation("strangers_layercam")
 class LayerCAM(lab.explanations.FeatureMapExplanation):
     def weigh(self, features, gradients):
         return (gradients.relu() * features).sum(1, keepdim=True).relu()
 
 
-@lab.register_method("dkd", title="DKD", colour="#7A5195", grid={"beta": [1.0, 2.0, 8.0]})
+@lab.register_method("strangers_dkd", title="DKD", colour="#7A5195", grid={"beta": [1.0, 2.0, 8.0]})
 class DKD(lab.methods.Distiller):
     """Decoupled knowledge distillation (Zhao et al., CVPR 2022)."""
 
@@ -67,8 +67,8 @@ if "MY_PICTURES" in os.environ:
     birds = lab.experiments.own(
         "birds",
         data=os.environ["MY_PICTURES"],
-        teacher="my_net",
-        student="my_net",
+        teacher="strangers_net",
+        student="strangers_net",
         image_size=32,
         epochs=2,
         batch_size=8,

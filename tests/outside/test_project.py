@@ -35,25 +35,25 @@ def runs(project, folder):
     """Finished runs of KD, DKD, and e2KD by LayerCAM."""
     own = (
         project.birds.replace(method="kd"),
-        project.birds.replace(method="dkd", beta=2.0),
-        project.birds.replace(method="e2kd", explanation="layercam"),
+        project.birds.replace(method="strangers_dkd", beta=2.0),
+        project.birds.replace(method="e2kd", explanation="strangers_layercam"),
     )
     return [lab.run(one, folder=folder, progress=False, metrics={"confidence": project.mean_confidence}) for one in own]
 
 
 def test_runs_are_recorded_with_the_code_that_made_them(project, runs):
     kd, dkd, e2kd = (run.config for run in runs)
-    content = kd["plugins"]["model my_net"]
-    assert dkd["plugins"] == {"model my_net": content, "method dkd": content}
+    content = kd["plugins"]["model strangers_net"]
+    assert dkd["plugins"] == {"model strangers_net": content, "method strangers_dkd": content}
     assert (dkd["options"], dkd["tau"]) == ({"alpha": 1.0, "beta": 2.0}, 4.0)
-    assert e2kd["plugins"] == {"model my_net": content, "explanation layercam": content}
+    assert e2kd["plugins"] == {"model strangers_net": content, "explanation strangers_layercam": content}
     assert str(PROJECT) in (runs[0].folder / "environment.json").read_text()
 
 
 def test_a_watcher_and_a_measure_reach_the_tables(project, folder):
     keeper = project.LossKeeper()
     run = lab.run(
-        project.birds.replace(method="dkd", seed=1),
+        project.birds.replace(method="strangers_dkd", seed=1),
         folder=folder,
         progress=False,
         watchers=[keeper],
@@ -71,7 +71,7 @@ def test_a_watcher_and_a_measure_reach_the_tables(project, folder):
 
 def test_results_have_a_column_for_each_hyper_parameter(runs, folder):
     results = lab.load_runs(folder)
-    assert set(results.loc[results["method"] == "dkd", "beta"]) <= {2.0, 8.0}
+    assert set(results.loc[results["method"] == "strangers_dkd", "beta"]) <= {2.0, 8.0}
     assert results.loc[results["method"] == "kd", "beta"].isna().all()
     assert set(results["experiment"]) == {"birds"}
 
@@ -95,38 +95,48 @@ def test_a_new_process_rebuilds_the_network_or_says_what_it_needs(runs):
 
 
 def test_the_command_line_imports_the_file_first(project, folder, pictures):
-    command = ["e2kd-lab", "sweep", "birds", "--plugin", str(PROJECT), "--method", "dkd", "--runs", str(folder)]
+    command = [
+        "e2kd-lab",
+        "sweep",
+        "birds",
+        "--plugin",
+        str(PROJECT),
+        "--method",
+        "strangers_dkd",
+        "--runs",
+        str(folder),
+    ]
     shown = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "3 of 3 runs are done, 0 failed" in shown.stdout, shown.stdout + shown.stderr
-    command = ["e2kd-lab", "train", "birds", "--plugin", str(PROJECT), "--method", "dkd", "--set", "beta=2.0"]
+    command = ["e2kd-lab", "train", "birds", "--plugin", str(PROJECT), "--method", "strangers_dkd", "--set", "beta=2.0"]
     shown = subprocess.run([*command, "--runs", str(folder)], capture_output=True, text=True, check=False)
     assert "done" in shown.stdout, shown.stdout + shown.stderr
-    assert set(lab.load_runs(folder).query("method == 'dkd'")["beta"]) == {1.0, 2.0, 8.0}
+    assert set(lab.load_runs(folder).query("method == 'strangers_dkd'")["beta"]) == {1.0, 2.0, 8.0}
 
 
 def test_changed_code_is_another_run(project, tmp_path):
     copied = tmp_path / "changed_project.py"
     text = PROJECT.read_text()
-    for name in ("my_net", "layercam", "dkd", "birds"):
+    for name in ("strangers_net", "strangers_layercam", "strangers_dkd", "birds"):
         text = text.replace(f'"{name}"', f'"{name}_changing"')
     copied.write_text(text)
-    one = lab.use(copied).birds.replace(method="dkd").config_hash()
-    assert one == lab.use(copied).birds.replace(method="dkd").config_hash()
+    one = lab.use(copied).birds.replace(method="strangers_dkd").config_hash()
+    assert one == lab.use(copied).birds.replace(method="strangers_dkd").config_hash()
     copied.write_text(text.replace("1e-9", "1e-8"))
     os.utime(copied, (1, 1))
-    assert lab.use(copied).birds.replace(method="dkd").config_hash() != one
+    assert lab.use(copied).birds.replace(method="strangers_dkd").config_hash() != one
 
 
 def test_panels_show_them(project, runs, folder, tmp_path):
     browser = lab.widgets.ExplanationBrowser(project.birds, runs, folder=folder, export_folder=tmp_path)
     assert browser.last_error is None
     trainer = lab.widgets.TrainLab(project.birds, folder=folder, export_folder=tmp_path)
-    trainer.method.value = "dkd"
+    trainer.method.value = "strangers_dkd"
     assert trainer.last_error is None
     assert [value for _, value in trainer.options["beta"].options] == [1.0, 2.0, 8.0]
     trainer.options["beta"].value = 2.0
     assert trainer.experiment.run_name() == runs[1].folder.name
-    networks = {"teacher": lab.load_teacher(project.birds, folder=folder), "dkd": runs[1].load_model()}
+    networks = {"teacher": lab.load_teacher(project.birds, folder=folder), "strangers_dkd": runs[1].load_model()}
     loss = lab.widgets.LossLab(networks, torch.rand(2, 3, 32, 32), export_folder=tmp_path)
     assert loss.last_error is None
     pictures = torch.randint(0, 256, (1, 3, 48, 48), dtype=torch.uint8)
@@ -138,7 +148,9 @@ def test_an_explanation_is_told_by_its_name(project, runs, folder):
     from e2kd_lab.examples import explained_examples
     from e2kd_lab.figures.explanations import pictures_of
 
-    shown = explained_examples(project.birds.replace(explanation="layercam"), [runs[2]], count=2, folder=folder)
+    shown = explained_examples(
+        project.birds.replace(explanation="strangers_layercam"), [runs[2]], count=2, folder=folder
+    )
     assert pictures_of(shown, contributions=False).label.startswith("LayerCAM of")
 
 
@@ -152,13 +164,13 @@ def test_weights_go_home(project, runs, tmp_path):
     from safetensors import safe_open
 
     file = runs[0].export(tmp_path / "student.safetensors")
-    again = lab.build_model("my_net", 2, weights=str(file)).eval()
+    again = lab.build_model("strangers_net", 2, weights=str(file)).eval()
     images = torch.rand(2, 3, 32, 32)
     torch.testing.assert_close(lab.explain(again, images).logits, lab.explain(runs[0].load_model(), images).logits)
     plain = project.my_net(2)
     with safe_open(file, "pt") as opened:
         plain.load_state_dict({key: opened.get_tensor(key) for key in opened.keys()})  # noqa: SIM118
-        assert opened.metadata()["network"] == "my_net"
+        assert opened.metadata()["network"] == "strangers_net"
 
 
 def test_figures_and_results_command(project, runs, folder, tmp_path):
@@ -168,4 +180,4 @@ def test_figures_and_results_command(project, runs, folder, tmp_path):
     assert any("birds" in path.name for path in tmp_path.glob("*.pdf"))
     out = tmp_path / "all.csv"
     subprocess.run(["e2kd-lab", "results", "--runs", str(folder), "--out", str(out)], check=True, capture_output=True)
-    assert "dkd" in set(pd.read_csv(out)["method"])
+    assert "strangers_dkd" in set(pd.read_csv(out)["method"])
