@@ -46,7 +46,7 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
         On any device.
     """
     modes = [(layer, layer.training) for layer in module.modules()]
-    buffers = [(buffer, buffer.clone(), buffer._version) for buffer in module.buffers()]
+    buffers = [(buffer, buffer.clone()) for buffer in module.buffers()]
     training = module.training
     devices = {tensor.device for tensor in module.parameters() if tensor.is_cuda}
     with torch.random.fork_rng(devices=list(devices)):
@@ -59,6 +59,6 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
                 if layer.training != mode:
                     layer.training = mode
             with torch.no_grad():
-                for buffer, value, version in buffers:
-                    if buffer._version != version:  # writing would spoil a graph that needs it
+                for buffer, value in buffers:
+                    if not torch.equal(buffer, value):  # writing would spoil a graph that needs it
                         buffer.copy_(value)
