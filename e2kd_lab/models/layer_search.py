@@ -17,7 +17,8 @@ from e2kd_lab.models.stages import stage_paths
 
 # What stands between a map and the logits where the head is global average pooling and one linear layer.
 _OF_POOLED_HEADS = {
-    "AdaptiveAvgPool2DBackward0", "AddmmBackward0", "AliasBackward0", "AvgPool2DBackward0", "CloneBackward0",
+    "AdaptiveAvgPool2DBackward0", "AddmmBackward0", "AliasBackward0", "AsStridedBackward0", "AsStridedBackward1",
+    "AvgPool2DBackward0", "CloneBackward0",
     "LinearBackward0", "MeanBackward0", "MeanBackward1", "MmBackward0", "PermuteBackward0", "ReshapeAliasBackward0",
     "SelectBackward0", "SliceBackward0", "SqueezeBackward0", "SqueezeBackward1", "SqueezeBackward2", "TBackward0",
     "TransposeBackward0", "UnsafeViewBackward0", "UnsqueezeBackward0", "ViewBackward0",
@@ -122,12 +123,21 @@ class Search:
         if call.tensor.shape[:1] != self.run.inputs.shape[:1] or not call.tensor.is_floating_point():
             return None
         if self.reshape is None:
-            return layout_of(call.tensor, self.run.size, self.prefix)
+            return None if self._is_flattened(call) else layout_of(call.tensor, self.run.size, self.prefix)
         try:
             found = self.reshape(call.tensor.detach())
         except (RuntimeError, ValueError, IndexError, TypeError):
             return None
         return MapLayout("reshape", reshape=self.reshape) if isinstance(found, Tensor) and found.ndim == 4 else None
+
+    def _is_flattened(self, call: Call) -> bool:
+        """Whether an output is a map (N, C, H, W) as (N, C, H * W), which tokens (N, T, C) are easily taken for."""
+        own = call.tensor
+        maps = (other.tensor for other in self.run.calls if other.tensor.ndim == 4)
+        return own.ndim == 3 and any(
+            one.shape[:2] == own.shape[:2] and one[0, 0].numel() == own.shape[2] and torch.equal(one.flatten(2), own)
+            for one in maps
+        )
 
     def last(self) -> Call:
         """The last layer that a network can be explained by."""

@@ -91,7 +91,7 @@ def sizes_to_try(module: nn.Module, image_size: Size | None) -> list[tuple[int, 
         If the size is not one or two whole numbers above zero.
     """
     if image_size is not None:
-        size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+        size = (image_size, image_size) if not isinstance(image_size, tuple | list) else tuple(image_size)
         if len(size) != 2 or not all(isinstance(side, int) and side > 0 for side in size):
             raise ExperimentError(f"'image_size' is {image_size}; expected pixels, or (height, width).")
         return [(size[0], size[1])]

@@ -145,7 +145,7 @@ class Transformers:
             network, report = kind.from_pretrained(
                 folder, config=config, local_files_only=True, ignore_mismatched_sizes=True, output_loading_info=True
             )
-        except (OSError, ValueError, RuntimeError) as error:
+        except Exception as error:  # each format of weights has errors of its own
             raise ExperimentError(
                 f"{folder} holds no image classifier of transformers ({shown(error)}); expected config.json and "
                 "weights as save_pretrained writes them."

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from e2kd_lab.models import ExplainableModel
+from e2kd_lab.models import AdaptedModel, ExplainableModel
 from e2kd_lab.models.bcos_layers import BcosConv2d
 from e2kd_lab.models.folding import fold_batch_norms
 from e2kd_lab.models.probing import probe
@@ -64,6 +64,8 @@ def lay_out(model: ExplainableModel, image_size: int | tuple[int, int], device: 
         small = _convolutions_of_small_maps(model, image_size)
     except RuntimeError:  # a network that views its maps as if they lay in torch's usual order
         model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        network = model.wrapped if isinstance(model, AdaptedModel) else model
+        network.register_forward_pre_hook(_with_contiguous_input)
         return
     if device.type == "cpu":
         for layer in small:
@@ -82,7 +84,7 @@ def _convolutions_of_small_maps(model: ExplainableModel, image_size: int | tuple
         layer.register_forward_pre_hook(look) for layer in model.modules() if isinstance(layer, BcosConv2d | nn.Conv2d)
     ]
     try:
-        probe(model, image_size)
+        probe(model, image_size, lambda x: model(x.contiguous(memory_format=torch.channels_last)))
     finally:
         for handle in handles:
             handle.remove()

@@ -50,6 +50,29 @@ def normalize_share(kind: str, folder: str) -> None:
     torch.save(found, Path(folder, "whole.pt" if world == 1 else f"{rank}.pt"))
 
 
+def step_of_an_adapted_network(network: str, folder: str) -> None:
+    """One e2KD step of a share of a batch, or of all in a process alone; save the loss, gradients and buffers."""
+    torch.manual_seed(0)
+    student = lab.build_model(network, 3, image_size=32).double()
+    teacher = lab.build_model("resnet_mini", 3).double()
+    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    method: Any = lab.methods.E2KD(student, teacher, lam=1.0).train()
+    if world > 1:
+        torch.distributed.init_process_group("gloo")
+        share_batch_norms(method)
+        method = torch.nn.parallel.DistributedDataParallel(method)
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(8, 3, 32, 32, dtype=torch.float64, generator=generator)[rank::world]
+    loss = method(images, torch.zeros(len(images), dtype=torch.long))["loss"]
+    loss.backward()
+    found = {
+        "loss": loss.detach(),
+        "gradients": {name: p.grad for name, p in student.named_parameters() if p.grad is not None},
+        "buffers": dict(student.named_buffers()),
+    }
+    torch.save(found, Path(folder, "whole.pt" if world == 1 else f"{rank}.pt"))
+
+
 def train_but_fail_in_one(experiment: dict[str, Any], folder: str, failing: int) -> None:
     """Train a run of which one process fails in its sixth step."""
 

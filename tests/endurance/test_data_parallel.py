@@ -124,6 +124,19 @@ def test_shared_layers_have_the_derivatives_of_the_whole_batch(forks, tmp_path, 
     torch.testing.assert_close(weight, whole["weight"], rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("network", ["torchvision/resnet18", "timm/efficientnet_lite0", "timm/test_vit"])
+def test_adapted_networks_make_the_step_of_the_whole_batch(forks, tmp_path, network):
+    start_two(forks, "step_of_an_adapted_network", network=network, folder=str(tmp_path))
+    forks.call("step_of_an_adapted_network", network=network, folder=str(tmp_path))
+    whole = torch.load(tmp_path / "whole.pt")
+    shares = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
+    torch.testing.assert_close(sum(share["loss"] for share in shares) / 2, whole["loss"], rtol=1e-8, atol=1e-12)
+    assert len(whole["gradients"]) > 10
+    for share in shares:
+        torch.testing.assert_close(share["gradients"], whole["gradients"], rtol=1e-6, atol=1e-10)
+        torch.testing.assert_close(share["buffers"], whole["buffers"], rtol=1e-8, atol=1e-12)
+
+
 @pytest.mark.parametrize("failing", [0, 1])
 def test_where_one_process_fails_the_other_says_so_and_the_run_goes_on_later(forks, student, tmp_path, failing):
     arguments = {"experiment": student, "folder": str(tmp_path), "failing": failing}
