@@ -275,6 +275,11 @@ def _train(experiment: Experiment, here: Run, job: _Job, fabric: Fabric) -> bool
             f"A batch of {experiment.batch_size} images cannot be shared evenly by {fabric.world_size} processes; "
             "expected a multiple of their number as batch_size."
         )
+    if len(experiment.classes()) != experiment.num_classes:
+        raise ExperimentError(
+            f"'num_classes' of {experiment.name} is {experiment.num_classes}, but its data have "
+            f"{len(experiment.classes())} classes; expected that number as num_classes, or other data."
+        )
     torch.manual_seed(experiment.seed)
     student = experiment.build(experiment.network)
     experiment.prepare_student(student)

@@ -35,3 +35,18 @@ def test_experiments_refuse_unknown_words(tiny):
         tiny.replace(lamda=1)
     with pytest.raises(ExperimentError, match="no setting 'longer'"):
         tiny.with_setting("longer")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_another_number_of_classes_than_the_data_have_is_refused(tiny, count, tmp_path):
+    with pytest.raises(ExperimentError, match=f"'num_classes' of waterbirds is {count}, but its data have 2 classes"):
+        lab.run(tiny.replace(num_classes=count, method="teacher"), folder=tmp_path, progress=False)
+
+
+def test_hyper_parameters_that_were_not_chosen_follow_the_method():
+    base = lab.experiments.get("waterbirds", "smoke")
+    assert base.replace(method="e2kd").lam == 5.0
+    assert base.replace(method="e2kd").replace(method="at").lam == 1000.0
+    assert base.replace(method="e2kd", lam=2.0).replace(method="at").lam == 2.0  # chosen
+    assert base.replace(method="kd", tau=5.0).replace(method="e2kd").tau == 5.0
+    assert base.replace(method="baseline").hyperparameters == {}

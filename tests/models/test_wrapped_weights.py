@@ -242,7 +242,7 @@ def test_fingerprints_name_the_choice(tmp_path):
         weights_fingerprint("acme", str(tmp_path / "gone.pt::student"))
 
 
-class method_of(nn.Module):
+class Method(nn.Module):
     def __init__(self, student):
         super().__init__()
         self.student, self.regressor = student, nn.Linear(3, 3)
@@ -251,7 +251,7 @@ class method_of(nn.Module):
 def test_our_own_training_states_load_without_a_note(tmp_path):
     from e2kd_lab.training.state import TrainingState
 
-    method, ours = method_of(random_network()), random_network()
+    method, ours = Method(random_network()), random_network()
     optimizer = torch.optim.AdamW(method.parameters())
     sum(parameter.sum() for parameter in method.parameters()).backward()
     optimizer.step()
