@@ -32,7 +32,7 @@ from e2kd_lab.freezing import storage_choices
 from e2kd_lab.models import build_model
 from e2kd_lab.paper_figures import write_paper_figures
 from e2kd_lab.runs import load_runs
-from e2kd_lab.terminal_tables import SHORT, console, print_measures, print_ratios, print_results, print_storage
+from e2kd_lab.terminal_tables import console, print_measures, print_ratios, print_results, print_storage
 from e2kd_lab.training import METHODS, Hardware, Watcher
 from e2kd_lab.training.hardware import named_device
 from e2kd_lab.workspace import runs_folder, workspace
@@ -227,7 +227,7 @@ def results(
         distributions = part[part["group"].isin(["in_distribution", "out_of_distribution"])]
         shown = distributions if len(distributions) else part[part["group"] == "all"]
         print_results(
-            shown[shown["metric"].isin(SHORT)],
+            shown[shown["metric"] != "dead_map_rate"],
             f"{experiment}, {family} networks, {setting}, measured here ({scale}); means over n seeds",
         )
 
@@ -247,7 +247,8 @@ def figures(
         files = write_paper_figures(out, runs=runs, scale=scale, say=say)
     else:
         results = load_runs(runs)
-        files = write_all_figures(results if scale is None else results[results["scale"] == scale], out)
+        chosen = results if scale is None else results[results["scale"] == scale]
+        files = write_all_figures(chosen, out, runs=runs or runs_folder())
         for file in files:
             console.print(str(file))
     if not files:

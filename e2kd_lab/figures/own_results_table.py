@@ -207,7 +207,8 @@ def _title(frame: pd.DataFrame, used: pd.DataFrame, keys: list[str], split: str)
     students = used[used["method"] != "teacher"] if (used["method"] != "teacher").any() else used
     common = [name for name in ("experiment", "family", "setting", "method") if name not in keys]
     parts = [title_of(name, students[name].iloc[0]) for name in common if students[name].iloc[0] != "base"]
-    parts += [title_of(name, frame[name].iloc[0]) for name in ("group", "metric") if name not in keys]
+    constant = [(name, frame[name].iloc[0]) for name in ("group", "metric") if name not in keys]
+    parts += [title_of(name, value) for name, value in constant if value != "all"]
     return ", ".join([*parts, {"test": "test images", "val": "validation images"}.get(split, split)])
 
 

@@ -16,7 +16,8 @@ from e2kd_lab.evaluating import load_teacher
 from e2kd_lab.examples import examples_of
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.figures import explanation_comparison, figure_bytes, training_curves
-from e2kd_lab.figures.style import METHOD_TITLES
+from e2kd_lab.figures.titles import title_of
+from e2kd_lab.metrics.titles import LAB_MEASURES, measure_title
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
 from e2kd_lab.session import Session
@@ -90,7 +91,7 @@ class TrainLab(TrainingPanel):
         others = [name for name in experiment.methods if name not in ("kd", "e2kd")]
         self.method = widgets.Dropdown(
             description="Method",
-            options=[("e²KD (λ = 0: KD)", "e2kd"), *((METHOD_TITLES[name], name) for name in others)],
+            options=[("e²KD (λ = 0: KD)", "e2kd"), *((title_of("method", name), name) for name in others)],
             layout=widgets.Layout(width="260px"),
         )
         self.lam = value_slider("λ", lambdas, experiment.lam)
@@ -236,7 +237,7 @@ class TrainLab(TrainingPanel):
 
 
 def _label(experiment: Experiment) -> str:
-    parts = [METHOD_TITLES[experiment.method]]
+    parts = [title_of("method", experiment.method)]
     parts += [f"λ = {experiment.lam:g}"] if uses_lam(experiment.method) else []
     parts += [f"τ = {experiment.tau:g}"] if uses_tau(experiment.method) else []
     return ", ".join(parts)
@@ -255,4 +256,10 @@ def _summary(results: pd.DataFrame) -> str:
         "agreement": ("agreement", group),
     }
     parts = [f"{title} {test[key]:.1f} %" for title, key in shown.items() if key in test]
-    return ", ".join([*parts, f"explanation cosine {test['explanation_cosine', group]:.2f}"])
+    parts += (
+        [f"explanation cosine {test['explanation_cosine', group]:.2f}"] if ("explanation_cosine", group) in test else []
+    )
+    for name in sorted(set(test.index.get_level_values("metric")) - set(LAB_MEASURES)):
+        key = (name, group) if (name, group) in test else (name, "all")
+        parts += [f"{measure_title(name).title} {measure_title(name).text(test[key])}"] if key in test else []
+    return ", ".join(parts)
