@@ -21,10 +21,11 @@ from e2kd_lab import _torchvision  # noqa: F401
 # isort: split
 from e2kd_lab import experiments, losses, metrics
 from e2kd_lab.evaluating import evaluate, load_teacher
-from e2kd_lab.execute import run, run_all, sweep
+from e2kd_lab.execute import run
 from e2kd_lab.explanations import Explanation, explain
 from e2kd_lab.models import build_model
 from e2kd_lab.runs import Run, load_runs, results_of
+from e2kd_lab.sweeping import run_all, sweep
 from e2kd_lab.training import Hardware, ProgressBar, Watcher
 
 if TYPE_CHECKING:

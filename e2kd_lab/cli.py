@@ -23,7 +23,6 @@ from e2kd_lab.errors import ExperimentError, LabError
 from e2kd_lab.evaluating import averaged
 from e2kd_lab.evaluating import evaluate as evaluate_student
 from e2kd_lab.execute import run
-from e2kd_lab.execute import sweep as run_sweep
 from e2kd_lab.experiments import Experiment, ImageNetExperiment
 from e2kd_lab.experiments.assignments import assigned
 from e2kd_lab.figures.all_figures import write_all_figures
@@ -32,6 +31,7 @@ from e2kd_lab.freezing import storage_choices
 from e2kd_lab.models import build_model
 from e2kd_lab.paper_figures import write_paper_figures
 from e2kd_lab.runs import load_runs
+from e2kd_lab.sweeping import sweep as run_sweep
 from e2kd_lab.terminal_tables import console, print_measures, print_ratios, print_results, print_storage
 from e2kd_lab.training import METHODS, Hardware, Watcher
 from e2kd_lab.training.hardware import named_device
