@@ -19,13 +19,16 @@ from e2kd_lab import _threads  # noqa: F401
 from e2kd_lab import _torchvision  # noqa: F401
 
 # isort: split
-from e2kd_lab import experiments, losses, metrics
+from e2kd_lab import experiments, explanations, losses, methods, metrics
 from e2kd_lab.evaluating import evaluate, load_teacher
 from e2kd_lab.execute import run
-from e2kd_lab.explanations import Explanation, explain
-from e2kd_lab.models import build_model
+from e2kd_lab.explanations import Explanation, explain, register_explanation
+from e2kd_lab.methods import register_method
+from e2kd_lab.models import build_model, register_model
+from e2kd_lab.models.adapt import adapt
 from e2kd_lab.runs import Run, load_runs, results_of
 from e2kd_lab.sweeping import run_all, sweep
+from e2kd_lab.system.plugins import use, use_inherited
 from e2kd_lab.training import Hardware, ProgressBar, Watcher
 
 if TYPE_CHECKING:
@@ -40,20 +43,27 @@ __all__ = [
     "ProgressBar",
     "Run",
     "Watcher",
+    "adapt",
     "build_model",
     "evaluate",
     "experiments",
     "explain",
+    "explanations",
     "figures",
     "load_runs",
     "load_teacher",
     "losses",
+    "methods",
     "metrics",
+    "register_explanation",
+    "register_method",
+    "register_model",
     "results_of",
     "results_table",
     "run",
     "run_all",
     "sweep",
+    "use",
     "widgets",
 ]
 
@@ -65,3 +75,6 @@ def __getattr__(name: str) -> Any:
     if name == "results_table":
         return importlib.import_module("e2kd_lab.figures.own_results_table").results_table
     raise AttributeError(f"module 'e2kd_lab' has no attribute '{name}'")
+
+
+use_inherited()

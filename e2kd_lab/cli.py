@@ -25,15 +25,17 @@ from e2kd_lab.evaluating import evaluate as evaluate_student
 from e2kd_lab.execute import run
 from e2kd_lab.experiments import Experiment, ImageNetExperiment
 from e2kd_lab.experiments.assignments import assigned
+from e2kd_lab.explanations import EXPLANATIONS
 from e2kd_lab.figures.all_figures import write_all_figures
 from e2kd_lab.freezing import freeze as freeze_teacher
 from e2kd_lab.freezing import storage_choices
-from e2kd_lab.models import build_model
+from e2kd_lab.methods import METHODS
 from e2kd_lab.paper_figures import write_paper_figures
 from e2kd_lab.runs import load_runs
 from e2kd_lab.sweeping import sweep as run_sweep
+from e2kd_lab.system.plugins import use
 from e2kd_lab.terminal_tables import console, print_measures, print_ratios, print_results, print_storage
-from e2kd_lab.training import METHODS, Hardware, Watcher
+from e2kd_lab.training import Hardware, Watcher
 from e2kd_lab.training.hardware import named_device
 from e2kd_lab.workspace import runs_folder, workspace
 
@@ -51,6 +53,15 @@ DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda")]
 RootOption = Annotated[str | None, typer.Option(help="The data set's folder, or a root that holds it")]
 TeacherDataOption = Annotated[str | None, typer.Option(help="Unbiased data to train the teacher on")]
 TeacherOption = Annotated[str | None, typer.Option(help="The teacher's checkpoint, or a torchvision weight enum")]
+ExplanationOption = Annotated[str | None, typer.Option(help=f"{', '.join(EXPLANATIONS)}  [default: the networks' own]")]
+PluginOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin",
+        help="A Python file or module with networks, methods, explanations or experiments; again for more",
+        callback=lambda plugins: [use(plugin) for plugin in plugins or []] and plugins,
+    ),
+]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="Any other field of the experiment, such as image_size=64")
 ]
@@ -87,6 +98,7 @@ def freeze(
     data_root: RootOption = None,
     teacher: TeacherOption = None,
     set_: SetOption = None,
+    plugin: PluginOption = None,
     runs: RunsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -111,8 +123,11 @@ def train(
     scale: ScaleOption = "lab",
     family: FamilyOption = None,
     method: Annotated[str, typer.Option(help=", ".join(METHODS))] = "e2kd",
-    lam: Annotated[float, typer.Option(help="Weight of the explanation or feature loss")] = 5.0,
-    tau: Annotated[float, typer.Option(help="Temperature")] = 1.0,
+    lam: Annotated[
+        float | None, typer.Option(help="Weight of the explanation or feature loss  [default: the method's]")
+    ] = None,
+    tau: Annotated[float | None, typer.Option(help="Temperature  [default: the method's]")] = None,
+    explanation: ExplanationOption = None,
     seed: int = 0,
     setting: Annotated[str, typer.Option(help="The experiment's variant, such as mixup or 10-shots")] = "base",
     epochs: Annotated[int | None, typer.Option(help="In place of the recipe's")] = None,
@@ -120,14 +135,15 @@ def train(
     teacher_data: TeacherDataOption = None,
     teacher: TeacherOption = None,
     set_: SetOption = None,
+    plugin: PluginOption = None,
     runs: RunsOption = None,
     device: DeviceOption = "auto",
     devices: Annotated[int, typer.Option(help="Processes, one a device; torchrun works too")] = 1,
     workers: Annotated[int, typer.Option(help="Data-loading processes per device")] = 0,
 ) -> None:
     """Train one run, or resume it; a finished run is only loaded. Ctrl-C saves its state."""
-    wanted = _experiment(experiment, scale, family, setting, epochs, data_root, teacher_data, teacher, set_)
-    wanted = wanted.by_method(method, lam=lam, tau=tau, seed=seed)
+    wanted = _experiment(experiment, scale, family, setting, epochs, data_root, teacher_data, teacher, set_, method,
+                         lam=lam, tau=tau, seed=seed, explanation=explanation)  # fmt: skip
     with _StopOnSignal() as stop:
         finished = run(
             wanted,
@@ -146,6 +162,7 @@ def sweep(
     experiment: Annotated[str, typer.Argument(help=", ".join(experiments.names()))],
     method: Annotated[list[str], typer.Option(help="A method whose grid of the paper to run; again for more")],
     seeds: Annotated[str, typer.Option(help="Seeds, such as 0,1,2")] = "0",
+    explanation: ExplanationOption = None,
     scale: ScaleOption = "lab",
     family: FamilyOption = None,
     setting: Annotated[str, typer.Option(help="The experiment's variant, or 'all'")] = "base",
@@ -154,6 +171,7 @@ def sweep(
     teacher_data: TeacherDataOption = None,
     teacher: TeacherOption = None,
     set_: SetOption = None,
+    plugin: PluginOption = None,
     runs: RunsOption = None,
     device: DeviceOption = "auto",
     devices: Annotated[int, typer.Option(help="Processes, one a device; torchrun works too")] = 1,
@@ -162,15 +180,13 @@ def sweep(
     """Train the paper's grid of a method; finished runs are not repeated, failed ones are listed at the end."""
     settings = experiments.get(experiment, scale, family).settings() if setting == "all" else (setting,)
     variants = [
-        _experiment(experiment, scale, family, name, epochs, data_root, teacher_data, teacher, set_)
+        (one, _experiment(experiment, scale, family, name, epochs, data_root, teacher_data, teacher, set_, one,
+                          explanation=explanation))
         for name in settings
-    ]
-    wanted = [
-        chosen.replace(seed=seed)
-        for variant in variants
         for one in method
-        for chosen in variant.grid(one)
-        for seed in _seeds(seeds)
+    ]  # fmt: skip
+    wanted = [
+        chosen.replace(seed=seed) for one, variant in variants for chosen in variant.grid(one) for seed in _seeds(seeds)
     ]
     with _StopOnSignal() as stop:
         result = run_sweep(
@@ -198,6 +214,7 @@ def evaluate(
     teacher_data: TeacherDataOption = None,
     teacher: TeacherOption = None,
     set_: SetOption = None,
+    plugin: PluginOption = None,
     runs: RunsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -206,7 +223,7 @@ def evaluate(
         raise ExperimentError(f"There is no split '{split}'; expected one of {', '.join(SPLITS)}.")
     wanted = _experiment(experiment, scale, family, "base", None, data_root, teacher_data, teacher, set_)
     wanted = wanted.replace(method="teacher" if alone else "kd")
-    student = build_model(wanted.student, wanted.num_classes, weights=str(checkpoint))
+    student = wanted.build(wanted.student, weights=str(checkpoint))
     table = evaluate_student(wanted, student, split=split, folder=runs, device=str(named_device(device)))
     print_measures(averaged(wanted, table), f"{checkpoint}, {split}")
 
@@ -214,6 +231,7 @@ def evaluate(
 @app.command()
 def results(
     runs: RunsOption = None,
+    plugin: PluginOption = None,
     out: Annotated[Path | None, typer.Option(help="Write all rows to this CSV file")] = None,
 ) -> None:
     """Print the test results of all runs, means over seeds."""
@@ -235,6 +253,7 @@ def results(
 @app.command()
 def figures(
     runs: RunsOption = None,
+    plugin: PluginOption = None,
     out: Annotated[Path, typer.Option(help="Folder that receives the figures")] = Path("exports"),
     everything: Annotated[
         bool, typer.Option("--all", help="Every figure and table of the paper, explanations and shifts too")
@@ -319,17 +338,21 @@ def _experiment(
     teacher_data: str | None,
     teacher: str | None,
     assignments: list[str] | None,
+    method: str | None = None,
+    **values: Any,
 ) -> Experiment:
     changes: dict[str, Any] = {
         "epochs": epochs,
         "data_root": data_root,
         "teacher_data_root": teacher_data,
         "teacher_weights": teacher,
+        **values,
     }
     changes = {field: value for field, value in changes.items() if value is not None}
     changes |= assigned(assignments or [])
     # What is asked for outright goes before what the setting changes.
-    return experiments.get(name, scale, family).with_setting(setting).replace(**changes)
+    chosen = experiments.get(name, scale, family).with_setting(setting)
+    return chosen.replace(**changes) if method is None else chosen.by_method(method, **changes)
 
 
 def _seeds(text: str) -> list[int]:

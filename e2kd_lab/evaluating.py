@@ -15,7 +15,7 @@ from e2kd_lab.errors import RunError
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.metrics import Grouping
 from e2kd_lab.metrics.groups import WATERBIRDS
-from e2kd_lab.models import ExplainableModel, build_model
+from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
 from e2kd_lab.training import measures, multilabel_measures, multilabel_outcomes, outcomes
 from e2kd_lab.training.hardware import on_device
@@ -32,13 +32,12 @@ def load_teacher(experiment: Experiment, *, folder: Path | str | None = None) ->
         If the teacher's run is not done.
     """
     if experiment.teacher_weights is not None:
-        model = build_model(experiment.teacher, experiment.num_classes, weights=experiment.teacher_weights)
-        return model.eval()
+        return experiment.build(experiment.teacher, weights=experiment.teacher_weights).eval()
     folder = runs_folder() if folder is None else Path(folder)
     teacher_run = Run(folder / experiment.teacher_experiment().run_name())
     if teacher_run.status != "done":
         raise RunError(f"{teacher_run.folder} is {teacher_run.status}; expected the finished run of the teacher.")
-    return teacher_run.load_model()
+    return experiment.explained(teacher_run.load_model())
 
 
 def evaluate(

@@ -17,7 +17,6 @@ from e2kd_lab.errors import ExperimentError, LabError, RunError, TrainingError
 from e2kd_lab.evaluating import load_teacher
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.measuring import add_own_measures, lacking, measured
-from e2kd_lab.models import build_model
 from e2kd_lab.models.checkpoints import load_weights
 from e2kd_lab.runs import Run, Status
 from e2kd_lab.training import Hardware, OwnMeasures, ProgressBar, Trainer, Watcher, Watchers
@@ -200,7 +199,7 @@ def _train(experiment: Experiment, here: Run, job: _Job, fabric: Fabric) -> bool
             "expected a multiple of their number as batch_size."
         )
     torch.manual_seed(experiment.seed)
-    student = build_model(experiment.network, experiment.num_classes)
+    student = experiment.build(experiment.network)
     experiment.prepare_student(student)
     if experiment.initial_weights is not None:
         load_weights(student, experiment.network, experiment.initial_weights, any_classifier=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import math
 import os
 import platform
@@ -24,7 +25,9 @@ from e2kd_lab.experiments import Experiment
 from e2kd_lab.holding import held, is_held
 from e2kd_lab.json_files import read_json
 from e2kd_lab.models import ExplainableModel, build_model
+from e2kd_lab.models.checkpoints import save_weights
 from e2kd_lab.paths import is_file, readable
+from e2kd_lab.run_plugins import places_of_plugins, require_plugins
 from e2kd_lab.training.metrics_file import read_metrics
 from e2kd_lab.training.trainer import BEST, LAST, METRICS, SELECTED_BY
 from e2kd_lab.workspace import runs_folder
@@ -98,10 +101,63 @@ class Run:
         return self.folder / (BEST if self.config["select"] == "best" else LAST)
 
     def load_model(self, device: torch.device | str = "cpu") -> ExplainableModel:
-        """The trained network, in evaluation mode."""
+        """The trained network, in evaluation mode.
+
+        Raises
+        ------
+        RunError
+            If it was trained with a plug-in that is not loaded here; the sentence says which.
+        """
         config = self.config
-        model = build_model(config["network"], config["num_classes"], weights=str(self.checkpoint()))
+        require_plugins(self.folder, config)
+        size = config.get("image_size")
+        model = build_model(
+            config["network"],
+            config["num_classes"],
+            weights=str(self.checkpoint()),
+            image_size=tuple(size) if isinstance(size, list) else size,
+        )
+        if "explanation" in config:
+            model.explanation = config["explanation"]
         return model.to(device).eval()
+
+    def export(self, path: Path | str) -> Path:
+        """Write the trained network's weights as safetensors, with the run's configuration in the metadata.
+
+        The keys are the network's own, so that timm and torchvision load the file of one of theirs.
+
+        Parameters
+        ----------
+        path : Path or str
+            The file, for instance ``student.safetensors``; replaced if it exists.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        RunError
+            If the run is not done, or was trained with a plug-in that is not loaded here.
+
+        Examples
+        --------
+        >>> run.export("student.safetensors")  # doctest: +SKIP
+        >>> lab.build_model("resnet_mini", num_classes=2, weights="student.safetensors")  # doctest: +SKIP
+        """
+        if self.status != "done":
+            raise RunError(f"{self.folder} is {self.status}; expected a finished run to export.")
+        config, model = self.config, self.load_model()
+        about = {
+            "network": config["network"],
+            "num_classes": str(config["num_classes"]),
+            "run": self.folder.name,
+            "config": json.dumps(config),
+            "made_by": f"e2kd-lab {importlib.metadata.version('e2kd-lab')}",
+        }
+        save_weights(model, Path(path), about)
+        return Path(path)
 
     def begin(self, experiment: Experiment, device: str) -> None:
         """Write what is going to be run, where, and that it is running."""
@@ -110,7 +166,7 @@ class Run:
         if (files := experiment.training_files()) is not None:
             rows = pd.DataFrame({"file": files}).to_csv(index=False, lineterminator="\n")
             write_text(self.folder / TRAINING_FILES, rows)
-        write_json(self.folder / ENVIRONMENT, _environment(device))
+        write_json(self.folder / ENVIRONMENT, _environment(device) | places_of_plugins(experiment.plugins()))
         self.set_status("running")
 
     def set_status(self, status: Status, error: str | None = None, **details: Any) -> None:
@@ -156,8 +212,8 @@ def load_runs(folder: Path | str | None = None) -> pd.DataFrame:
         One row a run, split (``val``, ``test``), group and metric, with the columns ``run``, ``status``,
         ``experiment``, ``scale``, ``family``, ``setting``, ``method``, ``lam``, ``tau``, ``seed``, ``teacher`` (its
         run, or what identifies its weights; empty for teachers), ``step``, ``epoch``, ``split``, ``group``,
-        ``metric``, ``value``. Accuracy, agreement and dead-map rate are in percent, cosines in
-        [-1, 1]. Runs without measures yet are left out.
+        ``metric``, ``value``, and one for each hyper-parameter that only some methods have. Accuracy, agreement and
+        dead-map rate are in percent, cosines in [-1, 1]. Runs without measures yet are left out.
 
     Raises
     ------
@@ -228,7 +284,8 @@ def _results(runs: Iterable[Run]) -> pd.DataFrame:
             config = run.config
             columns = {"experiment": config["name"], **{name: config[name] for name in _CONFIG_COLUMNS[1:]}}
             columns["teacher"] = config.get("teacher", "").removeprefix("run:")
-            tables.append(run.results().assign(run=run.folder.name, status=run.status, **columns)[RESULT_COLUMNS])
+            rows = run.results().assign(run=run.folder.name, status=run.status, **columns)[RESULT_COLUMNS]
+            tables.append(rows.assign(**config.get("options", {})))
     tables = [table for table in tables if len(table)]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=RESULT_COLUMNS)
 
@@ -246,6 +303,8 @@ def _checked_config(path: Path, config: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(value, kind) or isinstance(value, bool) or value in (math.inf, -math.inf) or value != value:
             expected = "a text" if kind is str else "a whole number" if kind is int else "a finite number"
             raise RunError(f"{path}: '{field}' is {shown(value)!r}; expected {expected}.")
+    if not isinstance(config.get("options", {}), dict):
+        raise RunError(f"{path}: 'options' is {shown(config['options'])!r}; expected hyper-parameters, or nothing.")
     if not isinstance(config.get("teacher", ""), str):
         raise RunError(f"{path}: 'teacher' is {shown(config['teacher'])!r}; expected a text, or nothing.")
     return config

@@ -10,9 +10,9 @@ from rich.table import Table
 
 from e2kd_lab.bench import Findings
 from e2kd_lab.freezing import Storage
+from e2kd_lab.methods import has_hyperparameter
 from e2kd_lab.metrics.titles import measure_title
 from e2kd_lab.runs import configurations_of
-from e2kd_lab.training import uses_lam, uses_tau
 
 console = Console(soft_wrap=True)
 _ACRONYMS = {"f1": "F1", "epg": "EPG", "iou": "IoU"}
@@ -67,7 +67,8 @@ def print_results(rows: pd.DataFrame, title: str) -> None:
         short = {"in_distribution": "ID", "out_of_distribution": "OOD"}.get(group, group)
         table.add_column(f"{measure_title(metric).short}\n{short}", justify="right")
     for (method, lam, tau, digest), values in wide.iterrows():
-        names = [method, f"{lam:g}" if uses_lam(method) else "", f"{tau:g}" if uses_tau(method) else ""]
+        weights = {"lam": lam, "tau": tau}
+        names = [method, *(f"{v:g}" if has_hyperparameter(method, name) else "" for name, v in weights.items())]
         names += [digest] if told_apart else []
         cells = [_number(metric, value) for (metric, _), value in values.items()]
         table.add_row(*names, str(seeds[method, lam, tau, digest]), *cells)

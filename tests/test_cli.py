@@ -120,7 +120,7 @@ def test_sweep_runs_a_grid_once_and_goes_on_past_failures(workspace, tmp_path):
     ("arguments", "says"),
     [
         (["sweep", "waterbirds", "--method", "kd", "--seeds", "a"], "--seeds a is no list of whole numbers"),
-        (["sweep", "waterbirds", "--method", "kd_labels"], "has no grid for method 'kd_labels'"),
+        (["sweep", "waterbirds", "--method", "magic"], "There is no method 'magic'"),
         (["train", "waterbirds", "--family", "acme"], "no family 'acme'; expected one of standard, bcos"),
         (["data", "check", "/nowhere"], "error: /nowhere is no folder"),
         (["freeze", "waterbirds"], "Experiment 'waterbirds' cannot be frozen"),

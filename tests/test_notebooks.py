@@ -29,7 +29,8 @@ def test_reads_well_on_a_code_host(path):
         if cell.cell_type != "code":
             continue
         assert len(cell.source.splitlines()) <= 15
-        assert not re.search(r"^\s*(def|class) ", cell.source, flags=re.MULTILINE)
+        defines = re.search(r"^\s*(def|class) ", cell.source, flags=re.MULTILINE)
+        assert not defines or path.stem == "12_bring_your_own"  # which is about definitions
         assert cell.execution_count is not None
         for output in cell.outputs:
             assert output.output_type not in ("error", "stream")
@@ -47,4 +48,6 @@ def test_there_are_notebooks():
         "08_prior_work",
         "09_lambda_tau_lab",
         "10_teaser",
+        "11_cheaper_explanations",
+        "12_bring_your_own",
     }

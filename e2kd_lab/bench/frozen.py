@@ -14,10 +14,10 @@ from e2kd_lab.bench.findings import Findings
 from e2kd_lab.bench.pairs import LAM, TAU, Pair, loss_and_gradients, optimizer_of, step_of
 from e2kd_lab.bench.timing import peak_memory, take_turns
 from e2kd_lab.explanations import explain
+from e2kd_lab.methods import E2KD, KD
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.models.probing import probe
 from e2kd_lab.training.layout import arrange
-from e2kd_lab.training.method import Method
 
 # Of each batch. What that costs in agreement is in the README, and for a live teacher in notebook 11.
 PART = 0.25
@@ -43,8 +43,8 @@ def measure_frozen(findings: Findings, device: torch.device, quick: bool, say: C
         images = images.contiguous(memory_format=torch.channels_last)
         logits, _, maps = explain(teacher, images)
         optimizer = optimizer_of(student)
-        kd = Method("kd", student, teacher, tau=TAU)
-        e2kd = Method("e2kd", student, teacher, lam=LAM, tau=TAU)
+        kd = KD(student, teacher, tau=TAU)
+        e2kd = E2KD(student, teacher, lam=LAM, tau=TAU)
         stored = logits, maps.contiguous()
         contestants = {
             "e2kd frozen": step_of(e2kd, optimizer, images, labels, stored),
@@ -55,8 +55,8 @@ def measure_frozen(findings: Findings, device: torch.device, quick: bool, say: C
             ("e2kd frozen", "kd"): "e²KD, frozen / KD, live",
             ("e2kd frozen", "e2kd"): "e²KD, frozen / e²KD, live",
         }
-        if pair.is_bcos:
-            part = Method("e2kd", student, teacher, lam=LAM, tau=TAU, explain_part=PART)
+        if pair.passes_whole_network:
+            part = E2KD(student, teacher, lam=LAM, tau=TAU, explain_part=PART)
             contestants["e2kd frozen part"] = step_of(part, optimizer, images, labels, stored)
             shown["e2kd frozen part", "kd"] = f"e²KD, frozen, {PART:.0%} explained / KD, live"
         seconds = take_turns(contestants, repeats, device)
@@ -89,9 +89,9 @@ def frozen_operations(pair: Pair, teacher: ExplainableModel, student: Explainabl
     images pass the student once more.
     """
     asked, own = _operations(teacher, pair.size), _operations(student, pair.size)
-    explained, frozen = (2 * asked, 6 * own) if pair.is_bcos else (asked, 3 * own)
+    explained, frozen = (2 * asked, 6 * own) if pair.passes_whole_network else (asked, 3 * own)
     counted = {"e2kd frozen": frozen, "kd": asked + 3 * own, "e2kd": explained + frozen}
-    return counted | ({"e2kd frozen part": (3 + 6 * PART) * own} if pair.is_bcos else {})
+    return counted | ({"e2kd frozen part": (3 + 6 * PART) * own} if pair.passes_whole_network else {})
 
 
 def check_frozen(pair: Pair, teacher: ExplainableModel, student: ExplainableModel) -> None:
@@ -110,7 +110,7 @@ def _step(
     teacher: ExplainableModel, student: ExplainableModel, images: Tensor, labels: Tensor, *, stored: bool
 ) -> dict[str, Tensor]:
     logits, _, maps = explain(teacher, images)
-    method = Method("e2kd", student, teacher, lam=LAM, tau=TAU)
+    method = E2KD(student, teacher, lam=LAM, tau=TAU)
     return loss_and_gradients(method(images, labels, (logits, maps) if stored else None)["loss"], student)
 
 

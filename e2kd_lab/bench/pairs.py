@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from e2kd_lab.bench.reference import PlainModel, PlainStep
-from e2kd_lab.models import ExplainableModel, build_model
+from e2kd_lab.explanations import EXPLANATIONS
+from e2kd_lab.methods import Distiller, build_method, has_hyperparameter
+from e2kd_lab.models import ExplainableModel, build_model, explanation_by_name
 from e2kd_lab.training.layout import arrange
-from e2kd_lab.training.method import Method, MethodName
 from e2kd_lab.training.recipe import BCOS_OPTIMISATION, Recipe, build_optimizer
 
-METHODS: tuple[MethodName, ...] = ("baseline", "kd", "e2kd")
+METHODS = ("baseline", "kd", "e2kd")
 LAM, TAU = 5.0, 1.0
 # Weights shall stay about where they are, however many steps are timed.
 _LEARNING_RATE = 1e-6
@@ -41,9 +42,9 @@ class Pair:
     batch: int
 
     @property
-    def is_bcos(self) -> bool:
-        """Whether they are B-cos networks."""
-        return self.student.startswith("bcos_")
+    def passes_whole_network(self) -> bool:
+        """Whether an explanation takes a backward pass through the whole network."""
+        return EXPLANATIONS[explanation_by_name(self.student) or "gradcam"].passes_whole_network
 
     def build(self, device: torch.device) -> tuple[ExplainableModel, ExplainableModel]:
         """Teacher (frozen, evaluation mode) and student (training mode), initialised at random, always the same."""
@@ -86,9 +87,15 @@ def our_steps(
     mixed = torch.autocast(images.device.type, torch.bfloat16, enabled=half)
     steps: dict[str, Callable[[], object]] = {}
     for name in METHODS:
-        losses = mixed(Method(name, student, teacher, lam=LAM, tau=TAU).forward)
+        losses = mixed(method_of(name, student, teacher).forward)
         steps[name] = step_of(losses, optimizer, images, labels)
     return steps
+
+
+def method_of(name: str, student: ExplainableModel, teacher: ExplainableModel) -> Distiller:
+    """A method with the benchmark's weight and temperature, where it has them."""
+    values = {field: value for field, value in (("lam", LAM), ("tau", TAU)) if has_hyperparameter(name, field)}
+    return build_method(name, student, teacher, **values)
 
 
 def reference_steps(
@@ -126,7 +133,7 @@ def step_of(
 
 def optimizer_of(student: ExplainableModel, *, fused: bool = True) -> torch.optim.Optimizer:
     """The optimizer of the student's family (Sec. C.1), with a tiny learning rate."""
-    changes = {**BCOS_OPTIMISATION} if student.explanation == "bcos" else {}
+    changes = {**BCOS_OPTIMISATION} if student.family == "bcos" else {}
     recipe = Recipe(**{"epochs": 1, "batch_size": 1, **changes, "lr": _LEARNING_RATE})
     return build_optimizer(recipe, student, fused=fused)
 

@@ -136,7 +136,7 @@ class PlainModel(nn.Module):
 
 
 class PlainStep:
-    """The loss of one training step, as `e2kd_lab.training.method.Method` gives it.
+    """The loss of one training step, as the methods of `e2kd_lab.methods` give it.
 
     Parameters
     ----------

@@ -16,6 +16,7 @@ from e2kd_lab.bench.pairs import (
     TAU,
     Pair,
     loss_and_gradients,
+    method_of,
     our_steps,
     plain_pair,
     reference_steps,
@@ -24,7 +25,6 @@ from e2kd_lab.bench.reference import PlainStep
 from e2kd_lab.bench.timing import peak_memory, take_turns
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.models.folding import fold_batch_norms
-from e2kd_lab.training.method import Method, MethodName
 
 # Counted in forward passes, a pass to the input costs one and an ordinary backward pass two. KD: the teacher's forward
 # (T) and the student's forward and backward, T + 3 S. GradCAM has a closed form, so e2KD needs no other pass. W(x)
@@ -78,7 +78,7 @@ def measure_steps(findings: Findings, device: torch.device, quick: bool, say: Ca
 
 
 def check_steps(
-    pair: Pair, teacher: ExplainableModel, student: ExplainableModel, methods: Sequence[MethodName] = METHODS
+    pair: Pair, teacher: ExplainableModel, student: ExplainableModel, methods: Sequence[str] = METHODS
 ) -> None:
     """Compare losses and gradients of ours and the reference in float64, on some images.
 
@@ -93,22 +93,22 @@ def check_steps(
 
 
 def _our_step(
-    name: MethodName, teacher: ExplainableModel, student: ExplainableModel, images: Tensor, labels: Tensor
+    name: str, teacher: ExplainableModel, student: ExplainableModel, images: Tensor, labels: Tensor
 ) -> dict[str, Tensor]:
     fold_batch_norms(teacher, images.shape[-1])
-    method = Method(name, student, teacher, lam=LAM, tau=TAU)
+    method = method_of(name, student, teacher)
     return loss_and_gradients(method(images, labels)["loss"], student)
 
 
 def _reference_step(
-    name: MethodName, teacher: ExplainableModel, student: ExplainableModel, images: Tensor, labels: Tensor
+    name: str, teacher: ExplainableModel, student: ExplainableModel, images: Tensor, labels: Tensor
 ) -> dict[str, Tensor]:
     plain_teacher, plain_student = plain_pair(teacher, student)
     step = PlainStep(name, plain_student, plain_teacher, lam=LAM, tau=TAU)
     return loss_and_gradients(step(images, labels), plain_student.network)
 
 
-def step_pairs(device: torch.device, quick: bool) -> Iterator[tuple[str, dict[str, Pair], tuple[MethodName, ...], int]]:
+def step_pairs(device: torch.device, quick: bool) -> Iterator[tuple[str, dict[str, Pair], tuple[str, ...], int]]:
     """Title, pairs by family, methods, and rounds."""
     if quick:
         yield "ResNet mini", _both("resnet_mini_deep", "resnet_mini", 4, 16, 4), METHODS, 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from e2kd_lab.data.own_datasets import read_datasets
 from e2kd_lab.data.own_images import OwnData, read_folder
 from e2kd_lab.data.own_table import read_table
 from e2kd_lab.data.waterbirds import SPLITS
-from e2kd_lab.errors import ExperimentError, shown
+from e2kd_lab.errors import ExperimentError, LabNote, shown
 from e2kd_lab.paths import expanded, is_folder
 
 Source = str | Path | Mapping[str, Dataset] | Sequence[Dataset] | OwnData
@@ -84,7 +85,9 @@ def describe(data: Source, **options: Any) -> str:
     DataError
         At the first thing that is missing or damaged.
     """
-    found = read(data, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LabNote)  # the notes are in the report
+        found = read(data, **options)
     found.look_through()
     labels = {name: found.labels(name) for name in SPLITS}
     place = f"{data}: " if isinstance(data, str | Path) else ""

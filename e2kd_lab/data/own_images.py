@@ -218,10 +218,12 @@ def completed(
     notes = [*notes, _held_note(root, share, held, len(rest))]
     for name, images in splits.items():
         if absent := set(range(len(classes))) - {image.label for image in images}:
-            notes.append(f"{root}: {len(absent)} classes have no picture in {name} (such as {classes[min(absent)]}).")
+            notes.append(
+                f"{root}: classes without a picture in {name}: {', '.join(classes[n] for n in sorted(absent))}."
+            )
     found = tuple(note for note in notes if note)
     if found:
-        warnings.warn(" ".join(found), LabNote, stacklevel=4)
+        warnings.warn(" ".join(found), LabNote, stacklevel=5)  # the caller of own()
     # Held-out pictures come by class; all the others in their own order.
     kept = tuple(rest) if missing else tuple(parts["train"])
     return OwnPictures(root, tuple(classes), kept, **splits, groups=tuple(groups), notes=found)

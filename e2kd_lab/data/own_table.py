@@ -17,7 +17,7 @@ from e2kd_lab.paths import expanded, is_file, is_folder, readable
 
 _EXPECTED = "expected the columns path, label, split and, for groups, group"
 # A whole number, as pandas writes it, too, where a column once had a gap.
-_WHOLE = re.compile(r"(\d+)(\.0*)?")
+_WHOLE = re.compile(r"([0-9]{1,18})(\.0*)?")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from e2kd_lab.data.images import is_picture
-from e2kd_lab.errors import DataError
+from e2kd_lab.errors import DataError, shown
 
 # Beside everything whose name begins with a dot, such as .ipynb_checkpoints, .DS_Store and ._picture.jpg.
 _SYSTEM = {
@@ -31,9 +31,9 @@ class LeftAside:
 
     def sentence(self, root: Path) -> str:
         """What was skipped below a folder, in a sentence; empty if nothing was."""
-        kinds = (("hidden or system entries", self.hidden), ("entries that are no pictures", self.others))
-        parts = [f"{len(names)} {kind} (such as {names[0]})" for kind, names in kinds if names]
-        return f"{root}: skipped {' and '.join(parts)}." if parts else ""
+        kinds = ((self.hidden, "hidden or system"), (self.others, "other than pictures and their folders"))
+        parts = [f"{len(names)} {kind} (such as {shown(names[0])})" for names, kind in kinds if names]
+        return f"{root}: skipped entries: {', '.join(parts)}." if parts else ""
 
 
 def is_system(path: Path) -> bool:

@@ -10,7 +10,7 @@ from e2kd_lab.experiments import cnn_to_vit, imagenet_tables, voc, waterbirds
 from e2kd_lab.experiments.cnn_to_vit import CnnToVitExperiment
 from e2kd_lab.experiments.experiment import FAMILIES, SCALES, Experiment, Family, Scale
 from e2kd_lab.experiments.imagenet import ImageNetExperiment
-from e2kd_lab.experiments.own_experiment import OwnExperiment, own
+from e2kd_lab.experiments.own_experiment import OWN, OwnExperiment, own
 from e2kd_lab.experiments.voc import VocExperiment
 from e2kd_lab.experiments.waterbirds import WaterbirdsExperiment
 
@@ -48,15 +48,15 @@ def names() -> list[str]:
     return sorted(_REGISTRY)
 
 
-def get(name: str, scale: str = "lab", family: str | None = None) -> AnyExperiment:
+def get(name: str, scale: str = "lab", family: str | None = None) -> Experiment:
     """An experiment with the recipe of a scale.
 
     Parameters
     ----------
     name : str
-        One of `names`.
+        One of `names`, or the name of an experiment that `own` has made in this process, for instance in a plug-in.
     scale : str
-        ``lab``, ``paper`` or ``smoke``.
+        ``lab``, ``paper`` or ``smoke``; one's own experiments have one scale only.
     family : str, optional
         ``standard`` networks, explained by GradCAM, or ``bcos`` networks, explained by W(x); if None, the experiment's.
 
@@ -65,8 +65,11 @@ def get(name: str, scale: str = "lab", family: str | None = None) -> AnyExperime
     ExperimentError
         If the name, the scale or the family is not known.
     """
+    if name in OWN:
+        return _own(name, family)
     if name not in _REGISTRY:
-        raise ExperimentError(f"There is no experiment '{name}'; expected one of {', '.join(names())}.")
+        others = "".join(f", {own}" for own in OWN)
+        raise ExperimentError(f"There is no experiment '{name}'; expected one of {', '.join(names())}{others}.")
     if scale not in SCALES:
         raise ExperimentError(f"There is no scale '{scale}'; expected one of {', '.join(SCALES)}.")
     build, own = _REGISTRY[name]
@@ -74,3 +77,10 @@ def get(name: str, scale: str = "lab", family: str | None = None) -> AnyExperime
     if family not in FAMILIES:
         raise ExperimentError(f"There is no family '{family}'; expected one of {', '.join(FAMILIES)}.")
     return build(scale, family)
+
+
+def _own(name: str, family: str | None) -> OwnExperiment:
+    found = OWN[name]
+    if family not in (None, found.family):
+        raise ExperimentError(f"'{name}' has networks of the family {found.family}; expected that, got '{family}'.")
+    return found

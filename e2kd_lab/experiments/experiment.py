@@ -13,12 +13,13 @@ from torch.utils.data import Dataset
 
 from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.errors import ExperimentError, shown
+from e2kd_lab.explanations import EXPLANATIONS
+from e2kd_lab.methods import METHODS, Distiller, Guidance, defaults_of, grid_of
+from e2kd_lab.methods.guidance import GuidanceName
 from e2kd_lab.metrics import Grouping
-from e2kd_lab.models import MOST_CLASSES, ExplainableModel, explanation_by_name
+from e2kd_lab.models import MODELS, MOST_CLASSES, ExplainableModel, build_model, explanation_by_name
 from e2kd_lab.models.checkpoints import weights_fingerprint
 from e2kd_lab.models.probing import pair
-from e2kd_lab.training.guidance import Guidance, GuidanceName
-from e2kd_lab.training.method import METHODS, Method, MethodName, check_share, uses_lam, uses_tau
 from e2kd_lab.training.recipe import Recipe
 
 Scale = Literal["smoke", "lab", "paper", "own"]
@@ -28,6 +29,10 @@ Family = Literal["standard", "bcos"]
 FAMILIES: tuple[Family, ...] = ("standard", "bcos")
 
 _LEAST_PIXELS, _MOST_PIXELS = 2, 4096
+
+# Fields that are hyper-parameters of methods, and what the first two are recorded as where a method has none of them.
+_SHARED = ("lam", "tau", "explain_every", "explain_part")
+_UNUSED: Mapping[str, float] = {"lam": 0.0, "tau": 1.0}
 
 # Where things lie on this machine; the configuration has fingerprints of their contents instead.
 _LOCATIONS = ("data", "data_root", "teacher_data_root", "image_root", "teacher_weights", "student_weights")
@@ -49,9 +54,16 @@ class Experiment(Recipe):
     setting : str
         The experiment's variant, for instance a column of Fig. 3.
     method : str
-        ``teacher``, ``baseline``, ``kd``, ``e2kd``, or a prior one (see `e2kd_lab.training.Method`).
+        A registered method: ``teacher``, ``baseline``, ``kd``, ``e2kd``, a prior one (see `e2kd_lab.methods`), or one's
+        own.
     lam, tau : float
-        Weight of the explanation (Eq. 2) or feature loss, and temperature (Eq. 1).
+        Weight of the explanation (Eq. 2) or feature loss, and temperature (Eq. 1); the method's defaults where they are
+        not given.
+    options : tuple
+        Values of the method's other hyper-parameters, as pairs of a name and a value; `replace` takes them by name.
+    explanation : str or None
+        How both networks are explained, in training, evaluation and pictures: a registered explanation; None for what
+        the networks say themselves.
     teacher, student : str
         Registry names of the networks.
     num_classes : int
@@ -78,9 +90,10 @@ class Experiment(Recipe):
         Weight of the guidance beside the label loss.
     explain_every, explain_part : int, float
         Steps between two explanation losses of e2KD, and the share of a batch that they look at (see
-        `e2kd_lab.training.Method`).
+        `e2kd_lab.methods.E2KD`).
     """
 
+    _not_chosen: ClassVar[tuple[str, ...]] = ()  # set for each experiment
     # Raised when a change of the code changes results, so that old runs are not taken for new ones.
     results_version = 1  # not annotated: one for all, no field
     scales: ClassVar[tuple[Scale, ...]] = SCALES
@@ -90,9 +103,11 @@ class Experiment(Recipe):
     scale: Scale
     family: Family = "standard"
     setting: str = "base"
-    method: MethodName = "baseline"
-    lam: float = 0.0
-    tau: float = 1.0
+    method: str = "baseline"
+    lam: float = None  # type: ignore[assignment]  # replaced by the method's default
+    tau: float = None  # type: ignore[assignment]
+    options: tuple = ()
+    explanation: str | None = None
     teacher: str
     student: str
     num_classes: int
@@ -111,6 +126,7 @@ class Experiment(Recipe):
     explain_part: float = 1.0
 
     def __post_init__(self) -> None:
+        self._choose_defaults()
         super().__post_init__()
         # Folders of runs begin with the name.
         if not self.name.replace("-", "").isidentifier():
@@ -123,16 +139,8 @@ class Experiment(Recipe):
             raise ExperimentError(f"'num_classes' is {self.num_classes}; expected 1 to {MOST_CLASSES}.")
         if not 0 < self.crop_scale[0] <= self.crop_scale[1] <= 1:
             raise ExperimentError(f"'crop_scale' is {self.crop_scale}; expected (smallest, largest) within (0, 1].")
-        if self.method not in METHODS:
-            raise ExperimentError(f"There is no method '{self.method}'; expected one of {', '.join(METHODS)}.")
-        first, second = (explanation_by_name(network) == "bcos" for network in (self.teacher, self.student))
-        if self.method != "teacher" and first != second:
-            raise ExperimentError(
-                f"The explanations of '{self.teacher}' and '{self.student}' cannot be compared; expected two standard "
-                "networks, or two B-cos networks."
-            )
-        if not self.lam >= 0 or not self.tau > 0:
-            raise ExperimentError(f"lam is {self.lam} and tau is {self.tau}; expected lam >= 0 and tau > 0.")
+        self._check_hyperparameters()
+        self._check_networks()
         sides = zip(pair(self.image_size), pair(self.resize), strict=True)
         if not all(_LEAST_PIXELS <= size <= resize <= _MOST_PIXELS for size, resize in sides):
             raise ExperimentError(
@@ -143,10 +151,61 @@ class Experiment(Recipe):
             raise ExperimentError(f"'select' is '{self.select}'; expected last or best.")
         if self.guidance is not None:
             Guidance(self.guidance, self.guidance_weight)  # refuses what makes no sense
-        check_share(self.explain_every, self.explain_part)
+
+    def _choose_defaults(self) -> None:
+        """Give the method's own defaults to hyper-parameters that were not chosen, and remember which."""
+        object.__setattr__(self, "_not_chosen", tuple(name for name in _UNUSED if getattr(self, name) is None))
+        known = isinstance(self.method, str) and self.method in METHODS
+        defaults = defaults_of(self.method) if known else {}
+        for name in self._not_chosen:
+            object.__setattr__(self, name, defaults.get(name, _UNUSED[name]))
+
+    def _check_hyperparameters(self) -> None:
+        """Refuse values that make no sense, and names that a method does not have."""
+        defaults = defaults_of(self.method)
+        if not self.lam >= 0 or not self.tau > 0:
+            raise ExperimentError(f"lam is {self.lam} and tau is {self.tau}; expected lam >= 0 and tau > 0.")
+        fields = {field.name for field in dataclasses.fields(self)} - set(_SHARED)
+        for name in defaults:
+            if name in fields:
+                raise ExperimentError(
+                    f"The hyper-parameter '{name}' of method '{self.method}' has the name of a field of the "
+                    "experiment; expected another name."
+                )
+        for name, _ in self.options:
+            if name not in defaults:
+                raise ExperimentError(
+                    f"Method '{self.method}' has no hyper-parameter '{shown(name)}'; expected one of "
+                    f"{', '.join(defaults) or 'none, for it has none'}."
+                )
+        METHODS["e2kd"].check({name: getattr(self, name) for name in _SHARED})
+        METHODS[self.method].check(self.hyperparameters)
+
+    def _check_networks(self) -> None:
+        """Refuse networks that do not exist, and two whose explanations are known not to compare."""
+        explained = {network: explanation_by_name(network) for network in (self.teacher, self.student)}
+        if self.explanation is not None:
+            EXPLANATIONS[self.explanation]  # refuses a name that is not known
+        elif self.method != "teacher" and None not in explained.values() and len(set(explained.values())) > 1:
+            raise ExperimentError(
+                f"The explanations of '{self.teacher}' and '{self.student}' cannot be compared; expected two standard "
+                "networks, two B-cos networks, or one explanation for both, such as explanation='gradcam'."
+            )
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """The method's hyper-parameters and their values."""
+        options = dict(self.options)
+        return {
+            name: getattr(self, name) if name in _SHARED else options.get(name, default)
+            for name, default in defaults_of(self.method).items()
+        }
 
     def replace(self, **changes: Any) -> Self:
         """A copy with other values, for instance ``replace(method="e2kd", lam=5.0)``.
+
+        Hyper-parameters of the method are given by their names like fields; those that were not chosen follow the
+        method's defaults.
 
         Raises
         ------
@@ -154,12 +213,18 @@ class Experiment(Recipe):
             If a field is not known or a value is not valid.
         """
         known = [field.name for field in dataclasses.fields(self)]
+        own = defaults_of(changes.get("method", self.method))
+        kept = {name: value for name, value in self.options if name in own}
         for name in changes:
-            if name not in known:
+            if name not in known and name not in own:
                 raise ExperimentError(
-                    f"An experiment has no field '{shown(name)}'; expected one of {', '.join(known)}."
+                    f"An experiment has no field '{shown(name)}'; expected one of {', '.join(known)}, or a "
+                    f"hyper-parameter of method '{changes.get('method', self.method)}' ({', '.join(own) or 'none'})."
                 )
-        return dataclasses.replace(self, **changes)
+        kept |= {name: value for name, value in changes.items() if name not in known}
+        changes = {name: value for name, value in changes.items() if name in known}
+        not_chosen = dict.fromkeys(self._not_chosen)
+        return dataclasses.replace(self, **{**not_chosen, "options": tuple(sorted(kept.items())), **changes})
 
     def by_method(self, method: str, **changes: Any) -> Self:
         """The experiment by another method, with images that this method can learn from; see `replace`."""
@@ -178,12 +243,8 @@ class Experiment(Recipe):
     @property
     def title(self) -> str:
         """A short line for progress bars and panels."""
-        parts: list[str] = [self.method]
-        parts += [f"λ = {self.lam:g}"] if uses_lam(self.method) else []
-        parts += [f"τ = {self.tau:g}"] if uses_tau(self.method) else []
-        if self.method == "e2kd":
-            parts += [f"every {self.explain_every} steps"] if self.explain_every > 1 else []
-            parts += [f"{self.explain_part:g} of a batch"] if self.explain_part < 1 else []
+        parts: list[str] = [self.method, *METHODS[self.method].describe(self.hyperparameters)]
+        parts += [f"by {EXPLANATIONS[self.explanation].title}"] if self.explanation is not None else []
         parts += [self.setting] if self.setting not in ("base", *parts) else []
         networks = "" if self.family == "standard" else ", B-cos"
         return f"{self.name} ({self.scale}{networks}): {', '.join(parts)}, seed {self.seed}"
@@ -202,19 +263,22 @@ class Experiment(Recipe):
     def prepare_student(self, model: ExplainableModel) -> None:
         """Set up the network that is trained, just after it was built; nothing by default."""
 
-    def training_step(self, student: ExplainableModel, teacher: ExplainableModel | None) -> Method:
+    def build(self, network: str, *, weights: str | None = None) -> ExplainableModel:
+        """One of the experiment's networks (see `e2kd_lab.build_model`), for its images and explanation."""
+        return self.explained(build_model(network, self.num_classes, weights=weights, image_size=self.image_size))
+
+    def explained(self, model: ExplainableModel) -> ExplainableModel:
+        """The same network, explained as this experiment asks for."""
+        if self.explanation is not None:
+            model.explanation = self.explanation
+        return model
+
+    def training_step(self, student: ExplainableModel, teacher: ExplainableModel | None) -> Distiller:
         """What a training step of these networks computes."""
-        return Method(
-            self.method,
-            student,
-            teacher,
-            lam=self.lam,
-            tau=self.tau,
-            multilabel=self.multilabel,
-            guidance=self.training_guidance(),
-            explain_every=self.explain_every,
-            explain_part=self.explain_part,
-        )
+        guidance = self.training_guidance()
+        guided = {} if guidance is None else {"guidance": guidance}
+        kind = METHODS[self.method]
+        return kind(student, teacher, multilabel=self.multilabel, **guided, **self.hyperparameters)
 
     def settings(self) -> tuple[str, ...]:
         """Names of the experiment's variants, ``base`` among them."""
@@ -241,19 +305,15 @@ class Experiment(Recipe):
         return tuple(self._grids())
 
     def grid(self, method: str) -> list[Self]:
-        """The paper's grid of temperature and weight for a method, in this setting.
+        """The paper's grid of temperature and weight for a method, in this setting; the method's own elsewhere.
 
         Raises
         ------
         ExperimentError
-            If the paper has no such method in this experiment.
+            If there is no such method.
         """
         grids = self._grids()
-        if method not in grids:
-            raise ExperimentError(
-                f"'{self.name}' has no grid for method '{method}'; expected one of {', '.join(grids)}."
-            )
-        return [self.by_method(method, **values) for values in grids[method]]
+        return [self.by_method(method, **values) for values in grids.get(method) or grid_of(method)]
 
     def _grids(self) -> Mapping[str, list[dict[str, float]]]:
         return {"baseline": [{}]}
@@ -276,7 +336,7 @@ class Experiment(Recipe):
                 "(a checkpoint file or the name of torchvision weights)."
             )
         recipe = {f.name: getattr(self.teacher_recipe, f.name) for f in dataclasses.fields(Recipe)}
-        return self.replace(method="teacher", setting="base", lam=0.0, tau=1.0, **recipe)
+        return self.replace(method="teacher", setting="base", lam=0.0, tau=1.0, explanation=None, **recipe)
 
     def dataset(self, split: Split) -> Dataset:
         """The images of a split, with the transform that training (for ``train``) or evaluation needs.
@@ -305,17 +365,25 @@ class Experiment(Recipe):
         """Everything that changes the result, and nothing else, as plain values; the seed included."""
         skip = {*_LOCATIONS, "teacher_recipe", "student", "teacher"}
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in skip}
-        if not uses_lam(self.method):
-            values["lam"] = 0.0
-        if not uses_tau(self.method):
-            values["tau"] = 1.0
+        hyperparameters = self.hyperparameters
+        for name, unused in _UNUSED.items():
+            if name not in hyperparameters:
+                values[name] = unused
         if self.training_guidance() is None:
             del values["guidance"], values["guidance_weight"]
         if self.step_epochs is None:  # so that runs from before this field keep their names
             del values["step_epochs"]
-        for name, usual in (("explain_every", 1), ("explain_part", 1.0)):
-            if self.method != "e2kd" or values[name] == usual:
+        defaults = defaults_of(self.method)
+        for name in ("explain_every", "explain_part"):
+            if name not in hyperparameters or hyperparameters[name] == defaults[name]:
                 del values[name]
+        del values["options"]
+        if options := {name: value for name, value in hyperparameters.items() if name not in _SHARED}:
+            values["options"] = options
+        if self.explanation is None:
+            del values["explanation"]
+        if plugins := self.plugins():
+            values["plugins"] = plugins
         values |= {
             "network": self.network,
             "data": self.data_fingerprint(),
@@ -327,6 +395,15 @@ class Experiment(Recipe):
             # The baseline too is compared with the teacher, so that its agreement depends on it.
             values["teacher"] = self.teacher_fingerprint()
         return json.loads(json.dumps(values, default=dataclasses.asdict))
+
+    def plugins(self) -> dict[str, str]:
+        """What identifies the code of networks, method and explanation that are not the lab's own, by content."""
+        networks = (self.network,) if self.method == "teacher" else (self.network, self.teacher)
+        used = {f"model {name}": MODELS.identity(name) for name in networks if name in MODELS}
+        used[f"method {self.method}"] = METHODS.identity(self.method)
+        if self.explanation is not None:
+            used[f"explanation {self.explanation}"] = EXPLANATIONS.identity(self.explanation)
+        return {name: content for name, content in used.items() if content is not None}
 
     def config_hash(self) -> str:
         """Eight hexadecimal digits over `config` without the seed: runs that differ in the seed only share it."""

@@ -35,6 +35,9 @@ from e2kd_lab.data.transforms import eval_transform, train_transform
 from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.errors import DataError, ExperimentError
 from e2kd_lab.experiments.experiment import Experiment, Scale
+from e2kd_lab.explanations import EXPLANATIONS
+from e2kd_lab.methods import METHODS
+from e2kd_lab.models import explanation_by_name
 from e2kd_lab.paths import expanded
 from e2kd_lab.workspace import data_folder
 
@@ -62,7 +65,11 @@ _REVERSED_CHANGES: Mapping[Scale, Mapping[str, Any]] = {
 }
 
 _TAUS = (1.0, 5.0)
-_LABEL_FREE = ("teacher", "kd", "e2kd")
+
+
+def _needs_own_images(method: str) -> bool:
+    """Whether a method looks at labels, which only the images of the own data set have; teachers see these anyway."""
+    return method != "teacher" and METHODS[method].uses_labels
 
 
 def _grid(lams: tuple[float, ...], attention: tuple[float, ...]) -> dict[str, list[dict[str, float]]]:
@@ -130,7 +137,7 @@ class ImageNetExperiment(Experiment):
         for field in ("own", "images"):
             if getattr(self, field) not in ("imagenet", "sun397"):
                 raise ExperimentError(f"'{field}' is '{getattr(self, field)}'; expected imagenet or sun397.")
-        if self.own != self.images and self.method not in _LABEL_FREE:
+        if self.own != self.images and _needs_own_images(self.method):
             raise ExperimentError(
                 f"Method '{self.method}' needs labels, which the images of '{self.images}' do not have for the classes "
                 f"of '{self.own}'; expected kd or e2kd."
@@ -138,7 +145,7 @@ class ImageNetExperiment(Experiment):
 
     def by_method(self, method: str, **changes: Any) -> Self:
         """See `Experiment.by_method`; methods that need labels see the images that the teacher learned from."""
-        if self.own != self.images and method not in _LABEL_FREE:
+        if self.own != self.images and _needs_own_images(method):
             changes = {"images": self.own, "image_root": None, **changes}
         return super().by_method(method, **changes)
 
@@ -188,7 +195,7 @@ class ImageNetExperiment(Experiment):
             images = self.test_images()
         elif split == "val":
             images = hold_out(self._read(self.own).train, self.held_out)[1]
-        elif self.frozen and self.method in ("kd", "e2kd"):
+        elif self.frozen and METHODS[self.method].can_be_frozen:
             return self._frozen_images()
         else:
             images = self.training_images()
@@ -214,12 +221,13 @@ class ImageNetExperiment(Experiment):
 
     def frozen_spec(self) -> FrozenSpec:
         """What the cache of this experiment's frozen teacher holds."""
-        bcos = self.family == "bcos"
+        explanation = EXPLANATIONS[self.explanation or explanation_by_name(self.teacher) or "gradcam"]
+        explained_by = "" if self.explanation is None else f", explained by {self.explanation}"
         return FrozenSpec(
-            teacher=self.teacher_fingerprint(),
+            teacher=self.teacher_fingerprint() + explained_by,
             data=_fingerprint(self._read(self.images)),
             view=self.image_size,
-            channels=6 if bcos else 1,
+            channels=explanation.channels,
             classes=self.num_classes,
             reduction=self.frozen_reduction,
             dtype=self.frozen_dtype,

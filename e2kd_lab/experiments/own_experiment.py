@@ -35,6 +35,10 @@ GRID: Mapping[str, list[dict[str, float]]] = {
 }
 
 
+# The experiments that `own` has made in this process; the command line and `get` find them by name.
+OWN: dict[str, OwnExperiment] = {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class OwnExperiment(Experiment):
     """Distillation on data of one's own; `own` makes one.
@@ -204,7 +208,7 @@ def own(
     size = _plain(image_size)
     recipe = {**(BCOS_OPTIMISATION if bcos else {}), **fields}
     taught = {f.name: recipe[f.name] for f in dataclasses.fields(Recipe) if f.name in recipe} | {"seed": TEACHER_SEED}
-    return OwnExperiment(
+    OWN[name] = OwnExperiment(
         name=name,
         family="bcos" if bcos else "standard",
         teacher=teacher,
@@ -217,6 +221,7 @@ def own(
         teacher_recipe=teacher_recipe or _recipe(teacher_epochs or epochs, batch_size, taught),
         **{**_schedule(epochs), **recipe, "epochs": epochs, "batch_size": batch_size},
     )
+    return OWN[name]
 
 
 def _check_name(name: str) -> None:

@@ -22,8 +22,8 @@ from e2kd_lab.data.voc_split import VocSplit
 from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.errors import DataError, ExperimentError
 from e2kd_lab.experiments.experiment import Experiment, Family, Scale
+from e2kd_lab.methods.guidance import GUIDANCE, GuidanceName
 from e2kd_lab.paths import expanded
-from e2kd_lab.training.guidance import GUIDANCE, GuidanceName
 from e2kd_lab.training.recipe import BCOS_OPTIMISATION, TEACHER_SEED, Recipe
 from e2kd_lab.workspace import data_folder
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
 
 from e2kd_lab.explanations.method import Explanation, ExplanationMethod
 from e2kd_lab.explanations.resizing import resized
@@ -38,8 +40,9 @@ class FeatureMapExplanation(ExplanationMethod):
         self, model: ExplainableModel, images: Tensor, classes: Tensor | None = None, *, create_graph: bool = False
     ) -> Explanation:
         """See `ExplanationMethod.__call__`."""
-        with torch.enable_grad(), twice_differentiable(create_graph):
-            features, logits = model.forward_with_features(model.preprocess(images))
+        with torch.enable_grad():
+            with twice_differentiable(create_graph):
+                features, logits = model.forward_with_features(model.preprocess(images))
             if classes is None:
                 classes = logits.detach().argmax(dim=1)
             explained = logits.gather(1, classes[:, None]).sum()
@@ -55,9 +58,21 @@ class FeatureMapExplanation(ExplanationMethod):
 
 @contextmanager
 def twice_differentiable(needed: bool) -> Iterator[None]:
-    """Forward passes inside use attention that has a second derivative, which the fused operators have not."""
+    """Forward passes inside use operators that have a second derivative, where torch's usual ones have none.
+
+    Those are fused attention and the hard sigmoid of MobileNets.
+    """
     if not needed:
         yield
         return
-    with sdpa_kernel(SDPBackend.MATH):
+    with sdpa_kernel(SDPBackend.MATH), _WrittenOut():
         yield
+
+
+class _WrittenOut(TorchFunctionMode):
+    """Calls operators without a second derivative in parts that have one; the values are the same up to rounding."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is F.hardsigmoid:
+            return F.relu6(args[0] + 3) / 6
+        return func(*args, **(kwargs or {}))

@@ -15,10 +15,10 @@ from e2kd_lab.figures.measure import Measure, measures_of
 from e2kd_lab.figures.measure_bars import measure_bars
 from e2kd_lab.figures.results_table import TABLE_EXPERIMENTS
 from e2kd_lab.figures.sweep_map import sweep_cells, sweep_map
-from e2kd_lab.figures.titles import methods_of, title_of
+from e2kd_lab.figures.titles import column_title, methods_of, title_of
+from e2kd_lab.methods import has_hyperparameter
 from e2kd_lab.metrics.titles import LAB_MEASURES
-from e2kd_lab.runs import Run, select_by_validation
-from e2kd_lab.training import uses_tau
+from e2kd_lab.runs import RESULT_COLUMNS, Run, select_by_validation
 
 _PLACE = ["experiment", "scale", "family", "setting"]
 _OOD = "out_of_distribution"
@@ -82,17 +82,21 @@ def curves_of(selected: pd.DataFrame, runs: Path) -> dict[str, tuple[str, pd.Dat
     curves: dict[str, tuple[str, pd.DataFrame]] = {}
     for method in methods_of(selected):
         own = selected[selected["method"] == method].sort_values(["seed", "run"], kind="stable")
-        label = title_of("method", method)
         if method == "teacher":  # it learned from other data, for another number of epochs
             continue
-        lam, tau = (float(own[name].iloc[0]) for name in ("lam", "tau"))
-        varied = [f"λ = {lam:g}"] if lam else []
-        varied += [f"τ = {tau:g}"] if tau != 1 or uses_tau(method) else []
+        label = ", ".join([title_of("method", method), *_varied(own.iloc[0], method)])
         try:
-            curves[", ".join([label, *varied])] = method, Run(runs / own["run"].iloc[0]).metrics()
+            curves[label] = method, Run(runs / own["run"].iloc[0]).metrics()
         except RunError:
             continue
     return curves
+
+
+def _varied(row: pd.Series, method: str) -> list[str]:
+    """Hyper-parameters of a run, in words: those that its method has."""
+    others = [name for name in row.index if name not in (*RESULT_COLUMNS, "tried")]
+    known = {name: row[name] for name in ("lam", "tau", *others) if has_hyperparameter(method, name)}
+    return [f"{column_title(name)} = {title_of(name, value)}" for name, value in known.items() if pd.notna(value)]
 
 
 def _title(part: pd.DataFrame) -> str:

@@ -14,8 +14,8 @@ from e2kd_lab.experiments.waterbirds import SETTINGS
 from e2kd_lab.figures.beside_paper import COLUMNS, METRIC_TITLES, PAPER, beside_paper
 from e2kd_lab.figures.paper import paper_results
 from e2kd_lab.figures.style import FAMILY_TITLES, METHOD_ORDER, SCALE_TITLES
+from e2kd_lab.methods import has_hyperparameter
 from e2kd_lab.runs import select_by_validation
-from e2kd_lab.training.method import uses_lam, uses_tau
 
 TABLE_TITLES: Mapping[str, str] = {
     "table1": "Table 1: ResNet-34 to ResNet-18 on ImageNet",
@@ -164,10 +164,8 @@ def _averaged(rows: pd.DataFrame) -> pd.DataFrame:
     )
     base = cells["method"].str.removesuffix("_frozen")
     measured = cells["source"] != PAPER
-    return cells.assign(
-        lam=cells["lam"].where(measured & base.map(uses_lam)).astype(float),
-        tau=cells["tau"].where(measured & base.map(uses_tau)).astype(float),
-    )
+    has = {name: base.map(lambda method, name=name: has_hyperparameter(method, name)) for name in ("lam", "tau")}
+    return cells.assign(**{name: cells[name].where(measured & has[name]).astype(float) for name in has})
 
 
 def _ordered(cells: pd.DataFrame) -> pd.DataFrame:

@@ -3,45 +3,63 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from e2kd_lab.methods import METHODS, Distiller, method_names
+
 # Width of the paper's text block in inches.
 TEXT_WIDTH = 4.8
 
 _DRAWING = threading.RLock()
 
-METHOD_TITLES: Mapping[str, str] = {
-    "teacher": "Teacher",
-    "at": "AT",
-    "reviewkd": "ReviewKD",
-    "catkd": "CAT-KD",
-    "baseline": "Baseline",
-    "kd_labels": "KD + labels",
-    "kd": "KD",
-    "e2kd": "e²KD",
-    "kd_frozen": "KD, frozen",
-    "e2kd_frozen": "e²KD, frozen",
-}
-METHOD_ORDER = tuple(METHOD_TITLES)
+FROZEN = "_frozen"
 
-# Colours that colour-blind readers tell apart; KD yellow, e2KD blue, frozen e2KD red, the teacher purple as in Fig. 4.
-METHOD_COLOURS: Mapping[str, str] = {
-    "teacher": "#AA4499",
-    "at": "#009E73",
-    "reviewkd": "#56B4E9",
-    "catkd": "#D55E00",
-    "baseline": "#7F7F7F",
-    "kd_labels": "#8C6D1F",
-    "kd": "#E69F00",
-    "e2kd": "#0072B2",
-    "kd_frozen": "#F5CF7A",
-    "e2kd_frozen": "#A50F15",
-}
+
+class _ByMethod(Mapping[str, str]):
+    """What registered methods say of themselves, in the order of figures; and of their runs from a frozen teacher."""
+
+    def __init__(self, attribute: str, frozen: Callable[[type[Distiller]], str]) -> None:
+        self._attribute, self._frozen = attribute, frozen
+
+    def __getitem__(self, name: str) -> str:
+        base = name.removesuffix(FROZEN)
+        if base not in METHODS:
+            raise KeyError(name)
+        return getattr(METHODS[base], self._attribute) if base == name else self._frozen(METHODS[base])
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.removesuffix(FROZEN) in METHODS
+
+    def __iter__(self) -> Iterator[str]:
+        names = method_names()
+        own = [name for name in names if METHODS.identity(name) is None]
+        yield from own
+        yield from (name + FROZEN for name in own if METHODS[name].frozen_colour)
+        yield from (name for name in names if name not in own)
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+class _Order(Sequence[str]):
+    """Methods in the order of figures."""
+
+    def __getitem__(self, place: Any) -> Any:
+        return list(METHOD_TITLES)[place]
+
+    def __len__(self) -> int:
+        return len(METHOD_TITLES)
+
+
+METHOD_TITLES: Mapping[str, str] = _ByMethod("title", lambda kind: f"{kind.title}, frozen")
+METHOD_ORDER: Sequence[str] = _Order()
+# KD yellow, e2KD blue, frozen e2KD red, the teacher purple as in Fig. 4; colour-blind readers tell them apart.
+METHOD_COLOURS: Mapping[str, str] = _ByMethod("colour", lambda kind: kind.frozen_colour or kind.colour)
 BOX_COLOUR = "#00C8D7"
 CORRECT_COLOUR, WRONG_COLOUR = "#007A5A", "#C63F00"
 

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 # Importing a file of networks registers them.
-from e2kd_lab.models import bcos_densenet, bcos_resnet, resnet_mini, standard, vit  # noqa: F401
+from e2kd_lab.models import bcos_densenet, bcos_resnet, resnet_mini, standard, vit, zoo  # noqa: F401
+from e2kd_lab.models.adapted import AdaptedModel
 from e2kd_lab.models.interface import BcosModel, ExplainableModel
 from e2kd_lab.models.registry import (
     MODELS,
     MOST_CLASSES,
+    ZOOS,
+    Zoo,
     build_model,
     explanation_by_name,
+    model_exists,
     model_names,
     register_model,
+    register_zoo,
+    require_model,
 )
 
 __all__ = [
     "MODELS",
     "MOST_CLASSES",
+    "ZOOS",
+    "AdaptedModel",
     "BcosModel",
     "ExplainableModel",
+    "Zoo",
     "build_model",
     "explanation_by_name",
+    "model_exists",
     "model_names",
     "register_model",
+    "register_zoo",
+    "require_model",
 ]

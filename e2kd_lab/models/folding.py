@@ -11,9 +11,14 @@ and so does its explanation, in which :math:`|w^\top x| / \lVert x\rVert` is con
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 from e2kd_lab.models.bcos_layers import BatchNormUncentered2d, BcosConv2d, BcosUnit
 from e2kd_lab.models.interface import ExplainableModel
@@ -56,23 +61,57 @@ def fold_batch_norms(model: ExplainableModel, image_size: int | tuple[int, int])
 def _convolutions_before_norms(
     model: ExplainableModel, image_size: int | tuple[int, int]
 ) -> dict[nn.BatchNorm2d, BcosConv2d | nn.Conv2d]:
-    """Each normalisation that reads the very tensor which a convolution has put out, and that convolution."""
+    """Each normalisation that alone reads the very tensor which a convolution has put out, and that convolution."""
     outputs: list[tuple[Tensor, BcosConv2d | nn.Conv2d]] = []
     found: dict[nn.BatchNorm2d, BcosConv2d | nn.Conv2d] = {}
+    calls: Counter[nn.Module] = Counter()
 
     def remember(layer: BcosConv2d | nn.Conv2d, _: tuple[Tensor], output: Tensor) -> None:
+        calls[layer] += 1
         outputs.append((output, layer))
 
     def look(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
+        calls[norm] += 1
         found.update((norm, layer) for output, layer in outputs if output is inputs[0])
 
     handles = []
+    paths = Counter(layer for _, layer in model.named_modules(remove_duplicate=False))
     for layer in model.modules():
-        if isinstance(layer, BcosConv2d | nn.Conv2d):
+        if paths[layer] > 1 or layer is model.explained_layer or layer._forward_pre_hooks:
+            continue
+        # Layers derived from these may compute something else.
+        if type(layer) in (BcosConv2d, nn.Conv2d):
             handles.append(layer.register_forward_hook(remember))
-        elif isinstance(layer, nn.BatchNorm2d):
+        elif type(layer) in (nn.BatchNorm2d, BatchNormUncentered2d) and layer.running_var is not None:
             handles.append(layer.register_forward_pre_hook(look))
-    probe(model, image_size)
+    with _Readers() as readers:
+        probe(model, image_size)
     for handle in handles:
         handle.remove()
-    return found
+    places = {layer: output for output, layer in outputs}
+    return {
+        norm: layer
+        for norm, layer in found.items()
+        if calls[norm] == calls[layer] == 1 and readers.count(places[layer]) == 1
+    }
+
+
+class _Readers(TorchFunctionMode):
+    """Counts the functions that make a tensor of each tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._counts: Counter[int] = Counter()
+        self._alive: list[Any] = []  # so that no other tensor gets the same identity
+
+    def __torch_function__(self, function: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
+        result = function(*arguments, **(options or {}))
+        if isinstance(result, Tensor | tuple | list) and not isinstance(result, torch.Size):
+            read = [value for value in tree_leaves((arguments, options)) if isinstance(value, Tensor)]
+            self._alive += read
+            self._counts.update({id(value) for value in read})
+        return result
+
+    def count(self, tensor: Tensor) -> int:
+        """How many functions have read a tensor."""
+        return self._counts[id(tensor)]

@@ -100,6 +100,11 @@ class ExplainableModel(nn.Module):
         weight = self.class_weights if weight is None else weight
         return F.cross_entropy(logits, labels, None if weight is None else weight.to(logits))
 
+    @property
+    def explained_layer(self) -> nn.Module | None:
+        """The layer whose very output is the feature map, where that is so; it is then not changed for speed."""
+        return None
+
     def pooled_linear_head(self) -> nn.Linear | None:
         """The final linear layer if the head is global average pooling and this layer, else None.
 

@@ -25,7 +25,15 @@ class Normalize(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalize images (N, 3, H, W) with values in [0, 1]."""
-        return (images - self.mean) / self.std
+        mean, std = self.mean, self.std
+        if mean.device != images.device:  # of a network that was moved without the wrapper that preprocesses for it
+            mean, std = mean.to(images.device), std.to(images.device)
+        return (images - mean) / std
+
+    def extra_repr(self) -> str:
+        """The constants, for the module's repr."""
+        values = {"mean": self.mean, "std": self.std}
+        return ", ".join(f"{name}={[round(v, 4) for v in value.flatten().tolist()]}" for name, value in values.items())
 
 
 class AddInverse(nn.Module):

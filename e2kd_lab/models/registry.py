@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import typing
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
 from torch import nn
 
 from e2kd_lab.errors import ExperimentError, shown
+from e2kd_lab.models.adapt import adapt
+from e2kd_lab.models.adapted import AdaptedModel
 from e2kd_lab.models.checkpoints import load_weights
 from e2kd_lab.models.interface import ExplainableModel
 from e2kd_lab.system.registry import Registry
@@ -19,6 +22,56 @@ MOST_CLASSES = 1_000_000
 
 Builder = TypeVar("Builder", bound=Callable[..., nn.Module])
 MODELS: Registry[Callable[..., nn.Module]] = Registry("model", "register_model")
+
+
+class Zoo(Protocol):
+    """A library of networks, whose names follow its own and a slash: ``timm/resnet50``."""
+
+    def names(self) -> Sequence[str]:
+        """The library's names, without its own."""
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such a network; it is not built."""
+
+    def build(
+        self, name: str, num_classes: int, image_size: int | tuple[int, int] | None = None, **options: Any
+    ) -> nn.Module:
+        """A network with random weights, for images of this size where that matters to it."""
+
+
+ZOOS: Registry[Zoo] = Registry("library of networks", "register_zoo")
+Library = TypeVar("Library", bound=type)
+
+
+def register_zoo(prefix: str) -> Callable[[Library], Library]:
+    """Make a library of networks known: `build_model` then knows all its names, as ``prefix/name``.
+
+    Parameters
+    ----------
+    prefix : str
+        What stands before the slash.
+
+    Raises
+    ------
+    ExperimentError
+        If the prefix is taken.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> from e2kd_lab.models import register_zoo
+    >>> @register_zoo("flat_example")
+    ... class Flat:
+    ...     def names(self): return ["wide", "narrow"]
+    ...     def exists(self, name): return name in self.names()
+    ...     def build(self, name, num_classes, image_size=None, channels=4): ...
+    """
+
+    def register(kind: Library) -> Library:
+        ZOOS.add(prefix, kind(), origin=kind)
+        return kind
+
+    return register
 
 
 def register_model(name: str) -> Callable[[Builder], Builder]:
@@ -58,6 +111,37 @@ def model_names() -> list[str]:
     return sorted(MODELS)
 
 
+def model_exists(name: str) -> bool:
+    """Whether `build_model` knows a name, which is found out without building the network.
+
+    Raises
+    ------
+    ExperimentError
+        If it is one of a library that is not installed.
+    """
+    library, own = _split(name)
+    return name in MODELS if library is None else ZOOS[library].exists(own)
+
+
+def require_model(name: str) -> None:
+    """Refuse a name that `build_model` does not know.
+
+    Raises
+    ------
+    ExperimentError
+        One sentence with names that are like it.
+    """
+    library, own = _split(name)
+    if library is None:
+        MODELS[name]
+    elif not ZOOS[library].exists(own):
+        close = difflib.get_close_matches(own, ZOOS[library].names(), 5, 0.4)
+        near = ", ".join(f"{library}/{other}" for other in close)
+        raise ExperimentError(
+            f"{library} has no model '{shown(own)}'; expected " + (f"for instance {near}." if near else "its names.")
+        )
+
+
 def explanation_by_name(name: str) -> str | None:
     """How a network of the lab is explained unless told otherwise; None where only the built network tells.
 
@@ -66,28 +150,42 @@ def explanation_by_name(name: str) -> str | None:
     ExperimentError
         If there is no such network.
     """
+    require_model(name)
+    if name not in MODELS:
+        return AdaptedModel.explanation
     kind = typing.get_type_hints(MODELS[name]).get("return")
     return kind.explanation if isinstance(kind, type) and issubclass(kind, ExplainableModel) else None
 
 
-def build_model(name: str, num_classes: int, *, weights: str | None = None, **options: Any) -> ExplainableModel:
-    """Build a network by its registry name.
+def build_model(
+    name: str,
+    num_classes: int,
+    *,
+    weights: str | None = None,
+    image_size: int | tuple[int, int] | None = None,
+    **options: Any,
+) -> ExplainableModel:
+    """Build a network by its name.
 
     Parameters
     ----------
     name : str
-        One of `model_names`.
+        One of `model_names`, or one of another library: ``timm/resnet50``, ``torchvision/convnext_tiny``,
+        ``transformers/vit``, or ``transformers/FOLDER``.
     num_classes : int
         Number of logits, K >= 1.
     weights : str, optional
         Checkpoint file or torchvision weight enum (see `e2kd_lab.models.checkpoints.load_weights`); random if None.
+    image_size : int, optional
+        Side in pixels of the images that it is going to see; it matters to networks that take one size only.
     **options
         Options of the network, for instance ``width`` of ``resnet_mini``.
 
     Returns
     -------
     ExplainableModel
-        In training mode, float32, on the CPU; maps ``model.preprocess(images)`` to logits (N, K).
+        In training mode, float32, on the CPU; maps ``model.preprocess(images)`` to logits (N, K). Networks that are
+        none of the lab's are adapted (see `e2kd_lab.adapt`).
 
     Raises
     ------
@@ -95,20 +193,50 @@ def build_model(name: str, num_classes: int, *, weights: str | None = None, **op
         If the name, the number of classes or an option is not known or not valid.
     CheckpointError
         If the weights cannot be read or do not fit.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> lab.build_model("torchvision/squeezenet1_1", num_classes=4, image_size=64).findings.layer
+    'classifier.2'
     """
-    builder = MODELS[name]
+    require_model(name)
     if not isinstance(num_classes, int) or not 1 <= num_classes <= MOST_CLASSES:
         raise ExperimentError(
             f"Model '{name}' needs at least one class and at most {MOST_CLASSES}, "
             f"got num_classes = {shown(num_classes)}."
         )
+    library, own = _split(name)
+    if library is None:
+        model = _built(name, num_classes, image_size, options)
+    else:
+        try:
+            model = ZOOS[library].build(own, num_classes, image_size, **options)
+        except (TypeError, ValueError, AssertionError) as error:
+            raise ExperimentError(
+                f"Model '{name}' cannot be built with image_size = {image_size} and these options ({shown(options)}): "
+                f"{error}."
+            ) from error
+    if not isinstance(model, nn.Module):
+        raise ExperimentError(f"Model '{name}' built a {type(model).__name__}; expected a torch.nn.Module.")
+    explainable = model if isinstance(model, ExplainableModel) else adapt(model, image_size=image_size)
+    if weights is not None:
+        load_weights(explainable, name, weights)
+    return explainable
+
+
+def _built(name: str, num_classes: int, image_size: int | tuple[int, int] | None, options: dict[str, Any]) -> nn.Module:
+    signature = inspect.signature(MODELS[name])
+    if image_size is not None and "image_size" in signature.parameters:
+        options = {"image_size": image_size, **options}
     try:
-        inspect.signature(builder).bind(num_classes, **options)
+        signature.bind(num_classes, **options)
     except TypeError as error:
         raise ExperimentError(f"Model '{name}' does not take these options: {error}.") from error
-    model = builder(num_classes, **options)
-    if not isinstance(model, ExplainableModel):
-        raise ExperimentError(f"Model '{name}' built a {type(model).__name__}; expected an ExplainableModel.")
-    if weights is not None:
-        load_weights(model, name, weights)
-    return model
+    return MODELS[name](num_classes, **options)
+
+
+def _split(name: str) -> tuple[str | None, str]:
+    """A library and its own name for a network; None for those that are registered one by one."""
+    library, slash, own = name.partition("/")
+    return (library, own) if slash and library in ZOOS else (None, name)

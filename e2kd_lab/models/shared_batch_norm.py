@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
+from e2kd_lab.errors import ExperimentError
 from e2kd_lab.models.bcos_layers import BatchNormUncentered2d
 from e2kd_lab.models.dynamic_scales import scaled
 
@@ -30,6 +31,8 @@ def share_batch_norms(module: nn.Module) -> None:
         for name, layer in parent.named_children():
             if type(layer) in _SHARED:
                 parent.register_module(name, _SHARED[type(layer)](layer))
+            elif isinstance(layer, nn.modules.batchnorm._BatchNorm) and not isinstance(layer, _KNOWN):
+                parent.register_module(name, _shared_of_another_library(layer))
 
 
 def shared_moments(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -41,39 +44,67 @@ def shared_moments(x: Tensor) -> tuple[Tensor, Tensor]:
     Parameters
     ----------
     x : Tensor
-        This process's share of the batch, (N, C, H, W).
+        This process's share of the batch, (N, C) or (N, C, ...).
     """
     wide = x if x.dtype == torch.float64 else x.float()
-    own_variance, own_mean = torch.var_mean(wide, dim=(0, 2, 3), correction=0)
+    own_variance, own_mean = torch.var_mean(wide, dim=(0, *range(2, x.ndim)), correction=0)
     mean = _MeanOverProcesses.apply(own_mean)
     return mean, _MeanOverProcesses.apply(own_variance + (own_mean - mean).square())
 
 
-class SharedBatchNorm2d(nn.BatchNorm2d):
-    """`torch.nn.BatchNorm2d` with the statistics of all processes; takes over the tensors of ``layer``."""
+class _Shared(nn.modules.batchnorm._BatchNorm):
+    """`torch.nn` batch normalisation with the statistics of all processes; takes over the tensors of ``layer``."""
 
-    def __init__(self, layer: nn.BatchNorm2d) -> None:
-        super().__init__(layer.num_features, layer.eps, layer.momentum)
+    def __init__(self, layer: nn.modules.batchnorm._BatchNorm) -> None:
+        super().__init__(
+            layer.num_features, layer.eps, layer.momentum, layer.affine, track_running_stats=layer.track_running_stats
+        )
         _take_over(self, layer)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalize (N, C, H, W) per channel."""
+        """Normalize (N, C) or (N, C, ...) per channel."""
         if not self.training:
             return super().forward(x)
+        mean, variance = shared_moments(x)
+        if self.running_mean is not None:
+            self._remember(mean, variance, x.numel() // x.shape[1])
+        scale = (variance + self.eps).rsqrt()
+        scale = scale if self.weight is None else self.weight * scale
+        shift = -mean * scale if self.bias is None else self.bias - mean * scale
+        places = (-1, *(1,) * (x.ndim - 2))
+        return torch.addcmul(shift.view(places), x, scale.view(places)).to(x.dtype)
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, variance: Tensor, own_count: int) -> None:
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
-        mean, variance = shared_moments(x)
-        with torch.no_grad():
-            count = distributed.get_world_size() * x.numel() // x.shape[1]
-            self.num_batches_tracked.add_(1)
-            momentum = 1 / self.num_batches_tracked.item() if self.momentum is None else self.momentum
-            self.running_mean.lerp_(mean.to(self.running_mean.dtype), momentum)
-            unbiased = variance * (count / max(1, count - 1))
-            self.running_var.lerp_(unbiased.to(self.running_var.dtype), momentum)
-        scale = self.weight * (variance + self.eps).rsqrt()
-        shift = self.bias - mean * scale
-        return torch.addcmul(shift.view(-1, 1, 1), x, scale.view(-1, 1, 1)).to(x.dtype)
+        count = distributed.get_world_size() * own_count
+        self.num_batches_tracked.add_(1)
+        momentum = 1 / self.num_batches_tracked.item() if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), momentum)
+        unbiased = variance * (count / max(1, count - 1))
+        self.running_var.lerp_(unbiased.to(self.running_var.dtype), momentum)
+
+
+class SharedBatchNorm1d(_Shared, nn.BatchNorm1d):
+    """`torch.nn.BatchNorm1d` with the statistics of all processes."""
+
+
+class SharedBatchNorm2d(_Shared, nn.BatchNorm2d):
+    """`torch.nn.BatchNorm2d` with the statistics of all processes."""
+
+
+class SharedBatchNormAct2d(SharedBatchNorm2d):
+    """timm's batch normalisation, which drops out and activates, with the statistics of all processes."""
+
+    def __init__(self, layer: nn.BatchNorm2d) -> None:
+        super().__init__(layer)
+        self.drop, self.act = layer.get_submodule("drop"), layer.get_submodule("act")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize (N, C, H, W) per channel, and activate."""
+        return self.act(self.drop(super().forward(x)))
 
 
 class SharedBatchNormUncentered2d(BatchNormUncentered2d):
@@ -91,12 +122,31 @@ class SharedBatchNormUncentered2d(BatchNormUncentered2d):
 
 # Only these very classes, so that a layer is not replaced twice.
 _SHARED: dict[type, Any] = {
+    nn.BatchNorm1d: SharedBatchNorm1d,
     nn.BatchNorm2d: SharedBatchNorm2d,
     BatchNormUncentered2d: SharedBatchNormUncentered2d,
 }
+_KNOWN = (_Shared, BatchNormUncentered2d, nn.SyncBatchNorm)
 
 
-def _take_over(layer: nn.BatchNorm2d, other: nn.BatchNorm2d) -> None:
+def _shared_of_another_library(layer: nn.Module) -> nn.Module:
+    """A layer derived from torch's, of which timm's is known.
+
+    Raises
+    ------
+    ExperimentError
+        If it is another one, which may compute anything.
+    """
+    kind = type(layer)
+    if kind.__name__ == "BatchNormAct2d" and kind.__module__.startswith("timm."):
+        return SharedBatchNormAct2d(layer)  # type: ignore[arg-type]
+    raise ExperimentError(
+        f"Batch normalisation by {kind.__module__}.{kind.__name__} cannot use the statistics of all processes; "
+        "expected a network with torch's nn.BatchNorm2d, or training in one process."
+    )
+
+
+def _take_over(layer: nn.Module, other: nn.Module) -> None:
     for name, parameter in other.named_parameters():
         layer.register_parameter(name, parameter)
     for name, buffer in other.named_buffers():

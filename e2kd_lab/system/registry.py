@@ -69,7 +69,7 @@ class Registry(Mapping[str, Entry]):
         self._entries[name], self._origins[name] = entry, origin
 
     def __getitem__(self, name: str) -> Entry:
-        if name not in self._entries:
+        if name not in self:
             raise ExperimentError(
                 f"There is no {self.kind} '{shown(name)}'; expected one of {', '.join(self._entries)}, or a "
                 f"plug-in that adds it by {self.door} (lab.use(FILE), on the command line --plugin FILE)."
@@ -77,7 +77,7 @@ class Registry(Mapping[str, Entry]):
         return self._entries[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries
+        return isinstance(name, str) and name in self._entries
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -94,6 +94,11 @@ class Registry(Mapping[str, Entry]):
         self[name]
         origin = self._origins[name]
         return None if origin.__module__.partition(".")[0] == _OWN else content_of(origin)
+
+    def place(self, name: str) -> str:
+        """Where an entry was defined: its file, or its module in a notebook."""
+        self[name]
+        return _place_of(self._origins[name]).rpartition(":")[0]
 
 
 def content_of(thing: Any) -> str:
@@ -125,7 +130,10 @@ def files_of(module: ModuleType) -> list[Path]:
 
 
 def _place_of(origin: Any) -> str:
-    return f"{origin.__module__}.{origin.__qualname__}"
+    """File, or module where there is none, and name: a program's own file may also be imported as a plug-in."""
+    module = sys.modules.get(origin.__module__)
+    file = getattr(module, "__file__", None)
+    return f"{Path(file).resolve() if file else origin.__module__}:{origin.__qualname__}"
 
 
 def _source(function: Any) -> str:

@@ -1,10 +1,8 @@
-"""What a training step computes, and the loop around it."""
+"""The training loop, its recipe, and the evaluation of what it has trained."""
 
 from e2kd_lab.training.evaluation import measures, outcomes
-from e2kd_lab.training.guidance import Guidance
 from e2kd_lab.training.hardware import Hardware
 from e2kd_lab.training.loss_terms import LossTerms, loss_terms
-from e2kd_lab.training.method import METHODS, Method, needs_teacher, uses_lam, uses_tau
 from e2kd_lab.training.multilabel_evaluation import multilabel_measures, multilabel_outcomes
 from e2kd_lab.training.own_measures import OwnMeasures
 from e2kd_lab.training.recipe import Recipe
@@ -13,11 +11,8 @@ from e2kd_lab.training.watcher import ProgressBar, Watcher
 from e2kd_lab.training.watchers import Watchers
 
 __all__ = [
-    "METHODS",
-    "Guidance",
     "Hardware",
     "LossTerms",
-    "Method",
     "OwnMeasures",
     "ProgressBar",
     "Recipe",
@@ -28,8 +23,5 @@ __all__ = [
     "measures",
     "multilabel_measures",
     "multilabel_outcomes",
-    "needs_teacher",
     "outcomes",
-    "uses_lam",
-    "uses_tau",
 ]

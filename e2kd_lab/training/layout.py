@@ -47,7 +47,8 @@ def arrange_frozen(model: ExplainableModel, image_size: int | tuple[int, int], d
 def lay_out(model: ExplainableModel, image_size: int | tuple[int, int], device: torch.device) -> None:
     """Arrange a network's weights, and later its feature maps, for a device; the network may still be on the CPU.
 
-    Everything lies with channels last, on CPUs except convolutions of maps of at most 4 x 4 pixels.
+    Everything lies with channels last, on CPUs except convolutions of maps of at most 4 x 4 pixels; a network that
+    cannot work so stays as it is.
 
     Parameters
     ----------
@@ -59,8 +60,13 @@ def lay_out(model: ExplainableModel, image_size: int | tuple[int, int], device: 
         Where it is going to compute.
     """
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    try:
+        small = _convolutions_of_small_maps(model, image_size)
+    except RuntimeError:  # a network that views its maps as if they lay in torch's usual order
+        model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        return
     if device.type == "cpu":
-        for layer in _convolutions_of_small_maps(model, image_size):
+        for layer in small:
             layer.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
             layer.register_forward_pre_hook(_with_contiguous_input)
 
@@ -75,9 +81,11 @@ def _convolutions_of_small_maps(model: ExplainableModel, image_size: int | tuple
     handles = [
         layer.register_forward_pre_hook(look) for layer in model.modules() if isinstance(layer, BcosConv2d | nn.Conv2d)
     ]
-    probe(model, image_size)
-    for handle in handles:
-        handle.remove()
+    try:
+        probe(model, image_size)
+    finally:
+        for handle in handles:
+            handle.remove()
     return found
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from e2kd_lab.errors import ExperimentError
 from e2kd_lab.explanations import Explanation, explain
-from e2kd_lab.losses import explanation_loss, kd_loss, multilabel_kd_loss
+from e2kd_lab.losses import e2kd_loss, explanation_loss, kd_loss, multilabel_kd_loss
 from e2kd_lab.metrics import explanation_cosine
 from e2kd_lab.models import ExplainableModel
 
@@ -45,7 +45,7 @@ class TermsAtTau:
 
     def loss(self, lam: float) -> float:
         """Eq. 2 with a weight >= 0."""
-        return self.kd_loss + lam * self.explanation_loss
+        return e2kd_loss(self.kd_loss, self.explanation_loss, lam)
 
     def gradient(self, lam: float) -> float:
         """L2 norm of the gradient of Eq. 2 with a weight >= 0."""
@@ -103,7 +103,7 @@ class LossTerms:
 def loss_terms(
     student: ExplainableModel, images: Tensor, target: Explanation, *, multilabel: bool = False
 ) -> LossTerms:
-    """Both terms of the e2KD loss for a batch, with the gradients that ``Method("e2kd", ...)`` would follow.
+    """Both terms of the e2KD loss for a batch, with the gradients that `e2kd_lab.methods.E2KD` would follow.
 
     The student is in evaluation mode meanwhile, so that batch norm uses its running statistics and an image's numbers
     do not depend on the other images; a training step uses those of its batch.

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from e2kd_lab.errors import ExperimentError, shown
-from e2kd_lab.training.fields import check_types
+from e2kd_lab.system.fields import check_types
 
 # Lightning Fabric's names of the arithmetic that all networks here take: images are single precision.
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from e2kd_lab.atomic import write_atomically
 from e2kd_lab.errors import CheckpointError
+from e2kd_lab.methods import Distiller
 from e2kd_lab.models.checkpoints import load_state, read_checkpoint
-from e2kd_lab.training.method import Method
 
 
 @dataclass
@@ -37,7 +37,7 @@ class TrainingState:
     sums: dict[str, Tensor] = field(default_factory=dict)
 
 
-def save_state(path: Path, state: TrainingState, method: Method, optimizer: torch.optim.Optimizer) -> None:
+def save_state(path: Path, state: TrainingState, method: Distiller, optimizer: torch.optim.Optimizer) -> None:
     """Write everything that a resumed run needs; ``model`` is the student alone, for everybody else."""
     content = {
         "model": method.student.state_dict(),
@@ -49,14 +49,14 @@ def save_state(path: Path, state: TrainingState, method: Method, optimizer: torc
     write_atomically(path, lambda file: torch.save(content, file))
 
 
-def save_student(path: Path, state: TrainingState, method: Method) -> None:
+def save_student(path: Path, state: TrainingState, method: Distiller) -> None:
     """Write the student's weights under ``model``, and the step at which they were taken."""
     content = {"model": method.student.state_dict(), "step": state.step}
     write_atomically(path, lambda file: torch.save(content, file))
 
 
 def load_state_into(
-    path: Path, method: Method, optimizer: torch.optim.Optimizer, device: torch.device
+    path: Path, method: Distiller, optimizer: torch.optim.Optimizer, device: torch.device
 ) -> TrainingState:
     """Restore what `save_state` wrote, the random generators included.
 

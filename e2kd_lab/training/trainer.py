@@ -17,11 +17,11 @@ from torchvision.transforms import v2
 from e2kd_lab.data.loading import steps_per_epoch, train_loader
 from e2kd_lab.data.transforms import as_unit_range, seeded
 from e2kd_lab.errors import TrainingError
+from e2kd_lab.methods import Distiller
 from e2kd_lab.models.checkpoints import load_state, read_checkpoint, state_dict_of
 from e2kd_lab.models.shared_batch_norm import share_batch_norms
 from e2kd_lab.training.gradient_clipping import clip_gradients_adaptively
 from e2kd_lab.training.hardware import Hardware
-from e2kd_lab.training.method import Method
 from e2kd_lab.training.metrics_file import MetricsFile
 from e2kd_lab.training.recipe import Recipe, build_optimizer, learning_rate
 from e2kd_lab.training.state import TrainingState, load_state_into, save_state, save_student
@@ -45,7 +45,7 @@ class Trainer:
 
     Parameters
     ----------
-    method : Method
+    method : Distiller
         What a step computes.
     recipe : Recipe
         How to train.
@@ -68,7 +68,7 @@ class Trainer:
 
     def __init__(
         self,
-        method: Method,
+        method: Distiller,
         recipe: Recipe,
         train_set: Dataset,
         *,

@@ -18,7 +18,7 @@ from e2kd_lab.errors import ExperimentError
 from e2kd_lab.evaluating import outcomes_of
 from e2kd_lab.examples import networks_of
 from e2kd_lab.experiments import Experiment
-from e2kd_lab.explanations import Comparison, compare, compare_class
+from e2kd_lab.explanations import Comparison, compare, compare_class, explanation_of
 from e2kd_lab.figures import explanation_comparison
 from e2kd_lab.figures.style import FAMILY_TITLES, METHOD_TITLES
 from e2kd_lab.models import ExplainableModel
@@ -89,7 +89,7 @@ class ExplanationBrowser(Panel):
         self.networks = switch("Networks", list(self.sets), width=120, shown=len(self.sets) > 1)
         self.view = switch(
             "Maps",
-            [("W(x)", False), ("Contributions", True)],
+            [("Maps", False), ("Contributions", True)],
             width=110,
             value=self._several,  # EPG and IoU, by which these networks are measured, are of contributions
             tooltips=["the weights that are distilled", "what each pixel adds to the logit"],
@@ -147,8 +147,13 @@ class ExplanationBrowser(Panel):
 
     @shows_errors
     def _switch(self, _: Any) -> None:
-        experiment, runs = self.sets[self.networks.value]
-        self.view.layout.visibility = "visible" if experiment.family == "bcos" else "hidden"
+        _, runs = self.sets[self.networks.value]
+        explanation = explanation_of(self.shown.models["teacher"])
+        self.view.layout.visibility = "visible" if explanation.has_contributions else "hidden"
+        with unheard(self._draw, self.view):
+            shown = self.view.value
+            self.view.options = [(explanation.title, False), ("Contributions", True)]
+            self.view.value = shown
         methods = [run.config["method"] for run in runs]
         before = self.student.value
         with unheard(self._filter, self.student):

@@ -17,12 +17,12 @@ from e2kd_lab.examples import examples_of
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.figures import explanation_comparison, figure_bytes, training_curves
 from e2kd_lab.figures.titles import title_of
+from e2kd_lab.methods import METHODS, SYMBOLS, defaults_of, has_hyperparameter
 from e2kd_lab.metrics.titles import LAB_MEASURES, measure_title
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
 from e2kd_lab.session import Session
 from e2kd_lab.training import Hardware, Watcher
-from e2kd_lab.training.method import uses_lam, uses_tau
 from e2kd_lab.training.own_measures import MeasureFunction
 from e2kd_lab.training.trainer import METRICS
 from e2kd_lab.widgets.panel import by_family, family_switch, shows_errors, unheard, value_slider
@@ -83,12 +83,13 @@ class TrainLab(TrainingPanel):
         experiment, self.bases = by_family(experiments)
         told: dict[str, Any] = {"folder": folder, "hardware": hardware, "watchers": watchers, "metrics": metrics}
         super().__init__(f"{experiment.name}_curves", export_folder, **told)
-        self.lambdas = lambdas
+        self.lambdas, self.taus = lambdas, taus
         self._examples = functools.cache(lambda family: examples_of(self.bases[family], _EXAMPLES))
         self._joined: dict[str, tuple[Experiment, pd.DataFrame]] = {}
         self._teachers: dict[str, ExplainableModel] = {}
         self.family = family_switch(list(self.bases))
-        others = [name for name in experiment.methods if name not in ("kd", "e2kd")]
+        strangers = [name for name in METHODS if METHODS.identity(name) is not None]
+        others = [name for name in dict.fromkeys([*experiment.methods, *strangers]) if name not in ("kd", "e2kd")]
         self.method = widgets.Dropdown(
             description="Method",
             options=[("e²KD (λ = 0: KD)", "e2kd"), *((title_of("method", name), name) for name in others)],
@@ -96,6 +97,8 @@ class TrainLab(TrainingPanel):
         )
         self.lam = value_slider("λ", lambdas, experiment.lam)
         self.tau = value_slider("τ", taus, experiment.tau)
+        self.options: dict[str, widgets.SelectionSlider] = {}
+        self._option_row = widgets.HBox(layout=widgets.Layout(display="none"))
         self.epochs = widgets.BoundedIntText(
             description="Epochs", value=experiment.epochs, min=1, max=10_000, layout=widgets.Layout(width="160px")
         )
@@ -112,6 +115,7 @@ class TrainLab(TrainingPanel):
         self.arrange(
             [self.family, self.method],
             [self.lam, self.tau],
+            [self._option_row],
             [self.epochs, self.seed],
             [self.train_button, self.stop_button, self.progress, self.export_button, self.time_left],
         )
@@ -123,6 +127,7 @@ class TrainLab(TrainingPanel):
         """The experiment that the controls name."""
         method = "kd" if self.method.value == "e2kd" and self.lam.value == 0 else self.method.value
         values = {"lam": self.lam.value, "tau": self.tau.value, "epochs": self.epochs.value, "seed": self.seed.value}
+        values |= {name: slider.value for name, slider in self.options.items()}
         return self.bases[self.family.value].by_method(method, **values)
 
     @shows_errors
@@ -134,12 +139,31 @@ class TrainLab(TrainingPanel):
     def _offer_weights(self, _: Any) -> None:
         """The sliders' values and whether they count, for another method."""
         method, base = self.method.value, self.bases[self.family.value]
-        weights = self.lambdas if method == "e2kd" else [experiment.lam for experiment in base.grid(method)]
-        values = sorted({*weights, *([base.lam] if method == "e2kd" else [])})
-        with unheard(self._pick, self.lam):
-            self.lam.options = [(f"{value:g}", value) for value in values]
-            self.lam.value = base.lam if method == "e2kd" else values[-1]
-        self.lam.disabled, self.tau.disabled = not uses_lam(method), not uses_tau(method)
+        grid, usual = base.grid(method), {"lam": base.lam, "tau": base.tau} | defaults_of(method)
+        explains = method == "e2kd"  # the panel's own values, and those that it was made with
+        for slider, offered, tried, value in (
+            (self.lam, self.lambdas, {one.lam for one in grid}, base.lam if explains else usual["lam"]),
+            (self.tau, self.taus, {one.tau for one in grid}, base.tau if explains else usual["tau"]),
+        ):
+            values = sorted({*(offered if explains else tried), value})
+            with unheard(self._pick, slider):
+                slider.options = [(f"{value:g}", value) for value in values]
+                slider.value = value
+        self.lam.disabled, self.tau.disabled = (not has_hyperparameter(method, name) for name in ("lam", "tau"))
+        self._offer_options(method)
+
+    def _offer_options(self, method: str) -> None:
+        """A slider for each hyper-parameter that only this method has and whose grid has several values."""
+        defaults = self.bases[self.family.value].by_method(method).hyperparameters
+        grids = {name: values for name, values in METHODS[method].grid.items() if name not in SYMBOLS}
+        self.options = {
+            name: value_slider(name, sorted({*values, defaults[name]}), defaults[name])
+            for name, values in grids.items()
+        }
+        for slider in self.options.values():
+            slider.observe(self._pick, "value")
+        self._option_row.children = tuple(self.options.values())
+        self._option_row.layout.display = None if self.options else "none"
 
     @shows_errors
     def _pick(self, _: Any) -> None:
@@ -230,17 +254,21 @@ class TrainLab(TrainingPanel):
         data = [rows.assign(run=label) for label, (_, rows) in curves.items()]
         figure = training_curves(curves, total_epochs=experiment.epochs)
         parts: list[str] = [experiment.family, experiment.method]
-        parts += [f"lam{experiment.lam:g}"] if uses_lam(experiment.method) else []
-        parts += [f"tau{experiment.tau:g}"] if uses_tau(experiment.method) else []
+        parts += [f"{name}{value}".removesuffix(".0") for name, value in _weights(experiment).items()]
         self.export_name = "_".join(["curves", *parts, f"s{experiment.seed}"])
         self.show(figure, pd.concat(data, ignore_index=True) if data else None)
 
 
 def _label(experiment: Experiment) -> str:
-    parts = [title_of("method", experiment.method)]
-    parts += [f"λ = {experiment.lam:g}"] if uses_lam(experiment.method) else []
-    parts += [f"τ = {experiment.tau:g}"] if uses_tau(experiment.method) else []
-    return ", ".join(parts)
+    return ", ".join(
+        [title_of("method", experiment.method), *METHODS[experiment.method].describe(experiment.hyperparameters)]
+    )
+
+
+def _weights(experiment: Experiment) -> dict[str, Any]:
+    """The hyper-parameters that a file's name tells."""
+    quiet = ("explain_every", "explain_part")
+    return {name: value for name, value in experiment.hyperparameters.items() if name not in quiet}
 
 
 def _summary(results: pd.DataFrame) -> str:
@@ -256,9 +284,8 @@ def _summary(results: pd.DataFrame) -> str:
         "agreement": ("agreement", group),
     }
     parts = [f"{title} {test[key]:.1f} %" for title, key in shown.items() if key in test]
-    parts += (
-        [f"explanation cosine {test['explanation_cosine', group]:.2f}"] if ("explanation_cosine", group) in test else []
-    )
+    if ("explanation_cosine", group) in test:
+        parts.append(f"explanation cosine {test['explanation_cosine', group]:.2f}")
     for name in sorted(set(test.index.get_level_values("metric")) - set(LAB_MEASURES)):
         key = (name, group) if (name, group) in test else (name, "all")
         parts += [f"{measure_title(name).title} {measure_title(name).text(test[key])}"] if key in test else []

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from by_name import method_of
 
 from e2kd_lab.bench.pairs import Pair, in_double, loss_and_gradients, plain_pair
 from e2kd_lab.bench.reference import PlainModel, PlainStep, epg_and_iou
@@ -12,7 +13,6 @@ from e2kd_lab.bench.timing import BenchError
 from e2kd_lab.data.boxes import box_masks
 from e2kd_lab.explanations import explain
 from e2kd_lab.metrics import energy_pointing_game, explanation_iou
-from e2kd_lab.training.method import Method
 
 PAIRS = {
     "gradcam": Pair("resnet_mini_deep", "resnet_mini", 4, 16, 4),
@@ -34,7 +34,7 @@ def test_losses_and_gradients_are_ours(double, name):
     teacher, student, images, labels = double
     plain_teacher, plain_student = plain_pair(teacher, student)
     step = PlainStep(name, plain_student, plain_teacher, lam=3.0, tau=2.0)
-    ours = loss_and_gradients(Method(name, student, teacher, lam=3.0, tau=2.0)(images, labels)["loss"], student)
+    ours = loss_and_gradients(method_of(name, student, teacher, lam=3.0, tau=2.0)(images, labels)["loss"], student)
     reference = loss_and_gradients(step(images, labels), plain_student.network)
     assert set(ours) == set(reference)
     assert len(ours) > 15

@@ -80,8 +80,8 @@ def test_leftovers_are_skipped_and_counted_in_one_note(tmp_path):
     with pytest.warns(LabNote) as noted:
         found = read(tmp_path)
     assert len(noted) == 1
-    assert "skipped 7 hidden or system entries (such as .ipynb_checkpoints)" in str(noted[0].message)
-    assert "1 entries that are no pictures (such as notes.txt)" in str(noted[0].message)
+    assert "skipped entries: 7 hidden or system (such as .ipynb_checkpoints)" in str(noted[0].message)
+    assert "1 other than pictures and their folders (such as notes.txt)" in str(noted[0].message)
     assert found.classes == ("cat", "dog")
     assert found.fingerprint() == quiet(folder(tmp_path / "clean")).fingerprint()
 
@@ -430,3 +430,23 @@ def test_oblong_images_are_covered_without_a_border(height, width, high, wide):
         result = transform(picture)
         assert result.shape == (3, high, wide)
         assert (result == 200).all()
+
+
+@given(st.data())
+def test_damaged_tables_are_read_or_refused_with_a_sentence(tmp_path_factory, data):
+    root = tmp_path_factory.getbasetemp() / "damaged"
+    content = bytearray(table(root, [f"{row},x" for row in ROWS], "path,label,split,group").read_bytes())
+    for _ in range(data.draw(st.integers(1, 6))):
+        place = data.draw(st.integers(0, len(content)))
+        content[place : place + data.draw(st.integers(0, 9))] = data.draw(
+            st.binary(max_size=6) | st.sampled_from([b",", b"\n", b'"', b"..", b"/", b"\0", b"9" * 5000, "é".encode()])
+        )
+    (root / "labels.csv").write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            found, said = read(root / "labels.csv"), ""
+        except DataError as error:
+            found, said = None, str(error)
+    assert said.isprintable()
+    assert bool(said) or (len(found.classes) > 1 and found.fingerprint())

@@ -139,6 +139,13 @@ def _in_archive(rng, content):
     return written.getvalue()
 
 
+def _in_header(rng, content):
+    """The header of a safetensors file mutated as JSON, so that its length is right again."""
+    length = int.from_bytes(content[:8], "little")
+    header = _json_value(rng, content[8 : 8 + length])
+    return len(header).to_bytes(8, "little") + header + content[8 + length :]
+
+
 OF_BYTES = {
     "flip bits": _flip,
     "overwrite": _overwrite,
@@ -166,7 +173,11 @@ OF_TEXT = {
 OF_JSON = {**OF_TEXT, **{f"odd value {number}": _json_value for number in range(12)}, "nest": _nest}
 OF_XML = {**OF_TEXT, "attack": lambda rng, content: rng.choice(XML_ATTACKS)}
 OF_ARCHIVES = {**OF_BYTES, **{f"in the archive {number}": _in_archive for number in range(8)}}
-_KINDS = {".csv": OF_TEXT, ".txt": OF_TEXT, ".json": OF_JSON, ".xml": OF_XML, ".pt": OF_ARCHIVES, ".ckpt": OF_ARCHIVES}
+OF_SAFETENSORS = {**OF_BYTES, **{f"in the header {number}": _in_header for number in range(8)}}
+_KINDS = {
+    ".csv": OF_TEXT, ".txt": OF_TEXT, ".json": OF_JSON, ".xml": OF_XML, ".pt": OF_ARCHIVES, ".ckpt": OF_ARCHIVES,
+    ".safetensors": OF_SAFETENSORS,
+}  # fmt: skip
 
 
 def mutated(rng, content, table):

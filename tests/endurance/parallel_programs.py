@@ -11,9 +11,9 @@ import torch
 from endurance.programs import experiment_of, hardware
 
 import e2kd_lab as lab
+from e2kd_lab.methods import Distiller
 from e2kd_lab.models.bcos_layers import BatchNormUncentered2d
 from e2kd_lab.models.shared_batch_norm import share_batch_norms
-from e2kd_lab.training import Method
 
 
 def normalize_share(kind: str, folder: str) -> None:
@@ -53,14 +53,14 @@ def normalize_share(kind: str, folder: str) -> None:
 def train_but_fail_in_one(experiment: dict[str, Any], folder: str, failing: int) -> None:
     """Train a run of which one process fails in its sixth step."""
 
-    forward, steps = Method.forward, itertools.count()
+    forward, steps = Distiller.forward, itertools.count()
 
     def failing_forward(*arguments: Any, **options: Any) -> Any:
         if next(steps) == 5 and int(os.environ["RANK"]) == failing:
             raise MemoryError("no memory left in this one")
         return forward(*arguments, **options)
 
-    Method.forward = failing_forward  # type: ignore[method-assign]
+    Distiller.forward = failing_forward  # type: ignore[method-assign]
     lab.run(experiment_of(experiment), folder=folder, hardware=hardware(2), progress=False)
 
 

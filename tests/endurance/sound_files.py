@@ -4,7 +4,9 @@ A maker returns the files to damage, the more important ones several times; a re
 file.
 """
 
+import argparse
 import contextlib
+import importlib.util
 import json
 import pickle
 
@@ -21,7 +23,7 @@ from e2kd_lab.data.images import read_image, read_mask
 from e2kd_lab.data.voc import read_voc
 from e2kd_lab.data.waterbirds import SPLITS, read_waterbirds
 from e2kd_lab.evaluating import outcomes_of
-from e2kd_lab.models.checkpoints import load_weights
+from e2kd_lab.models.checkpoints import load_weights, save_weights
 from e2kd_lab.runs import Run, load_runs
 from e2kd_lab.shift_curves import shift_curves
 from e2kd_lab.training.metrics_file import COLUMNS
@@ -218,6 +220,9 @@ class Malicious:
         return (open, (str(self.path), "w"))
 
 
+SHARDED = "sharded"
+
+
 def _network():
     return torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2))
 
@@ -236,11 +241,24 @@ def _checkpoints(root):
             torch.save(content, paths[-1], _use_new_zipfile_serialization=zipped)
     paths.append(root / "pickle.pt")
     paths[-1].write_bytes(pickle.dumps({"model": {"weight": evil}}))
-    return paths
+    paths.append(root / "beside.pt")
+    torch.save({"args": argparse.Namespace(a=np.arange(3.0), b=np.float32(1)), "model": state}, paths[-1])
+    return paths + (_safetensors_of(state, root) if importlib.util.find_spec("safetensors") else [])
+
+
+def _safetensors_of(state, root):
+    """A file of safetensors, and a folder of Hugging Face with the same in two shards."""
+    save_weights(state, root / "whole.safetensors")
+    halves, folder = [dict(list(state.items())[:3]), dict(list(state.items())[3:])], root / SHARDED
+    for number, half in enumerate(halves):
+        save_weights(half, folder / f"{number}.safetensors")
+    index = {key: f"{number}.safetensors" for number, half in enumerate(halves) for key in half}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": index}))
+    return [root / "whole.safetensors", folder / "0.safetensors", folder / "model.safetensors.index.json"]
 
 
 def _read_checkpoints(_, damaged):
-    load_weights(_network(), "acme", str(damaged))
+    load_weights(_network(), "acme", str(damaged.parent if damaged.parent.name == SHARDED else damaged))
 
 
 READERS = {

@@ -24,7 +24,7 @@ from e2kd_lab.experiments.assignments import assigned
 
 INPUTS = {
     "waterbirds": 1500, "voc": 1500, "imagenet": 500, "sun397": 600, "pictures": 700, "run": 1300, "shifts": 300,
-    "frozen": 1200, "checkpoints": 1400, "assignments": 1100,
+    "frozen": 1200, "checkpoints": 2000, "assignments": 1100,
 }  # fmt: skip
 # For a longer search.
 TIMES = int(os.environ.get("E2KD_LAB_FUZZ_TIMES", "1"))

@@ -20,9 +20,10 @@ from e2kd_lab.data import minibirds
 from e2kd_lab.data.frozen import MANIFEST
 from e2kd_lab.errors import LabError
 from e2kd_lab.figures import export_figure, figure_bytes
+from e2kd_lab.methods import Distiller
 from e2kd_lab.models.checkpoints import read_checkpoint
 from e2kd_lab.runs import Run
-from e2kd_lab.training import Method, Watcher
+from e2kd_lab.training import Watcher
 
 
 def sentence_of(action: Any) -> str | None:
@@ -167,9 +168,9 @@ def make_through(trouble: str, kind: str, folder: str, at_picture: int) -> Any:
 
 def train_to_nan(experiment: dict[str, Any], folder: str, *, at_step: int, what: str) -> Any:
     """Train, with a loss or a gradient that is not a number at a step, for a reason outside of the run; then go on."""
-    forward, calls = Method.forward, list[int]()
+    forward, calls = Distiller.forward, list[int]()
 
-    def disturbed(self: Method, *arguments: Any, **options: Any) -> dict[str, torch.Tensor]:
+    def disturbed(self: Distiller, *arguments: Any, **options: Any) -> dict[str, torch.Tensor]:
         calls.append(1)
         losses = forward(self, *arguments, **options)
         if len(calls) != at_step:
@@ -179,7 +180,7 @@ def train_to_nan(experiment: dict[str, Any], folder: str, *, at_step: int, what:
         losses["loss"].register_hook(lambda gradient: gradient * torch.nan)
         return losses
 
-    Method.forward = disturbed  # type: ignore[method-assign]
+    Distiller.forward = disturbed  # type: ignore[method-assign]
     wanted = experiment_of(experiment)
     sentence = sentence_of(lambda: lab.run(wanted, folder=folder, hardware=hardware(), progress=False))
     run = Run(Path(folder) / wanted.run_name())

@@ -297,3 +297,10 @@ def test_notes_are_said_once_and_nothing_else(tmp_path):
         pets.replace(lam=3.0).dataset("train")
     with pytest.raises(DataError, match="is not there"):
         lab.experiments.own("pets", data=tmp_path / "nothing.csv", **NETWORKS)
+
+
+def test_classes_may_have_names_that_stand_for_nothing_elsewhere(tmp_path):
+    data = draw(tmp_path / "odd", {"None": 4, "NA": 4, "nan, or not": 4})
+    odd = lab.experiments.own("odd", data=data, **NETWORKS, image_size=24, epochs=1, batch_size=4)
+    run = lab.run(odd.replace(method="baseline"), folder=tmp_path / "runs", progress=False)
+    assert {"None", "NA", "nan, or not"} < set(run.results()["group"])

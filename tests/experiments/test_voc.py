@@ -4,7 +4,7 @@ import pytest
 
 import e2kd_lab as lab
 from e2kd_lab.errors import DataError, ExperimentError
-from e2kd_lab.training import Guidance
+from e2kd_lab.methods import Guidance
 
 
 def test_teachers_are_guided_and_students_learn_from_them(workspace):

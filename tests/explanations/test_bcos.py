@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from by_name import method_of
 from golden_weights import GOLDEN, fill, images, relative
 
 from e2kd_lab import build_model, explain
@@ -12,7 +13,6 @@ from e2kd_lab.errors import ExperimentError
 from e2kd_lab.explanations import contribution_maps
 from e2kd_lab.losses import explanation_loss, kd_loss
 from e2kd_lab.models import model_names
-from e2kd_lab.training import Method
 
 MINIS = [name for name in model_names() if name.startswith("bcos") and name.endswith("mini")]
 
@@ -48,7 +48,7 @@ def test_losses_and_gradients_equal_the_reference_program(mode, teacher):
     prefix = "" if mode == "eval" else "train_"
     for tau in (1, 5):
         student = fill(build_model("bcos_resnet18", 10), 1000, bcos=True)
-        method = Method("e2kd", student, teacher, lam=5.0, tau=tau)
+        method = method_of("e2kd", student, teacher, lam=5.0, tau=tau)
         student.train(mode == "train")
         losses = method(images(64), torch.tensor(golden["labels"]))
         losses["loss"].backward()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from by_name import method_of
 from captum.attr import LayerGradCam
 from golden_weights import GOLDEN as GOLDEN_FOLDER
 from golden_weights import fill, relative
@@ -11,10 +12,10 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch.nn import functional as F
 
+import e2kd_lab as lab
 from e2kd_lab import build_model, explain
 from e2kd_lab.errors import ExperimentError
 from e2kd_lab.losses import explanation_loss, kd_loss
-from e2kd_lab.training import Method
 
 GOLDEN = np.load(GOLDEN_FOLDER / "gradcam_resnet18.npz")
 
@@ -65,7 +66,7 @@ def test_e2kd_step_of_a_pair_equals_golden_numbers(resnet18, resnet34, images):
     assert kd_loss(student.logits, target.logits, 5).item() == pytest.approx(GOLDEN["pair_kd_tau5"].item(), rel=1e-9)
     loss = explanation_loss(student.maps, target.maps)
     assert loss.item() == pytest.approx(GOLDEN["pair_exp_loss"].item(), rel=1e-9)
-    method = Method("e2kd", resnet18, resnet34, lam=5.0).eval()
+    method = method_of("e2kd", resnet18, resnet34, lam=5.0).eval()
     losses = method(images, torch.zeros(2, dtype=torch.long))
     assert losses["loss"].item() == pytest.approx(GOLDEN["pair_total_tau1_lam5"].item(), rel=1e-9)
     gradients = torch.autograd.grad(losses["loss"], list(resnet18.parameters()))
@@ -154,3 +155,37 @@ def test_batch_norm_moves_once_a_step():
 def test_refuses_an_unknown_method():
     with pytest.raises(ExperimentError, match="no explanation 'lime'"):
         explain(build_model("resnet_mini", 2), torch.rand(1, 3, 32, 32), method="lime")
+
+
+class Gated(torch.nn.Module):
+    """A block as MobileNets have it, whose hard sigmoid has no second derivative in torch."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.gate = torch.nn.Conv2d(3, 4, 3, 2), torch.nn.Conv2d(4, 4, 1)
+        self.head = torch.nn.Linear(4, 3)
+
+    def forward(self, x):
+        x = torch.nn.functional.silu(self.conv(x))
+        x = x * torch.nn.functional.hardsigmoid(self.gate(x.mean((2, 3), keepdim=True)))
+        return self.head(x.mean((2, 3)))
+
+
+def test_hard_sigmoids_behind_the_map_are_differentiated_twice():
+    torch.manual_seed(0)
+    model = lab.adapt(Gated().double(), layer="conv", mean=[0.0] * 3, std=[1.0] * 3, image_size=16)
+    images, target = torch.rand(2, 3, 16, 16, dtype=torch.float64), torch.rand(2, 1, 16, 16, dtype=torch.float64)
+    classes = torch.tensor([0, 2])
+    weight = model.wrapped.gate.weight
+
+    def loss():
+        return explanation_loss(explain(model, images, classes, create_graph=True).maps, target)
+
+    (gradient,) = torch.autograd.grad(loss(), weight)
+    direction = torch.randn_like(weight)
+    with torch.no_grad():
+        weight += 1e-6 * direction
+        above = loss()
+        weight -= 2e-6 * direction
+        below = loss()
+    assert (gradient * direction).sum().item() == pytest.approx((above - below).item() / 2e-6, rel=1e-5)

@@ -107,6 +107,18 @@ def test_what_must_not_be_mixed_comes_apart():
     assert "†" not in lab.results_table(RESULTS).to_markdown()
 
 
+def test_hyperparameters_that_a_method_does_not_have_are_a_dash():
+    theirs = rows_of("their_dkd", {"accuracy": [70.0]}, lam=1.0).assign(beta=8.0)
+    results = pd.concat([rows_of("kd", {"accuracy": [60.0]}, tau=2.0), theirs], ignore_index=True)
+    table = lab.results_table(results, rows=("method", "lam", "tau", "beta"), columns="metric", select=False)
+    lines = table.to_markdown().splitlines()
+    assert lines[2] == "| Method | λ | τ | beta | Accuracy (%) |"
+    assert lines[4:] == ["| KD | – | 2 | – | 60.0 |", "| their_dkd | 1 | 1 | 8 | **70.0** |"]
+    assert table.frame["lam"].isna().tolist() == [True, False]
+    across = lab.results_table(results, columns=("beta", "metric"), select=False).to_markdown().splitlines()
+    assert across[2] == "| Method | beta = 8, Accuracy (%) | –, Accuracy (%) |"
+
+
 def test_lambda_in_columns_and_seeds_in_rows():
     table = lab.results_table(
         RESULTS.query("method == 'their_dkd'"), rows="seed", columns=("lam", "metric"), select=False

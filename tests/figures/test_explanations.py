@@ -60,3 +60,22 @@ def test_boxes_are_drawn_where_they_are_on_image_and_maps():
         assert (box.x1 - left) / side == pytest.approx(10 / 16)
         assert (top - box.y1) / side == pytest.approx(3 / 16)  # rows are counted from the top
         assert (top - box.y0) / side == pytest.approx(8 / 16)
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (12, 24), (24, 12)])
+def test_pictures_keep_their_shape(height, width):
+    maps = {"teacher": torch.rand(3, 1, height, width)}
+    right = {"teacher": torch.tensor([True, False, True])}
+    images, masks = torch.rand(3, 3, height, width), torch.zeros(3, height, width, dtype=torch.bool)
+    masks[:, 4:8, 4:8] = True
+    boxes = (torch.tensor([[0, 0, width, height]]),) * 3
+    figure = explanation_comparison(Comparison(images, maps, right, masks=masks, boxes=boxes))
+    extents = [picture.get_extent() for picture in figure.axes[0].images]
+    assert len(extents) == 6
+    for left, end, bottom, top in extents:
+        assert (top - bottom) / (end - left) == pytest.approx(height / width)
+        assert 0 < left < end < figure.get_figwidth()
+        assert 0 < bottom < top < figure.get_figheight()
+    assert len({round(top, 3) for *_, top in extents}) == 2  # two rows, which do not overlap
+    tops, bottoms = ({round(one[place], 3) for one in extents} for place in (3, 2))
+    assert min(bottoms) < min(tops) < max(bottoms) < max(tops)

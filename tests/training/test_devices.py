@@ -8,12 +8,13 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from by_name import method_of
 
+from e2kd_lab.methods import METHODS
+from e2kd_lab.methods.guidance import Guidance
 from e2kd_lab.models import build_model
 from e2kd_lab.training.gradient_clipping import clip_gradients_adaptively
-from e2kd_lab.training.guidance import Guidance
 from e2kd_lab.training.layout import arrange
-from e2kd_lab.training.method import METHODS, Method, needs_teacher
 
 META = torch.device("meta")
 CLASSES, SIZE = 5, 32
@@ -52,7 +53,7 @@ def networks(family, teacher="resnet_mini_deep", student="resnet_mini"):
 @pytest.mark.parametrize("family", ["standard", "bcos"])
 def test_steps_of_all_methods(family, name, multilabel):
     student, teacher = networks(family)
-    method = Method(name, student, teacher if needs_teacher(name) else None, lam=1.0, multilabel=multilabel)
+    method = method_of(name, student, teacher if METHODS[name].needs_teacher else None, lam=1.0, multilabel=multilabel)
     labels = torch.rand(4, CLASSES, device=META) if multilabel else torch.zeros(4, dtype=torch.int64, device=META)
     stays(method, labels=labels)
 
@@ -64,7 +65,7 @@ def test_explanations_of_less_than_all_and_from_a_frozen_teacher(family, is_froz
     student, teacher = networks(family)
     maps = torch.rand(4, 6 if family == "bcos" else 1, SIZE, SIZE, device=META)
     frozen = (torch.rand(4, CLASSES, device=META), maps) if is_frozen else None
-    stays(Method("e2kd", student, teacher, lam=1.0, **options), labels=None, frozen=frozen)
+    stays(method_of("e2kd", student, teacher, lam=1.0, **options), labels=None, frozen=frozen)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_explanations_of_less_than_all_and_from_a_frozen_teacher(family, is_froz
     [("bcos_densenet_mini", "bcos_vit_mini"), ("resnet34", "resnet18"), ("densenet169", "resnet18")],
 )
 def test_other_networks(teacher, student):
-    method = Method("e2kd", build_model(student, CLASSES), build_model(teacher, CLASSES), lam=1.0)
+    method = method_of("e2kd", build_model(student, CLASSES), build_model(teacher, CLASSES), lam=1.0)
     stays(method, labels=None)
 
 
@@ -81,7 +82,7 @@ def test_other_networks(teacher, student):
 @pytest.mark.parametrize("family", ["standard", "bcos"])
 def test_guided_teachers(family, multilabel, guidance):
     student, _ = networks(family)
-    method = Method("teacher", student, multilabel=multilabel, guidance=Guidance(guidance, 0.5))
+    method = method_of("teacher", student, multilabel=multilabel, guidance=Guidance(guidance, 0.5))
     masks = torch.rand(4, CLASSES if multilabel else 1, SIZE, SIZE, device=META) > 0.5
     labels = torch.rand(4, CLASSES, device=META) if multilabel else torch.zeros(4, dtype=torch.int64, device=META)
     stays(method, labels=labels, masks=masks)

@@ -4,12 +4,13 @@ import math
 
 import pytest
 import torch
+from by_name import method_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 import e2kd_lab as lab
 from e2kd_lab.errors import ExperimentError
-from e2kd_lab.training import Method, loss_terms
+from e2kd_lab.training import loss_terms
 from e2kd_lab.training.loss_terms import TermsAtTau, angle_between
 
 FAMILIES = ["resnet_mini", "bcos_resnet_mini"]
@@ -29,7 +30,7 @@ def networks(name, classes=4):
 
 def gradient(name, student, teacher, images, **values):
     """Loss and gradient of a training step in evaluation mode."""
-    method = Method(name, student, teacher, **values).eval()
+    method = method_of(name, student, teacher, **values).eval()
     loss = method(images, torch.zeros(len(images)).long())["loss"]
     parts = torch.autograd.grad(loss, list(student.parameters()), materialize_grads=True)
     return loss.item(), torch.cat([part.flatten() for part in parts])

@@ -1,16 +1,16 @@
 import pytest
 import torch
+from by_name import method_of
 
 from e2kd_lab import build_model
 from e2kd_lab.errors import CheckpointError
-from e2kd_lab.training import Method
 from e2kd_lab.training.state import TrainingState, load_state_into, save_state
 
 
 @pytest.fixture
 def training():
     torch.manual_seed(0)
-    method = Method("baseline", build_model("resnet_mini", 2))
+    method = method_of("baseline", build_model("resnet_mini", 2))
     return method, torch.optim.Adam(method.parameters())
 
 

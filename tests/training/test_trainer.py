@@ -128,7 +128,7 @@ def test_too_little_memory_is_a_sentence_and_the_run_can_go_on(tiny, runs, tmp_p
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr("e2kd_lab.training.method.Method.forward", step)
+        patch.setattr("e2kd_lab.methods.distiller.Distiller.forward", step)
         with pytest.raises(TrainingError, match=r"8 images of 24 px at once do not fit into the memory of cpu; exp"):
             lab.run(experiment, folder=tmp_path, progress=False)
     assert Run(tmp_path / experiment.run_name()).status == "failed"

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from by_name import method_of
 
 import e2kd_lab as lab
 from e2kd_lab.errors import ExperimentError
-from e2kd_lab.training import Method
 from e2kd_lab.widgets import LossLab
 
 PNG = b"\x89PNG"
@@ -65,7 +65,9 @@ def test_the_numbers_are_those_of_training(images):
     nets = networks()
     panel = LossLab(nets, images, lam=2.0, tau=2.0)
     panel.whole_batch.value = True
-    step = Method("e2kd", nets["e2kd"].eval(), nets["teacher"], lam=2.0, tau=2.0).eval()(images, torch.zeros(4).long())
+    step = method_of("e2kd", nets["e2kd"].eval(), nets["teacher"], lam=2.0, tau=2.0).eval()(
+        images, torch.zeros(4).long()
+    )
     assert values(panel, "loss")["total"] == pytest.approx(step["loss"].item(), rel=1e-5)
     step["loss"].backward()
     size = torch.cat([p.grad.flatten() for p in nets["e2kd"].parameters() if p.grad is not None]).norm().item()

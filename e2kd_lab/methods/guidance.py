@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from e2kd_lab.errors import ExperimentError
-from e2kd_lab.explanations import evidence_maps, explain
+from e2kd_lab.explanations import evidence_maps, explanation_of
 from e2kd_lab.losses import energy_guidance_loss, l1_guidance_loss
-from e2kd_lab.models import ExplainableModel
+from e2kd_lab.models.interface import ExplainableModel
 
 GuidanceName = Literal["energy", "l1"]
 GUIDANCE: tuple[GuidanceName, ...] = ("energy", "l1")
@@ -66,7 +66,7 @@ class Guidance:
             (N, K), and a scalar: the mean over the images that show an object.
         """
         classes = labels if labels.ndim == 1 else _one_of(labels)
-        explanation = explain(model, images, classes, create_graph=True)
+        explanation = explanation_of(model)(model, images, classes, create_graph=True)
         maps = evidence_maps(model, images, explanation.maps)
         channels = classes.clamp(max=masks.shape[1] - 1)
         chosen = masks[torch.arange(len(masks), device=masks.device), channels]

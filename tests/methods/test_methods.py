@@ -2,13 +2,13 @@ import copy
 
 import pytest
 import torch
+from by_name import method_of
 from torch.nn import functional as F
 
 from e2kd_lab import build_model, explain
 from e2kd_lab.errors import ExperimentError
 from e2kd_lab.explanations import explanation_of
 from e2kd_lab.losses import attention_transfer_loss, class_attention_loss, explanation_loss, kd_loss
-from e2kd_lab.training import Method
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_each_method_is_its_formula(pair):
         "e2kd": kd + 3 * explanation_loss(*maps),
     }
     for name, value in expected.items():
-        loss = Method(name, student, teacher, lam=3.0, tau=5.0).eval()(images, labels)["loss"]
+        loss = method_of(name, student, teacher, lam=3.0, tau=5.0).eval()(images, labels)["loss"]
         torch.testing.assert_close(loss, value)
 
 
@@ -46,11 +46,11 @@ def test_prior_methods_are_label_loss_plus_feature_loss(pair):
         "kd_labels": label_loss + kd_loss(student(x), teacher(x), 5.0),
     }
     for name, value in expected.items():
-        losses = Method(name, student, teacher, lam=3.0, tau=5.0).eval()(images, labels)
+        losses = method_of(name, student, teacher, lam=3.0, tau=5.0).eval()(images, labels)
         torch.testing.assert_close(losses["loss"], value)
         torch.testing.assert_close(losses["label_loss"], label_loss)
     # A student that is its own teacher has nothing to match.
-    assert Method("at", student, student).eval()(images, labels)["feature_loss"].item() == pytest.approx(0, abs=1e-9)
+    assert method_of("at", student, student).eval()(images, labels)["feature_loss"].item() == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_prior_methods_are_label_loss_plus_feature_loss(pair):
 @pytest.mark.parametrize("name", ["at", "reviewkd", "catkd"])
 def test_prior_methods_fit_any_pair_of_cnns(name, student, teacher):
     torch.manual_seed(0)
-    method = Method(name, build_model(student, 3), build_model(teacher, 3), lam=1.0).train()
+    method = method_of(name, build_model(student, 3), build_model(teacher, 3), lam=1.0).train()
     losses = method(torch.rand(2, 3, 64, 64), torch.tensor([0, 2]))
     losses["loss"].backward()
     assert all(torch.isfinite(value) for value in losses.values())
@@ -83,13 +83,13 @@ def test_prior_methods_fit_any_pair_of_cnns(name, student, teacher):
 def test_prior_methods_refuse_transformers_with_a_sentence(name):
     student, teacher = build_model("bcos_vit_mini", 3), build_model("bcos_densenet_mini", 3)
     with pytest.raises(ExperimentError, match=r"BcosViT has no (stages|class activation maps)"):
-        Method(name, student, teacher)
+        method_of(name, student, teacher)
 
 
 def test_distillation_does_not_look_at_labels_and_leaves_the_teacher_alone(pair):
     student, teacher = pair
     before = {key: value.clone() for key, value in teacher.state_dict().items()}
-    method = Method("e2kd", student, teacher, lam=5.0).train()
+    method = method_of("e2kd", student, teacher, lam=5.0).train()
     assert not teacher.training
     images = torch.rand(4, 3, 32, 32)
     losses = [method.eval()(images, labels)["loss"] for labels in (torch.zeros(4).long(), torch.ones(4).long())]
@@ -104,7 +104,7 @@ def test_distillation_does_not_look_at_labels_and_leaves_the_teacher_alone(pair)
 def test_half_precision_gives_nearly_the_same_gradient(name):
     torch.manual_seed(0)
     student, teacher = build_model(name, 3), build_model(name, 3)
-    method, images = Method("e2kd", student, teacher, lam=5.0).train(), torch.rand(8, 3, 32, 32)
+    method, images = method_of("e2kd", student, teacher, lam=5.0).train(), torch.rand(8, 3, 32, 32)
     gradients = []
     for half in (False, True):
         method.zero_grad()
@@ -121,7 +121,7 @@ def test_a_teacher_that_explains_in_parts_teaches_the_same(monkeypatch, prefix):
     torch.manual_seed(0)
     student, teacher = (build_model(f"{prefix}resnet_mini", 3).double() for _ in range(2))
     images = torch.rand(5, 3, 32, 32, dtype=torch.float64)
-    method = Method("e2kd", student, teacher, lam=3.0)
+    method = method_of("e2kd", student, teacher, lam=3.0)
     whole = method(images, None)["loss"]
     monkeypatch.setattr(type(explanation_of(teacher)), "pixels_at_once", 2 * 32**2)
     torch.testing.assert_close(method(images, None)["loss"], whole)
@@ -129,11 +129,11 @@ def test_a_teacher_that_explains_in_parts_teaches_the_same(monkeypatch, prefix):
 
 def test_refuses_what_does_not_exist(pair):
     with pytest.raises(ExperimentError, match="no method 'magic'"):
-        Method("magic", pair[0])
+        method_of("magic", pair[0])
     with pytest.raises(ExperimentError, match="'kd' distils from a teacher"):
-        Method("kd", pair[0])
+        method_of("kd", pair[0])
     with pytest.raises(ExperimentError, match="tau = 0"):
-        Method("kd", *pair, tau=0)
+        method_of("kd", *pair, tau=0)
 
 
 @pytest.mark.parametrize("family", ["", "bcos_"])
@@ -143,7 +143,7 @@ def test_explanations_on_some_steps_are_kd_on_the_others_and_the_same_on_average
     images, labels = torch.rand(6, 3, 16, 16, dtype=torch.float64), torch.zeros(6).long()
 
     def gradient(step, **values):
-        method = Method(values.pop("name", "e2kd"), student, teacher, lam=2.0, **values).eval()
+        method = method_of(values.pop("name", "e2kd"), student, teacher, lam=2.0, **values).eval()
         losses = method(images, labels, step=step)
         return losses, torch.autograd.grad(losses["loss"], next(student.parameters()))[0]
 
@@ -166,15 +166,15 @@ def test_a_part_of_the_batch_is_explained_and_all_of_it_is_distilled(family, liv
     known = explain(teacher.eval(), images)
     frozen = None if live else (known.logits, known.maps)
     whole, first = (
-        Method("e2kd", student, teacher, lam=2.0).eval()(part, labels, None if live else (logits, maps))
+        method_of("e2kd", student, teacher, lam=2.0).eval()(part, labels, None if live else (logits, maps))
         for part, logits, maps in ((images, known.logits, known.maps), (images[:2], known.logits[:2], known.maps[:2]))
     )
-    part = Method("e2kd", student, teacher, lam=2.0, explain_part=0.3).eval()(images, labels, frozen)
+    part = method_of("e2kd", student, teacher, lam=2.0, explain_part=0.3).eval()(images, labels, frozen)
     # In evaluation mode images do not see each other.
     torch.testing.assert_close(part["kd_loss"], whole["kd_loss"])
     torch.testing.assert_close(part["explanation_loss"], first["explanation_loss"])
     torch.testing.assert_close(part["loss"], part["kd_loss"] + 2 * part["explanation_loss"])
-    least = Method("e2kd", student, teacher, lam=2.0, explain_part=1e-6).eval()(images, labels, frozen)
+    least = method_of("e2kd", student, teacher, lam=2.0, explain_part=1e-6).eval()(images, labels, frozen)
     assert least["explanation_loss"] > 0  # of one image
 
 
@@ -184,8 +184,8 @@ def test_running_statistics_are_those_of_whole_batches_seen_once(family):
     teacher, student = (build_model(f"{family}resnet_mini", 3) for _ in range(2))
     images, labels = torch.rand(6, 3, 16, 16), torch.zeros(6).long()
     other = copy.deepcopy(student)
-    Method("kd", student, teacher).train()(images, labels)
-    Method("e2kd", other, teacher, lam=2.0, explain_part=0.3).train()(images, labels)["loss"].backward()
+    method_of("kd", student, teacher).train()(images, labels)
+    method_of("e2kd", other, teacher, lam=2.0, explain_part=0.3).train()(images, labels)["loss"].backward()
     for (name, buffer), expected in zip(other.named_buffers(), student.buffers(), strict=True):
         torch.testing.assert_close(buffer, expected, msg=name)
 
@@ -193,7 +193,7 @@ def test_running_statistics_are_those_of_whole_batches_seen_once(family):
 def test_refuses_shares_that_leave_nothing():
     pair = build_model("resnet_mini", 2), build_model("resnet_mini", 2)
     with pytest.raises(ExperimentError, match="'explain_every' is 0; expected at least 1"):
-        Method("e2kd", *pair, explain_every=0)
+        method_of("e2kd", *pair, explain_every=0)
     for share in (0.0, 1.1, float("nan")):
         with pytest.raises(ExperimentError, match="'explain_part' is"):
-            Method("e2kd", *pair, explain_part=share)
+            method_of("e2kd", *pair, explain_part=share)

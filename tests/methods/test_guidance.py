@@ -2,12 +2,13 @@
 
 import pytest
 import torch
+from by_name import method_of
 
 import e2kd_lab as lab
 from e2kd_lab.errors import ExperimentError
 from e2kd_lab.explanations import contribution_maps, evidence_maps
+from e2kd_lab.methods import Guidance
 from e2kd_lab.metrics import energy_pointing_game
-from e2kd_lab.training import Guidance, Method
 
 
 def batch(count=8, size=32, classes=3):
@@ -28,7 +29,7 @@ def test_guidance_moves_evidence_into_the_objects(network, name):
     images, labels, masks = batch()
     torch.manual_seed(0)
     model = lab.build_model(network, 3)
-    method = Method("teacher", model, multilabel=True, guidance=Guidance(name, 1.0))
+    method = method_of("teacher", model, multilabel=True, guidance=Guidance(name, 1.0))
     hot = torch.nn.functional.one_hot(labels, 3).float()
     optimizer = torch.optim.Adam(method.parameters(), 3e-3)
     losses = []
@@ -79,9 +80,9 @@ def test_one_of_the_classes_that_an_image_shows_is_guided():
         (lambda: Guidance("epg", 1.0), "no guidance 'epg'; expected one of energy, l1"),
         (lambda: Guidance("l1", -1.0), "weight of guidance is -1.0"),
         (
-            lambda: Method("kd", lab.build_model("resnet_mini", 2), lab.build_model("resnet_mini", 2),
+            lambda: method_of("kd", lab.build_model("resnet_mini", 2), lab.build_model("resnet_mini", 2),
                            guidance=Guidance("l1", 1.0)),
-            "'kd' takes no guidance",
+            "'kd' has no hyper-parameter 'guidance'",
         ),
     ],
 )  # fmt: skip
@@ -92,7 +93,7 @@ def test_what_makes_no_sense_is_refused(make, says):
 
 def test_guidance_without_masks_is_refused():
     images, labels, _ = batch()
-    method = Method("teacher", lab.build_model("resnet_mini", 3), guidance=Guidance("l1", 1.0))
+    method = method_of("teacher", lab.build_model("resnet_mini", 3), guidance=Guidance("l1", 1.0))
     with pytest.raises(ExperimentError, match="training images have no masks"):
         method(images, labels)
 

@@ -27,10 +27,11 @@ def check_types(configuration: DataclassInstance) -> None:
     ExperimentError
         One sentence that names the first such field, its value and what is expected.
     """
-    for field, kind in _hints(type(configuration)).items():
-        value = getattr(configuration, field)
+    hints = _hints(type(configuration))
+    for field in dataclasses.fields(configuration):
+        kind, value = hints[field.name], getattr(configuration, field.name)
         if not _is(value, kind):
-            raise ExperimentError(f"'{field}' is {shown(value)!r}; expected {_in_words(kind)}.")
+            raise ExperimentError(f"'{field.name}' is {shown(value)!r}; expected {_in_words(kind)}.")
 
 
 @functools.cache

@@ -1,0 +1,49 @@
+"""Distillation methods, one file each: what a step computes, its hyper-parameters, grid, title and colour."""
+
+import importlib
+import pkgutil
+
+from e2kd_lab.methods.at import AttentionTransfer
+from e2kd_lab.methods.catkd import ClassAttentionTransfer
+from e2kd_lab.methods.distiller import SYMBOLS, Batch, Distiller
+from e2kd_lab.methods.e2kd import E2KD
+from e2kd_lab.methods.guidance import Guidance
+from e2kd_lab.methods.kd import KD
+from e2kd_lab.methods.kd_labels import KDWithLabels
+from e2kd_lab.methods.registry import (
+    METHODS,
+    build_method,
+    defaults_of,
+    grid_of,
+    has_hyperparameter,
+    method_names,
+    register_method,
+)
+from e2kd_lab.methods.reviewkd import ReviewKD
+from e2kd_lab.methods.supervised import Baseline, Teacher
+
+# A file that is put here is a method; importing it registers it.
+for _file in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_file.name}")
+
+__all__ = [
+    "E2KD",
+    "KD",
+    "METHODS",
+    "SYMBOLS",
+    "AttentionTransfer",
+    "Baseline",
+    "Batch",
+    "ClassAttentionTransfer",
+    "Distiller",
+    "Guidance",
+    "KDWithLabels",
+    "ReviewKD",
+    "Teacher",
+    "build_method",
+    "defaults_of",
+    "grid_of",
+    "has_hyperparameter",
+    "method_names",
+    "register_method",
+]

@@ -1,0 +1,41 @@
+"""CAT-KD (Guo et al., CVPR 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from e2kd_lab.losses import class_attention_loss
+from e2kd_lab.methods.distiller import Batch
+from e2kd_lab.methods.features import PROBED, FeatureDistiller
+from e2kd_lab.methods.registry import register_method
+from e2kd_lab.models.probing import probe
+
+
+@register_method("catkd", title="CAT-KD", colour="#D55E00", grid={"lam": (1.0, 5.0, 10.0)}, order=3)
+class ClassAttentionTransfer(FeatureDistiller):
+    """The label loss plus ``lam`` times the distance of class activation maps (Sec. C.2).
+
+    Attributes
+    ----------
+    lam : float
+        Weight of the feature loss, >= 0.
+    """
+
+    lam: float = 5.0
+
+    def setup(self) -> None:
+        """See `Distiller.setup`: refuses networks without class activation maps."""
+        for model in (self.student, self.frozen_teacher):
+            model.class_maps(probe(model, PROBED, model.forward_features))
+
+    def step(self, batch: Batch) -> Mapping[str, Tensor]:
+        """See `Distiller.step`: ``label_loss`` and ``feature_loss``."""
+        features = self.student.forward_features(self.student.preprocess(batch.images))
+        with torch.no_grad():
+            target = self.frozen_teacher.forward_features(self.frozen_teacher.preprocess(batch.images))
+            target_maps = self.frozen_teacher.class_maps(target)
+        attention = class_attention_loss(self.student.class_maps(features), target_maps)
+        return self.with_labels(self.student.forward_head(features), batch.labels, attention)

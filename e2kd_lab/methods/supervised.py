@@ -1,0 +1,59 @@
+"""Learning from labels alone: baselines, and the teachers that are trained here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from e2kd_lab.errors import ExperimentError
+from e2kd_lab.methods.distiller import Batch, Distiller
+from e2kd_lab.methods.guidance import Guidance
+from e2kd_lab.methods.registry import register_method
+from e2kd_lab.models.interface import ExplainableModel
+
+
+@register_method("baseline", title="Baseline", colour="#7F7F7F", order=4)
+class Baseline(Distiller):
+    """The label loss: cross-entropy, for B-cos networks binary cross-entropy with uniform off labels.
+
+    Parameters
+    ----------
+    guidance : Guidance, optional
+        Guide the network's own explanations to the objects, too.
+    """
+
+    needs_teacher: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        student: ExplainableModel,
+        teacher: ExplainableModel | None = None,
+        *,
+        guidance: Guidance | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(student, teacher, **options)
+        self.guidance = guidance
+
+    def step(self, batch: Batch) -> Mapping[str, Tensor] | Tensor:
+        """See `Distiller.step`: the label loss, with ``guidance_loss`` if there is guidance."""
+        if self.guidance is None:
+            return self.label_loss(self.student_logits(batch), batch.labels)
+        if batch.masks is None:
+            raise ExperimentError(
+                "Guidance needs to know where the objects are, but the training images have no masks."
+            )
+        logits, guided = self.guidance(self.student, batch.images, batch.labels, batch.masks)
+        label_loss = self.label_loss(logits, batch.labels)
+        return {
+            "loss": label_loss + self.guidance.weight * guided,
+            "label_loss": label_loss,
+            "guidance_loss": guided,
+        }
+
+
+@register_method("teacher", title="Teacher", colour="#AA4499", order=0)
+class Teacher(Baseline):
+    """The training of a teacher: as the baseline's, but of the experiment's teacher network."""

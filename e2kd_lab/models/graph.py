@@ -1,0 +1,88 @@
+"""The autograd graph of one forward pass: which tensors everything passes through, and what is done behind one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+# A node of the graph and the number of its output.
+Place = tuple[Any, int]
+
+
+def place_of(tensor: Tensor) -> Place:
+    """Where a tensor stands in the graph."""
+    return tensor.grad_fn, tensor.output_nr
+
+
+def bottlenecks(end: Tensor, start: Tensor) -> list[Place]:
+    """The places that each path from a leaf to the end passes through, the end first.
+
+    These are the dominators of the leaf, seen from the end (Cooper, Harvey and Kennedy, 2001; in a graph without cycles
+    one pass in topological order finds them).
+
+    Parameters
+    ----------
+    end, start : Tensor
+        A result, and the leaf that it may depend on.
+
+    Returns
+    -------
+    list of Place
+        Empty if the end does not depend on the leaf.
+    """
+    order = _topological(place_of(end))
+    above: dict[Place, list[Place]] = {}
+    for place in order:
+        for other in _next(place):
+            above.setdefault(other, []).append(place)
+    depth, dominator = {order[0]: 0}, {order[0]: order[0]}
+    for place in order[1:]:
+        common, *others = above[place]
+        for other in others:
+            while common != other:
+                if depth[common] >= depth[other]:
+                    common = dominator[common]
+                else:
+                    other = dominator[other]
+        dominator[place], depth[place] = common, depth[common] + 1
+    here = next((place for place in order if getattr(place[0], "variable", None) is start), None)
+    found: list[Place] = []
+    while here is not None and here != order[0]:
+        here = dominator[here]
+        found.insert(0, here)
+    return found
+
+
+def operations_behind(end: Tensor, start: Tensor) -> set[str]:
+    """Names of the graph's nodes between a tensor and a result, those of the parameters among them."""
+    stop = place_of(start)
+    seen, waiting, names = {stop}, [place_of(end)], set()
+    while waiting:
+        place = waiting.pop()
+        if place in seen:
+            continue
+        seen.add(place)
+        names.add(place[0].name())
+        waiting += _next(place)
+    return names
+
+
+def _next(place: Place) -> list[Place]:
+    return [(node, number) for node, number in place[0].next_functions if node is not None]
+
+
+def _topological(first: Place) -> list[Place]:
+    """All places below one, each before those below it."""
+    done: list[Place] = []
+    seen, waiting = {first}, [(first, iter(_next(first)))]
+    while waiting:
+        place, below = waiting[-1]
+        other = next((one for one in below if one not in seen), None)
+        if other is None:
+            done.append(place)
+            waiting.pop()
+        else:
+            seen.add(other)
+            waiting.append((other, iter(_next(other))))
+    return done[::-1]

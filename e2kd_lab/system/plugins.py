@@ -1,0 +1,92 @@
+"""A stranger's code: imported before it is needed, here and in every process that a run starts."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from e2kd_lab.errors import ExperimentError, LabError
+from e2kd_lab.system.registry import files_of
+
+# Processes that inherit it import the same plug-ins.
+VARIABLE = "E2KD_LAB_PLUGINS"
+_contents: dict[str, str] = {}
+
+
+def use(plugin: Path | str) -> ModuleType:
+    """Import a file or module that registers networks, explanations, methods or experiments.
+
+    Processes that are started afterwards import it, too. A file that has changed since is read anew.
+
+    Parameters
+    ----------
+    plugin : Path or str
+        A Python file, a folder that is a package, or the name of a module that can be imported.
+
+    Returns
+    -------
+    module
+        What was imported.
+
+    Raises
+    ------
+    ExperimentError
+        If there is no such file or module, its name is that of another module, or importing it fails.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> lab.use("my_project.py")  # doctest: +SKIP
+    """
+    module = _imported(plugin)
+    content = _content_of(module)
+    if _contents.get(module.__name__, content) != content:
+        module = importlib.reload(module)
+    _contents[module.__name__] = content
+    place = str(files_of(module)[0].resolve()) if Path(plugin).suffix == ".py" else str(plugin)
+    known = [text for text in os.environ.get(VARIABLE, "").split(os.pathsep) if text]
+    os.environ[VARIABLE] = os.pathsep.join(dict.fromkeys([*known, place]))
+    return module
+
+
+def use_inherited() -> None:
+    """Import the plug-ins of the process that started this one."""
+    for plugin in os.environ.get(VARIABLE, "").split(os.pathsep):
+        if plugin:
+            use(plugin)
+
+
+def _imported(plugin: Path | str) -> ModuleType:
+    path = Path(plugin).expanduser()
+    is_path = path.suffix == ".py" or path.is_dir()
+    if is_path and not path.exists():
+        raise ExperimentError(f"{path} is not there; expected a Python file with plug-ins.")
+    folder, name = (path.resolve().parent, path.stem) if is_path else (Path.cwd(), str(plugin))
+    if str(folder) not in sys.path:  # children of this process inherit the path, and so find what they unpickle
+        sys.path.append(str(folder))
+    main = sys.modules["__main__"]
+    if is_path and getattr(main, "__file__", None) and Path(str(main.__file__)).resolve() == path.resolve():
+        return main  # the program itself
+    try:
+        module = importlib.import_module(name)
+    except LabError:
+        raise
+    except Exception as error:
+        raise ExperimentError(
+            f"Plug-in {plugin} cannot be imported: {type(error).__name__}: {error}; expected a Python file or a module "
+            "that can be imported from here."
+        ) from error
+    found = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", [""])), "")
+    if is_path and path.resolve() not in (Path(str(found)).resolve(), Path(str(found)).resolve().parent):
+        raise ExperimentError(
+            f"Plug-in {path} has the name of another module, {found}; expected a file name of its own."
+        )
+    return module
+
+
+def _content_of(module: ModuleType) -> str:
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files_of(module))).hexdigest()
