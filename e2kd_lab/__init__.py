@@ -21,12 +21,13 @@ from e2kd_lab import _torchvision  # noqa: F401
 # isort: split
 from e2kd_lab import experiments, explanations, losses, methods, metrics
 from e2kd_lab.evaluating import evaluate, load_teacher
-from e2kd_lab.execute import run, run_all, sweep
+from e2kd_lab.execute import run
 from e2kd_lab.explanations import Explanation, explain, register_explanation
 from e2kd_lab.methods import register_method
 from e2kd_lab.models import build_model, register_model
 from e2kd_lab.models.adapt import adapt
 from e2kd_lab.runs import Run, load_runs, results_of
+from e2kd_lab.sweeping import run_all, sweep
 from e2kd_lab.system.plugins import use, use_inherited
 from e2kd_lab.training import Hardware, ProgressBar, Watcher
 

@@ -23,7 +23,6 @@ from e2kd_lab.errors import ExperimentError, LabError
 from e2kd_lab.evaluating import averaged
 from e2kd_lab.evaluating import evaluate as evaluate_student
 from e2kd_lab.execute import run
-from e2kd_lab.execute import sweep as run_sweep
 from e2kd_lab.experiments import Experiment, ImageNetExperiment
 from e2kd_lab.experiments.assignments import assigned
 from e2kd_lab.explanations import EXPLANATIONS
@@ -33,8 +32,9 @@ from e2kd_lab.freezing import storage_choices
 from e2kd_lab.methods import METHODS
 from e2kd_lab.paper_figures import write_paper_figures
 from e2kd_lab.runs import load_runs
+from e2kd_lab.sweeping import sweep as run_sweep
 from e2kd_lab.system.plugins import use
-from e2kd_lab.terminal_tables import SHORT, console, print_measures, print_ratios, print_results, print_storage
+from e2kd_lab.terminal_tables import console, print_measures, print_ratios, print_results, print_storage
 from e2kd_lab.training import Hardware, Watcher
 from e2kd_lab.training.hardware import named_device
 from e2kd_lab.workspace import runs_folder, workspace
@@ -245,7 +245,7 @@ def results(
         distributions = part[part["group"].isin(["in_distribution", "out_of_distribution"])]
         shown = distributions if len(distributions) else part[part["group"] == "all"]
         print_results(
-            shown[shown["metric"].isin(SHORT)],
+            shown[shown["metric"] != "dead_map_rate"],
             f"{experiment}, {family} networks, {setting}, measured here ({scale}); means over n seeds",
         )
 
@@ -266,7 +266,8 @@ def figures(
         files = write_paper_figures(out, runs=runs, scale=scale, say=say)
     else:
         results = load_runs(runs)
-        files = write_all_figures(results if scale is None else results[results["scale"] == scale], out)
+        chosen = results if scale is None else results[results["scale"] == scale]
+        files = write_all_figures(chosen, out, runs=runs or runs_folder())
         for file in files:
             console.print(str(file))
     if not files:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +82,7 @@ def run(
     job = _Job(
         runs_folder() if folder is None else Path(folder),
         hardware or Hardware(),
-        _told(progress, watchers),
+        all_watchers(progress, watchers),
         OwnMeasures(metrics),
     )
     here = Run(job.folder / experiment.run_name())
@@ -99,84 +99,7 @@ def run(
         torch.set_flush_denormal(False)  # the rest of the program expects ordinary arithmetic
 
 
-def run_all(
-    experiments: Iterable[Experiment],
-    *,
-    folder: Path | str | None = None,
-    progress: bool = True,
-    hardware: Hardware | None = None,
-    watchers: Iterable[Watcher] = (),
-    metrics: Mapping[str, MeasureFunction] | None = None,
-) -> list[Run]:
-    """Train or load several experiments, one after the other (see `run`)."""
-    told = _told(progress, watchers)
-    return [
-        run(one, folder=folder, progress=False, hardware=hardware, watchers=[told], metrics=metrics)
-        for one in experiments
-    ]
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """What became of several experiments.
-
-    Attributes
-    ----------
-    runs : list of Run
-        Those that are done, and at most one that was stopped.
-    failures : list of (Experiment, str)
-        Those that failed, and why.
-    """
-
-    runs: list[Run]
-    failures: list[tuple[Experiment, str]]
-
-
-def sweep(
-    experiments: Sequence[Experiment],
-    *,
-    folder: Path | str | None = None,
-    progress: bool = True,
-    hardware: Hardware | None = None,
-    watchers: Iterable[Watcher] = (),
-    metrics: Mapping[str, MeasureFunction] | None = None,
-    say: Callable[[str], None] = print,
-) -> Sweep:
-    """Train or load several experiments; one that fails does not keep the others from running.
-
-    A sweep that was interrupted goes on where it was: finished runs are loaded, the stopped one is resumed.
-
-    Parameters
-    ----------
-    experiments : sequence of Experiment
-        What to run, in this order.
-    folder, progress, hardware, watchers, metrics
-        See `run`; a watcher that asks to stop ends the sweep.
-    say : callable
-        Receives a line for each experiment.
-    """
-    folder = runs_folder() if folder is None else Path(folder)
-    told = _told(progress, watchers)
-    result = Sweep([], [])
-    for number, experiment in enumerate(experiments, start=1):
-        place = f"{number}/{len(experiments)}  {experiment.title}"
-        try:
-            known = Run(folder / experiment.run_name()).status == "done"
-            finished = run(
-                experiment, folder=folder, progress=False, hardware=hardware, watchers=[told], metrics=metrics
-            )
-        except LabError as error:
-            result.failures.append((experiment, str(error)))
-            say(f"{place}: failed: {error}")
-            continue
-        result.runs.append(finished)
-        say(f"{place}: {'done before' if known else finished.status}")
-        if finished.status == "stopped":
-            break
-    return result
-
-
-def _told(progress: bool, watchers: Iterable[Watcher]) -> Watchers:
+def all_watchers(progress: bool, watchers: Iterable[Watcher]) -> Watchers:
     return Watchers([*([ProgressBar()] if progress else []), Watchers(watchers)])
 
 

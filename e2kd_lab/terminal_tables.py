@@ -11,18 +11,11 @@ from rich.table import Table
 from e2kd_lab.bench import Findings
 from e2kd_lab.freezing import Storage
 from e2kd_lab.methods import has_hyperparameter
+from e2kd_lab.metrics.titles import measure_title
 from e2kd_lab.runs import configurations_of
 
 console = Console(soft_wrap=True)
 _ACRONYMS = {"f1": "F1", "epg": "EPG", "iou": "IoU"}
-# Column titles that let a table fit into 80 characters.
-SHORT = {
-    "accuracy": "acc.",
-    "balanced_accuracy": "bal.",
-    **_ACRONYMS,
-    "agreement": "agr.",
-    "explanation_cosine": "cos.",
-}
 # Of a configuration's hash, for the same reason.
 _DIGITS = 6
 
@@ -72,7 +65,7 @@ def print_results(rows: pd.DataFrame, title: str) -> None:
     table.add_column("n", justify="right")  # seeds
     for metric, group in wide.columns:
         short = {"in_distribution": "ID", "out_of_distribution": "OOD"}.get(group, group)
-        table.add_column(f"{SHORT.get(metric, metric)}\n{short}", justify="right")
+        table.add_column(f"{measure_title(metric).short}\n{short}", justify="right")
     for (method, lam, tau, digest), values in wide.iterrows():
         weights = {"lam": lam, "tau": tau}
         names = [method, *(f"{v:g}" if has_hyperparameter(method, name) else "" for name, v in weights.items())]
@@ -96,6 +89,4 @@ def print_measures(rows: pd.DataFrame, title: str) -> None:
 
 
 def _number(metric: str, value: float) -> str:
-    if pd.isna(value):
-        return ""
-    return f"{value:.2f}" if metric == "explanation_cosine" else f"{value:.1f}"
+    return "" if pd.isna(value) else measure_title(metric).text(value)

@@ -1,4 +1,4 @@
-"""Every figure of the paper that a table of results allows, in one call."""
+"""Every figure that a table of results allows, the paper's and those of any experiment, in one call."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from e2kd_lab.figures.any_figures import write_any_figures
 from e2kd_lab.figures.beside_paper import beside_paper
 from e2kd_lab.figures.export import export_figure
 from e2kd_lab.figures.method_plots import method_bars, shot_curves
@@ -16,7 +17,7 @@ from e2kd_lab.figures.waterbirds import DISTRIBUTIONS, waterbirds_bars
 from e2kd_lab.runs import select_by_validation
 
 
-def write_all_figures(results: pd.DataFrame, folder: Path) -> list[Path]:
+def write_all_figures(results: pd.DataFrame, folder: Path, *, runs: Path | None = None) -> list[Path]:
     """Draw the figures of all finished runs into a folder.
 
     Parameters
@@ -25,7 +26,10 @@ def write_all_figures(results: pd.DataFrame, folder: Path) -> list[Path]:
         Rows of `e2kd_lab.load_runs`.
     folder : Path
         Receives ``waterbirds_<scale>_<family>_<distribution>`` and ``<table>_<scale>`` as PDF, SVG, PNG and CSV for
-        each scale and family of networks with runs.
+        each scale and family of networks with runs; and of any experiment, one's own too, what
+        `e2kd_lab.figures.any_figures.write_any_figures` draws.
+    runs : Path, optional
+        Where the runs lie, for training curves.
 
     Returns
     -------
@@ -49,7 +53,7 @@ def write_all_figures(results: pd.DataFrame, folder: Path) -> list[Path]:
             taught = done[done["run"].isin(part["teacher"]) & ~done["run"].isin(part["run"])]
             rows = beside_paper(select_by_validation(pd.concat([part, taught])), table)
             files += export_figure(table_figure(table, rows), folder / f"{table}_{scale}", rows)
-    return files
+    return files + write_any_figures(results, folder, runs)
 
 
 def table_figure(table: str, rows: pd.DataFrame) -> Figure:

@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from e2kd_lab.figures.style import METHOD_COLOURS, TEXT_WIDTH, new_figure, styled
+from e2kd_lab.figures.style import TEXT_WIDTH, new_figure, styled
+from e2kd_lab.figures.titles import method_colours
+from e2kd_lab.metrics.titles import LAB_MEASURES, measure_title
 
 _OOD = "out_of_distribution"
+_ACROSS = 4
 
 
-def _axes(rows: pd.DataFrame) -> tuple[tuple[str, str, str, str], ...]:
-    """What each axis shows: title, split, group, metric."""
-    biased = _OOD in set(rows["group"])
-    group = _OOD if biased else "all"
-    decided = ("F1 (%)", "val", "all", "f1") if "f1" in set(rows["metric"]) else None
-    return (
-        ("Training loss", "train", "all", "loss"),
-        decided or ("OOD accuracy (%)" if biased else "Accuracy (%)", "val", group, "accuracy"),
-        ("OOD agreement (%)" if biased else "Agreement (%)", "val", group, "agreement"),
-        ("Explanation cosine", "val", "all", "explanation_cosine"),
-    )
+class _Shown(NamedTuple):
+    """What an axis shows."""
+
+    title: str
+    split: str
+    group: str
+    metric: str
+
+    def of(self, rows: pd.DataFrame) -> pd.DataFrame:
+        chosen = (rows["split"] == self.split) & (rows["group"] == self.group) & (rows["metric"] == self.metric)
+        return rows[chosen]
 
 
 def training_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], *, total_epochs: int | None = None) -> Figure:
-    """Loss, and on validation images accuracy or F1, agreement and explanation cosine, over the epochs.
+    """Loss, and on validation images accuracy or F1, agreement, explanation cosine and own measures, over the epochs.
 
-    Accuracy and agreement are those out of distribution, where there is such a thing.
+    Measures other than the cosine are those out of distribution, where there is such a thing.
 
     Parameters
     ----------
@@ -38,41 +43,77 @@ def training_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], *, total_epo
         twice, the later one is dashed.
     total_epochs : int, optional
         Right end of the axes, for a run that is not finished.
+
+    Returns
+    -------
+    Figure
+        Four axes, and below them one for each own measure.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"epoch": [1, 2], "split": "val", "group": "all", "metric": "ece", "value": [0.2, 0.1]})
+    >>> len(training_curves({"KD": ("kd", rows)}).axes)
+    5
     """
+    known = [rows[["split", "group", "metric"]] for _, rows in curves.values()]
+    shown = _axes(pd.concat(known) if known else pd.DataFrame(columns=["split", "group", "metric"]))
+    down = -(-len(shown) // _ACROSS)
     with styled():
-        figure = new_figure(TEXT_WIDTH, 1.75)
-        rows_of_all = [rows[["group", "metric"]] for _, rows in curves.values()]
-        shown = _axes(pd.concat(rows_of_all) if rows_of_all else pd.DataFrame(columns=["group", "metric"]))
-        axes = figure.subplots(1, len(shown))
-        for axis, (title, split, group, metric) in zip(axes, shown, strict=True):
-            seen: set[str] = set()
-            for label, (method, rows) in curves.items():
-                line = rows[(rows["split"] == split) & (rows["group"] == group) & (rows["metric"] == metric)]
-                style = "--" if method in seen else "-"
-                seen.add(method)
-                if line.empty:  # it would have no place in the layout
-                    continue
-                colour = METHOD_COLOURS.get(method, "black")
-                axis.plot(
-                    line["epoch"],
-                    line["value"],
-                    style,
-                    color=colour,
-                    label=label,
-                    marker=".",
-                    markersize=3,
-                    clip_on=False,  # a whole mark at the last epoch, too
-                )
-            axis.set_title(title, fontsize=6)
+        figure = new_figure(TEXT_WIDTH, 0.45 + 1.3 * down)
+        axes = figure.subplots(down, _ACROSS, squeeze=False).flatten()
+        for axis in axes[len(shown) :]:
+            axis.remove()
+        axes = axes[: len(shown)]
+        for axis, one in zip(axes, shown, strict=True):
+            _lines(axis, curves, one)
+            axis.set_title(one.title, fontsize=6)
             axis.set_xlabel("epoch", fontsize=6)
             axis.set_xlim(0, total_epochs or None)
             axis.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
             axis.tick_params(labelsize=6)
         for axis in axes[1:3]:
             axis.set_ylim(-3, 103)
-        handles = {
+        handles: dict[str, Any] = {
             label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
         }
         if handles:
             figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, fontsize=6)
     return figure
+
+
+def _axes(rows: pd.DataFrame) -> list[_Shown]:
+    biased = _OOD in set(rows["group"])
+    group, prefix = (_OOD, "OOD ") if biased else ("all", "")
+    decided = _Shown("F1 (%)", "val", "all", "f1") if "f1" in set(rows["metric"]) else None
+    accuracy = _Shown(f"{prefix}{'accuracy' if biased else 'Accuracy'} (%)", "val", group, "accuracy")
+    shown = [
+        _Shown("Training loss", "train", "all", "loss"),
+        decided or accuracy,
+        _Shown(f"{prefix}{'agreement' if biased else 'Agreement'} (%)", "val", group, "agreement"),
+        _Shown("Explanation cosine", "val", "all", "explanation_cosine"),
+    ]
+    for metric in sorted(set(rows.loc[rows["split"] == "val", "metric"]) - set(LAB_MEASURES)):
+        own = _Shown(prefix + measure_title(metric).title, "val", group, metric)
+        shown.append(own if len(own.of(rows)) else _Shown(measure_title(metric).title, "val", "all", metric))
+    return shown
+
+
+def _lines(axis: Axes, curves: Mapping[str, tuple[str, pd.DataFrame]], shown: _Shown) -> None:
+    colours = method_colours([method for method, _ in curves.values()])
+    seen: set[str] = set()
+    for label, (method, rows) in curves.items():
+        line = shown.of(rows)
+        style = "--" if method in seen else "-"
+        seen.add(method)
+        if line.empty:  # it would have no place in the layout
+            continue
+        axis.plot(
+            line["epoch"],
+            line["value"],
+            style,
+            color=colours[method],
+            label=label,
+            marker=".",
+            markersize=3,
+            clip_on=False,  # a whole mark at the last epoch, too
+        )

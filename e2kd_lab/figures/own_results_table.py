@@ -109,11 +109,14 @@ def results_table(
     """
     down, across = ([names] if isinstance(names, str) else list(names) for names in (rows, columns))
     frame, apart = result_means(results, [*down, *across], metrics=metrics, groups=groups, split=split, select=select)
+    # A hyper-parameter that a method does not have is a place of its own, and NaN is not equal to itself.
     keys = [name for name in frame.columns if name not in NUMBERS]
-    frame = _sorted(frame, [*apart, *down, *across, *(name for name in keys if name not in (*apart, *down, *across))])
+    words = frame.assign(**{name: frame[name].astype(object).where(frame[name].notna(), "") for name in keys})
+    words = _sorted(words, [*apart, *down, *across, *(name for name in keys if name not in (*apart, *down, *across))])
+    frame, words = frame.loc[words.index].reset_index(drop=True), words.reset_index(drop=True)
     used = results[results["run"].isin({name for names in frame["runs"] for name in names})]
-    shown = _shown(frame, [*apart, *across], {} if best is None else best)
-    heads = _combinations(frame, across)
+    shown = _shown(words, [*apart, *across], {} if best is None else best)
+    heads = _combinations(words, across)
     layout = Layout(
         _title(frame, used, [*apart, *down, *across], split),
         _note(frame, shown, used, select),
@@ -131,7 +134,7 @@ def _sorted(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     for name in keys:
         order = {value: place for place, value in enumerate(in_order(name, frame[name]))}
         places[f"{name} order"] = frame[name].map(order)
-    sorted_frame = frame.assign(**places).sort_values(list(places), kind="stable", ignore_index=True)
+    sorted_frame = frame.assign(**places).sort_values(list(places), kind="stable")
     return sorted_frame.drop(columns=list(places))
 
 
@@ -207,7 +210,8 @@ def _title(frame: pd.DataFrame, used: pd.DataFrame, keys: list[str], split: str)
     students = used[used["method"] != "teacher"] if (used["method"] != "teacher").any() else used
     common = [name for name in ("experiment", "family", "setting", "method") if name not in keys]
     parts = [title_of(name, students[name].iloc[0]) for name in common if students[name].iloc[0] != "base"]
-    parts += [title_of(name, frame[name].iloc[0]) for name in ("group", "metric") if name not in keys]
+    constant = [(name, frame[name].iloc[0]) for name in ("group", "metric") if name not in keys]
+    parts += [title_of(name, value) for name, value in constant if value != "all"]
     return ", ".join([*parts, {"test": "test images", "val": "validation images"}.get(split, split)])
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from e2kd_lab.methods import has_hyperparameter
 from e2kd_lab.runs import configurations_of, select_by_validation
 
 # Numbers that differ in one of these are not averaged: where no row or column tells them apart, blocks do.
@@ -62,7 +63,7 @@ def result_means(
         rows = rows[rows["method"] != "teacher"] if (rows["method"] != "teacher").any() else rows
     if rows.empty:
         raise ValueError(f"There are no finished runs with such results on '{split}'; expected rows of load_runs.")
-    rows = _beside_students(rows)
+    rows = _own_hyperparameters(_beside_students(rows), keys)
     apart = [name for name in _APART if name not in keys and rows[name].nunique() > 1]
     constant = [name for name in ("metric", "group") if name not in (*keys, *apart)]
     return _averaged(rows, [*apart, *keys, *constant]), apart
@@ -106,10 +107,19 @@ def _beside_students(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
 
+def _own_hyperparameters(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """A weight or temperature that a method does not have is no number; results have a usual one in its place."""
+    for name in ("lam", "tau"):
+        if name in keys:
+            has = rows["method"].map(lambda method, name=name: has_hyperparameter(str(method), name))
+            rows = rows.assign(**{name: rows[name].astype(float).where(has)})
+    return rows
+
+
 def _averaged(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     rows = rows.assign(configuration=configurations_of(rows), value=rows["value"].astype(float), of=rows["run"])
     rows = rows.assign(seed_of=rows["seed"]).sort_values("of", kind="stable")  # sums depend on it in their last digits
-    found = rows.groupby(by, as_index=False, sort=False).agg(
+    found = rows.groupby(by, as_index=False, sort=False, dropna=False).agg(
         mean=("value", "mean"),
         spread=("value", "std"),
         n=("of", "nunique"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,98 +15,31 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 
-from e2kd_lab.figures.style import FAMILY_TITLES, SCALE_TITLES, TEXT_WIDTH, new_figure, styled
+from e2kd_lab.figures.measure import Measure
+from e2kd_lab.figures.style import TEXT_WIDTH, new_figure, styled
+from e2kd_lab.figures.titles import title_of, where_measured
+from e2kd_lab.metrics.titles import measure_title
 
-# Of even steps in lightness, one for each kind of measure, so that two maps are not taken for the same one.
-_COLOURS: Mapping[str, str] = {
-    "accuracy": "crest",
-    "balanced_accuracy": "crest",
-    "f1": "crest",
-    "agreement": "flare",
-    "explanation_cosine": "ch:start=0,rot=0.1",
-    "epg": "ch:start=0,rot=0.1",
-    "iou": "ch:start=0,rot=0.1",
-}
-_TITLES: Mapping[str, str] = {
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "f1": "F1",
-    "agreement": "Agreement",
-    "explanation_cosine": "Explanation cosine",
-    "epg": "EPG",
-    "iou": "IoU",
-}
-# First what tells whether a Waterbirds student learned the right features.
-_GROUP_TITLES: Mapping[str, str] = {
-    "out_of_distribution": ", out-of-distribution",
-    "worst": ", worst group",
-    "in_distribution": ", in-distribution",
-    "all": "",
-}
 _EMPTY, _HATCH = "#EFEFEF", "#B5B5B5"
 _ROOMY = 8  # more columns leave no space for "90.1–95.2" in one line
 
 
-@dataclass(frozen=True)
-class Measure:
-    """What the colour of a `sweep_map` stands for.
-
-    Attributes
-    ----------
-    metric : str
-        ``accuracy``, ``balanced_accuracy``, ``f1``, ``agreement``, ``epg`` or ``iou``, in percent, or
-        ``explanation_cosine``, in [-1, 1].
-    group : str
-        Images to measure on: ``all``, or a group of Waterbirds.
-    """
-
-    metric: str
-    group: str = "all"
-
-    @property
-    def title(self) -> str:
-        """Name of the measure, for instance *Agreement, out-of-distribution*."""
-        return _TITLES[self.metric] + _GROUP_TITLES[self.group]
-
-    @property
-    def unit(self) -> str:
-        """``%``, or nothing."""
-        return "" if self.metric == "explanation_cosine" else "%"
-
-    def text(self, value: float) -> str:
-        """A value in words, with one decimal in percent, with two for cosines."""
-        return f"{value:.1f}" if self.unit else f"{value:.2f}"
-
-
-# In the order in which they are offered.
-MEASURES: tuple[Measure, ...] = tuple(Measure(metric, group) for metric in _TITLES for group in _GROUP_TITLES)
-
-
-def measures_of(results: pd.DataFrame) -> list[Measure]:
-    """The measures of `MEASURES` that students in a table of results have, in that order.
-
-    Parameters
-    ----------
-    results : DataFrame
-        Rows of `e2kd_lab.load_runs`.
-    """
-    students = results.query("split == 'test' and method in ('kd', 'e2kd')")
-    present = set(zip(students["metric"], students["group"], strict=True))
-    return [measure for measure in MEASURES if (measure.metric, measure.group) in present]
-
-
-def sweep_cells(results: pd.DataFrame, measure: Measure, *, grid: Iterable[tuple[float, float]] = ()) -> pd.DataFrame:
+def sweep_cells(
+    results: pd.DataFrame, measure: Measure, *, grid: Iterable[tuple[float, float]] = (), method: str = "e2kd"
+) -> pd.DataFrame:
     """The numbers of a `sweep_map`.
 
     Parameters
     ----------
     results : DataFrame
-        Rows of `e2kd_lab.load_runs` of one experiment, scale, family and setting; only finished runs of KD, which is
-        e2KD with lambda 0 (Eq. 2), and of e2KD with lambda > 0 count.
+        Rows of `e2kd_lab.load_runs` of one experiment, scale, family and setting; only finished runs of the method
+        count.
     measure : Measure
         What to average, on test images.
     grid : iterable of (lam, tau)
         Cells that belong into the map whether they have runs or not.
+    method : str
+        The method. Of e2KD, KD is the column of lambda 0 (Eq. 2), and other runs count with lambda > 0.
 
     Returns
     -------
@@ -117,9 +49,9 @@ def sweep_cells(results: pd.DataFrame, measure: Measure, *, grid: Iterable[tuple
         without runs), ``runs`` (their names, with spaces between).
     """
     grid = set(grid)
-    kept = results.query("status == 'done' and split == 'test' and (method == 'kd' or (method == 'e2kd' and lam > 0))")
+    kept = results[(results["status"] == "done") & (results["split"] == "test") & _of_method(results, method)]
     kept = kept[(kept["metric"] == measure.metric) & (kept["group"] == measure.group)]
-    kept = kept.assign(lam=kept["lam"].where(kept["method"] == "e2kd", 0.0)).astype({"lam": float, "tau": float})
+    kept = kept.assign(lam=kept["lam"].where(kept["method"] == method, 0.0)).astype({"lam": float, "tau": float})
     lams = sorted({*kept["lam"], *(lam for lam, _ in grid)})
     taus = sorted({*kept["tau"], *(tau for _, tau in grid)})
     cells = dict(list(kept.groupby(["lam", "tau"])))
@@ -134,14 +66,21 @@ def sweep_cells(results: pd.DataFrame, measure: Measure, *, grid: Iterable[tuple
     return pd.DataFrame(rows, columns=["lam", "tau", "in_grid", "n", "mean", "low", "high", "runs"])
 
 
+def _of_method(results: pd.DataFrame, method: str) -> pd.Series:
+    if method != "e2kd":
+        return results["method"] == method
+    return (results["method"] == "kd") | ((results["method"] == "e2kd") & (results["lam"] > 0))
+
+
 def sweep_map(
     results: pd.DataFrame,
     measure: Measure,
     *,
     grid: Iterable[tuple[float, float]] = (),
     picked: tuple[float, float] | None = None,
+    method: str = "e2kd",
 ) -> Figure:
-    """A measure of students over lambda (columns, the first is KD) and tau (rows).
+    """A measure of students over lambda (columns; of e2KD the first is KD) and tau (rows).
 
     Parameters
     ----------
@@ -153,6 +92,8 @@ def sweep_map(
         Cells that belong into the map; those without finished runs are hatched, cells outside of it stay grey.
     picked : (lam, tau), optional
         The cell to outline.
+    method : str
+        See `sweep_cells`.
 
     Returns
     -------
@@ -164,13 +105,14 @@ def sweep_map(
     ValueError
         If there is neither a finished run nor a grid.
     """
-    cells = sweep_cells(results, measure, grid=grid)
+    cells = sweep_cells(results, measure, grid=grid, method=method)
     if cells.empty:
-        raise ValueError("A map needs finished runs of KD or e2KD, or a grid; there are none.")
+        named = "KD or e2KD" if method == "e2kd" else f"'{method}'"
+        raise ValueError(f"A map needs finished runs of {named}, or a grid; there are none.")
     means = cells.pivot(index="tau", columns="lam", values="mean").astype(float)
     taus, lams = [float(tau) for tau in means.index], [float(lam) for lam in means.columns]
     low, high = _range(cells["mean"].dropna(), measure)
-    scale = ScalarMappable(Normalize(low, high), seaborn.color_palette(_COLOURS[measure.metric], as_cmap=True))
+    scale = ScalarMappable(Normalize(low, high), seaborn.color_palette(measure.colours, as_cmap=True))
     with styled():
         roomy = len(lams) <= _ROOMY
         figure = new_figure(TEXT_WIDTH, 1.0 + (0.45 if roomy else 0.55) * len(taus))
@@ -184,7 +126,7 @@ def sweep_map(
             cbar=False,
             linewidths=1.2,
             linecolor="white",
-            xticklabels=["0 (KD)" if lam == 0 else f"{lam:g}" for lam in lams],
+            xticklabels=["0 (KD)" if lam == 0 and method == "e2kd" else f"{lam:g}" for lam in lams],
             yticklabels=[f"{tau:g}" for tau in taus],
         )
         records: list[dict[str, Any]] = cells.to_dict("records")  # type: ignore[assignment]
@@ -198,30 +140,37 @@ def sweep_map(
                 )
             if picked == (cell["lam"], cell["tau"]):
                 _outline(axis, place)
-        axis.set(xlabel="weight of the explanation loss, λ", ylabel="temperature, τ")
+        weight = "weight of the explanation loss, λ" if method == "e2kd" else "weight, λ"
+        axis.set(xlabel=weight, ylabel="temperature, τ")
         axis.tick_params(length=0, labelsize=6.5)
         axis.tick_params(axis="y", rotation=0)
         axis.grid(visible=False)
         if cells["n"].any():
             _colour_bar(figure, axis, scale, measure, rows=len(taus))
-        missing = cells[cells["n"] == 0]
-        titles = {True: "no finished run yet", False: "not in the paper's grid"}
-        handles = [
-            Patch(**_without_runs(known), label=title)
-            for known, title in titles.items()
-            if (missing["in_grid"] == known).any()
-        ]
-        if handles:
-            figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=6)
-        _name(figure, axis, results, measure)
+        _explain_empty(figure, cells, planned=bool(cells["in_grid"].any()))
+        _name(figure, axis, results, measure, method)
     return figure
 
 
 def _range(means: pd.Series, measure: Measure) -> tuple[float, float]:
-    """Range of the colours: that of the means, but at least one point, or 0.02 of a cosine."""
+    """Range of the colours: that of the means, but at least one point, 0.02 of a cosine, or a fiftieth of others."""
     low, high = (means.min(), means.max()) if len(means) else (0.0, 0.0)
-    widen = max(0.0, (1.0 if measure.unit else 0.02) - (high - low)) / 2
+    least = 1.0 if measure.unit else 0.02 if measure.metric == "explanation_cosine" else max(-low, high) / 50 or 0.02
+    widen = max(0.0, least - (high - low)) / 2
     return low - widen, high + widen
+
+
+def _explain_empty(figure: Figure, cells: pd.DataFrame, *, planned: bool) -> None:
+    """What cells without runs mean; where there is no grid, none of them was planned."""
+    missing = cells[cells["n"] == 0]
+    titles = {True: "no finished run yet", False: "not in the paper's grid" if planned else "no finished run"}
+    handles = [
+        Patch(**_without_runs(known), label=title)
+        for known, title in titles.items()
+        if (missing["in_grid"] == known).any()
+    ]
+    if handles:
+        figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=6)
 
 
 def _write(
@@ -276,20 +225,21 @@ def _colour_bar(figure: Figure, axis: Axes, scale: ScalarMappable, measure: Meas
     bar.ax.locator_params(nbins=4)
     bar.ax.grid(visible=False)
     bar.outline.set_visible(False)  # type: ignore[operator]
-    bar.set_label(_TITLES[measure.metric] + (f" ({measure.unit})" if measure.unit else ""), fontsize=6)
+    bar.set_label(measure_title(measure.metric).with_unit, fontsize=6)
 
 
-def _name(figure: Figure, axis: Axes, results: pd.DataFrame, measure: Measure) -> None:
+def _name(figure: Figure, axis: Axes, results: pd.DataFrame, measure: Measure, method: str) -> None:
     """Title with the teacher's value, and where the numbers come from."""
     if results.empty:
         figure.suptitle(measure.title, fontsize=8.5)
         return
     rows = results[(results["split"] == "test") & (results["metric"] == measure.metric)]
     rows = rows[rows["group"] == measure.group]
-    taught_by = rows.loc[rows["method"].isin(["kd", "e2kd"]), "teacher"]
+    taught_by = rows.loc[_of_method(rows, method), "teacher"]
     teacher = rows.loc[rows["run"].isin(taught_by), "value"]
-    parts = [measure.title, FAMILY_TITLES[results["family"].iloc[0]]]
+    parts = [] if method == "e2kd" else [title_of("method", method)]
+    parts += [measure.title, title_of("family", results["family"].iloc[0])]
     parts += [f"Teacher: {measure.text(teacher.mean())} {measure.unit}".rstrip()] if len(teacher) else []
     figure.suptitle(" — ".join(parts), fontsize=8.5)
-    source = f"{SCALE_TITLES[results['scale'].iloc[0]]}: mean, lowest and highest of n seeds"
+    source = f"{where_measured(results)}: mean, lowest and highest of n seeds"
     axis.set_title(source, fontsize=6, color="#555555", pad=4)

@@ -46,7 +46,7 @@ def write_html(layout: Layout) -> str:
     """A table as HTML with a caption and scoped headings, well-formed as XML."""
     title, note = html.escape(layout.title), html.escape(layout.note)
     uppers = layout.uppers
-    below = ' rowspan="2"' if uppers else ""
+    below = f' rowspan="{2 if uppers else 1}"'
     lines = [
         f"<div><style>{_STYLE}</style>",
         f'<table class="e2kd-results"><caption><b>{title}.</b> {note}</caption>',

@@ -12,8 +12,10 @@ from e2kd_lab.figures.style import (
     METHOD_TITLES,
     SCALE_TITLES,
 )
+from e2kd_lab.methods import SYMBOLS
 from e2kd_lab.metrics.groups import GROUP_TITLES
 from e2kd_lab.metrics.titles import LAB_MEASURES, measure_title
+from e2kd_lab.runs import RESULT_COLUMNS
 
 # In the order in which they are shown; groups of other data sets follow.
 _GROUPS = {
@@ -26,7 +28,6 @@ _GROUPS = {
 }
 # For methods without a colour of their own; told apart by colour-blind readers, from the lab's methods, too.
 _SPARE_COLOURS = ("#332288", "#44AA99", "#882255", "#999933", "#661100", "#6699CC")
-_COLUMN_TITLES = {"lam": "λ", "tau": "τ", "family": "Networks"}
 
 
 def title_of(column: str, value: object) -> str:
@@ -44,6 +45,8 @@ def title_of(column: str, value: object) -> str:
     >>> title_of("method", "e2kd"), title_of("method", "their_method"), title_of("lam", 5.0)
     ('e²KD', 'their_method', '5')
     """
+    if value == "":  # a hyper-parameter that the method does not have
+        return "–"
     if isinstance(value, float):
         return f"{value:g}"
     name = str(value)
@@ -55,7 +58,10 @@ def title_of(column: str, value: object) -> str:
 
 def column_title(column: str) -> str:
     """Heading of a column of `e2kd_lab.load_runs`, for instance *Method*, or *λ*."""
-    return _COLUMN_TITLES.get(column, column.replace("_", " ").capitalize())
+    if column in SYMBOLS:
+        return SYMBOLS[column]
+    known = column in RESULT_COLUMNS  # what a stranger's hyper-parameter is called is theirs
+    return "Networks" if column == "family" else column.capitalize() if known else column
 
 
 def in_order(column: str, values: Iterable[object]) -> list[object]:

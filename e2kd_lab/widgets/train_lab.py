@@ -16,8 +16,9 @@ from e2kd_lab.evaluating import load_teacher
 from e2kd_lab.examples import examples_of
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.figures import explanation_comparison, figure_bytes, training_curves
-from e2kd_lab.figures.style import METHOD_TITLES
+from e2kd_lab.figures.titles import title_of
 from e2kd_lab.methods import METHODS, SYMBOLS, defaults_of, has_hyperparameter
+from e2kd_lab.metrics.titles import LAB_MEASURES, measure_title
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
 from e2kd_lab.session import Session
@@ -91,7 +92,7 @@ class TrainLab(TrainingPanel):
         others = [name for name in dict.fromkeys([*experiment.methods, *strangers]) if name not in ("kd", "e2kd")]
         self.method = widgets.Dropdown(
             description="Method",
-            options=[("e²KD (λ = 0: KD)", "e2kd"), *((METHOD_TITLES[name], name) for name in others)],
+            options=[("e²KD (λ = 0: KD)", "e2kd"), *((title_of("method", name), name) for name in others)],
             layout=widgets.Layout(width="260px"),
         )
         self.lam = value_slider("λ", lambdas, experiment.lam)
@@ -260,7 +261,7 @@ class TrainLab(TrainingPanel):
 
 def _label(experiment: Experiment) -> str:
     return ", ".join(
-        [METHOD_TITLES[experiment.method], *METHODS[experiment.method].describe(experiment.hyperparameters)]
+        [title_of("method", experiment.method), *METHODS[experiment.method].describe(experiment.hyperparameters)]
     )
 
 
@@ -283,4 +284,9 @@ def _summary(results: pd.DataFrame) -> str:
         "agreement": ("agreement", group),
     }
     parts = [f"{title} {test[key]:.1f} %" for title, key in shown.items() if key in test]
-    return ", ".join([*parts, f"explanation cosine {test['explanation_cosine', group]:.2f}"])
+    if ("explanation_cosine", group) in test:
+        parts.append(f"explanation cosine {test['explanation_cosine', group]:.2f}")
+    for name in sorted(set(test.index.get_level_values("metric")) - set(LAB_MEASURES)):
+        key = (name, group) if (name, group) in test else (name, "all")
+        parts += [f"{measure_title(name).title} {measure_title(name).text(test[key])}"] if key in test else []
+    return ", ".join(parts)

@@ -8,7 +8,8 @@ import pytest
 import seaborn
 
 from e2kd_lab.figures import Measure, figure_bytes, measures_of, sweep_cells, sweep_map
-from e2kd_lab.figures.sweep_map import _COLOURS, MEASURES, _legible
+from e2kd_lab.figures.measure import MEASURE_COLOURS, MEASURES, OWN_COLOURS
+from e2kd_lab.figures.sweep_map import _legible
 from e2kd_lab.runs import RESULT_COLUMNS
 
 OOD = Measure("accuracy", "out_of_distribution")
@@ -119,7 +120,7 @@ def test_a_map_can_be_all_empty_but_not_nothing(results):
         sweep_map(results.iloc[:0], OOD)
 
 
-@pytest.mark.parametrize("name", sorted(set(_COLOURS.values())))
+@pytest.mark.parametrize("name", sorted({*MEASURE_COLOURS.values(), OWN_COLOURS}))
 def test_numbers_are_legible_on_every_colour(name):
     def luminance(colour):
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
