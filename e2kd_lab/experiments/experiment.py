@@ -276,7 +276,7 @@ class Experiment(Recipe):
     def training_step(self, student: ExplainableModel, teacher: ExplainableModel | None) -> Distiller:
         """What a training step of these networks computes."""
         guidance = self.training_guidance()
-        guided = {} if guidance is None else {"guidance": guidance}
+        guided: dict[str, Any] = {} if guidance is None else {"guidance": guidance}
         kind = METHODS[self.method]
         return kind(student, teacher, multilabel=self.multilabel, **guided, **self.hyperparameters)
 

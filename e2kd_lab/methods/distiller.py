@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from e2kd_lab.errors import ExperimentError, shown
+from e2kd_lab.explanations import ExplanationMethod
 from e2kd_lab.explanations.explaining import require_unit_range
+from e2kd_lab.explanations.method import explanation_method
 from e2kd_lab.losses import kd_loss, multilabel_kd_loss
 from e2kd_lab.losses.precision import at_least_float32
 from e2kd_lab.models.interface import ExplainableModel
@@ -74,6 +76,8 @@ class Distiller(nn.Module):
     multilabel : bool
         An image may show several classes: labels are (N, K) with 0 and 1, the label loss is binary cross-entropy, the
         logit loss that of Eq. C.1.
+    explanation : str or ExplanationMethod, optional
+        How both networks are explained from now on, in place of what they say themselves.
     **hyperparameters
         Values of the fields; defaults for those that are not given.
 
@@ -124,6 +128,7 @@ class Distiller(nn.Module):
         teacher: ExplainableModel | None = None,
         *,
         multilabel: bool = False,
+        explanation: ExplanationMethod | str | None = None,
         **hyperparameters: Any,
     ) -> None:
         super().__init__()
@@ -136,6 +141,9 @@ class Distiller(nn.Module):
                     f"Method '{self._called}' got a {type(network).__name__}; expected a network of "
                     "lab.build_model(name), or lab.adapt(network), which makes any classifier explainable."
                 )
+        for network in (student, teacher):
+            if explanation is not None and network is not None:
+                network.explanation = explanation_method(explanation)
         self.multilabel = multilabel
         self.logit_loss = multilabel_kd_loss if multilabel else kd_loss
         self.student = student

@@ -9,6 +9,7 @@ from e2kd_lab import build_model, explain
 from e2kd_lab.errors import ExperimentError
 from e2kd_lab.explanations import explanation_of
 from e2kd_lab.losses import attention_transfer_loss, class_attention_loss, explanation_loss, kd_loss
+from e2kd_lab.methods import E2KD
 
 
 @pytest.fixture
@@ -197,3 +198,36 @@ def test_refuses_shares_that_leave_nothing():
     for share in (0.0, 1.1, float("nan")):
         with pytest.raises(ExperimentError, match="'explain_part' is"):
             method_of("e2kd", *pair, explain_part=share)
+
+
+def test_an_explanation_may_be_chosen_for_both_networks():
+    torch.manual_seed(0)
+    student, teacher = build_model("resnet_mini", 3), build_model("bcos_resnet_mini", 3)
+    with pytest.raises(ExperimentError, match=r"GradCAM, the teacher BcosResNet by W\(x\), and these maps cannot"):
+        E2KD(student, teacher)
+    images = torch.rand(4, 3, 32, 32)
+    losses = E2KD(student, teacher, lam=5.0, explanation="gradcam")(images)
+    maps = (explain(model, images, teacher(teacher.preprocess(images)).argmax(1)).maps for model in (student, teacher))
+    assert losses["explanation_loss"].item() == pytest.approx(explanation_loss(*maps).item(), abs=1e-6)
+    with pytest.raises(ExperimentError, match=r"ResNetMini is no B-cos network"):
+        E2KD(student, teacher, explanation="bcos")
+
+
+def test_images_that_are_not_rgb_in_the_unit_range_are_refused(pair):
+    student, teacher = pair
+    for images, says in (
+        (torch.randint(0, 255, (2, 3, 32, 32), dtype=torch.uint8), "are torch.uint8; expected floating point"),
+        (torch.randn(2, 3, 32, 32), r"have values from -.* to .*; expected RGB in \[0, 1\]"),
+        (torch.rand(2, 1, 32, 32), "have the shape"),
+    ):
+        with pytest.raises(ExperimentError, match=says):
+            E2KD(student, teacher)(images)
+        with pytest.raises(ExperimentError, match=says):
+            explain(student, images)
+
+
+def test_a_network_that_is_none_of_the_labs_is_told_the_door(pair):
+    with pytest.raises(ExperimentError, match=r"got a Linear; expected a network of .* or lab\.adapt"):
+        E2KD(torch.nn.Linear(2, 2), pair[1])
+    with pytest.raises(ExperimentError, match=r"Linear is no network of the lab; expected lab\.adapt"):
+        explain(torch.nn.Linear(2, 2), torch.rand(1, 3, 8, 8))
