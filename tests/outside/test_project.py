@@ -181,3 +181,19 @@ def test_figures_and_results_command(project, runs, folder, tmp_path):
     out = tmp_path / "all.csv"
     subprocess.run(["e2kd-lab", "results", "--runs", str(folder), "--out", str(out)], check=True, capture_output=True)
     assert "strangers_dkd" in set(pd.read_csv(out)["method"])
+
+
+def test_a_frozen_teacher_explains_by_it(project, folder, tmp_path):
+    from e2kd_lab.data.frozen import verified_once
+    from e2kd_lab.freezing import freeze
+
+    frozen = lab.experiments.get("imagenet_frozen", "smoke").replace(
+        method="e2kd", explanation="strangers_layercam", frozen_root=str(tmp_path / "cache")
+    )
+    lab.run(frozen.teacher_experiment(), folder=folder, progress=False)
+    cache = verified_once(freeze(frozen, runs=folder))
+    assert cache.spec.channels == 1  # a CAM of B-cos networks, whose own explanation has six
+    assert cache.spec.teacher.endswith("explained by strangers_layercam")
+    run = lab.run(frozen, folder=folder, progress=False)
+    assert run.status == "done"
+    assert run.load_model().explanation == "strangers_layercam"
