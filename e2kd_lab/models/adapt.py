@@ -138,10 +138,14 @@ def _accepted_size(laboratory: Laboratory, sizes: list[tuple[int, int]]) -> tupl
 def _refuse_others(module: nn.Module) -> None:
     """Refuse what hides a network, and B-cos networks of other packages."""
     name = type(module).__name__
-    if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
-        raise ExperimentError(f"lab.adapt got a {name}; expected the network inside: lab.adapt(model.module).")
-    if any(tensor.is_meta for tensor in module.parameters()):
-        raise ExperimentError(f"{name} has weights on the device 'meta'; expected a network with weights.")
+    inside = "module" if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel) else "_orig_mod"
+    if inside == "module" or hasattr(module, inside):
+        raise ExperimentError(f"lab.adapt got a {name}; expected the network inside: lab.adapt(model.{inside}).")
+    if any(tensor.is_meta or tensor.is_inference() for tensor in module.parameters()):
+        raise ExperimentError(
+            f"{name} has weights on the device 'meta' or from torch.inference_mode, which have no gradient; expected a "
+            "network that was built without either."
+        )
     packages = {kind.__module__.partition(".")[0] for layer in module.modules() for kind in type(layer).__mro__}
     if "bcos" in packages or _first_channels(module) == _BCOS_CHANNELS:
         raise ExperimentError(

@@ -557,6 +557,11 @@ def bcos_like():
     return nn.Sequential(nn.Conv2d(6, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
 
 
+def unable_to_learn():
+    with torch.inference_mode():
+        return grey()
+
+
 def grey():
     return nn.Sequential(nn.Conv2d(1, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
 
@@ -576,6 +581,8 @@ def grey():
         (lambda: nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 2)), {}, "has no layer whose output is a map"),
         (lambda: "resnet18", {}, "got a str; expected a torch.nn.Module"),
         (lambda: nn.DataParallel(grey()), {}, "expected the network inside"),
+        (lambda: torch.compile(grey()), {}, r"expected the network inside: lab.adapt\(model._orig_mod\)"),
+        (unable_to_learn, {}, "weights on the device 'meta' or from torch.inference_mode"),
         (lambda: fresh()[0], {"image_size": 1.5}, "'image_size' is 1.5"),
         (lambda: fresh()[0], {"mean": (0.5,)}, "expected three numbers each"),
         (lambda: fresh()[0], {"std": (1, 1, 0)}, "std above zero"),
