@@ -20,6 +20,7 @@ from e2kd_lab.metrics import Grouping
 from e2kd_lab.models import MODELS, MOST_CLASSES, ExplainableModel, build_model, explanation_by_name
 from e2kd_lab.models.checkpoints import weights_fingerprint
 from e2kd_lab.models.probing import pair
+from e2kd_lab.system.fields import check_values
 from e2kd_lab.training.recipe import Recipe
 
 Scale = Literal["smoke", "lab", "paper", "own"]
@@ -172,12 +173,13 @@ class Experiment(Recipe):
                     f"The hyper-parameter '{name}' of method '{self.method}' has the name of a field of the "
                     "experiment; expected another name."
                 )
-        for name, _ in self.options:
-            if name not in defaults:
+        for option in self.options:
+            if not isinstance(option, tuple) or len(option) != 2 or option[0] not in defaults:
                 raise ExperimentError(
-                    f"Method '{self.method}' has no hyper-parameter '{shown(name)}'; expected one of "
-                    f"{', '.join(defaults) or 'none, for it has none'}."
+                    f"'options' has {shown(option)!r}; expected hyper-parameters of method '{self.method}' by their "
+                    f"names ({', '.join(defaults) or 'it has none'}), such as replace(name=value)."
                 )
+        check_values(METHODS[self.method], self.hyperparameters)
         METHODS["e2kd"].check({name: getattr(self, name) for name in _SHARED})
         METHODS[self.method].check(self.hyperparameters)
 

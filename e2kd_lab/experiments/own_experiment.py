@@ -17,23 +17,12 @@ from e2kd_lab.data.transforms import eval_transform, train_transform
 from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.errors import ExperimentError, shown
 from e2kd_lab.experiments.experiment import Experiment, Scale
+from e2kd_lab.methods import grid_of, method_names
 from e2kd_lab.metrics import Grouping
 from e2kd_lab.models import ExplainableModel, explanation_by_name
 from e2kd_lab.training.recipe import BCOS_OPTIMISATION, TEACHER_SEED, Recipe
 
 Size = int | tuple[int, int]
-
-_TAUS = (1.0, 5.0)
-GRID: Mapping[str, list[dict[str, float]]] = {
-    "baseline": [{}],
-    "kd": [{"tau": tau} for tau in _TAUS],
-    "e2kd": [{"tau": tau, "lam": lam} for tau in _TAUS for lam in (1.0, 5.0, 10.0)],
-    "kd_labels": [{"tau": tau} for tau in _TAUS],
-    "at": [{"lam": lam} for lam in (10.0, 100.0, 1000.0)],
-    "reviewkd": [{"lam": lam} for lam in (1.0, 5.0)],
-    "catkd": [{"lam": lam} for lam in (1.0, 5.0, 10.0)],
-}
-
 
 # The experiments that `own` has made in this process; the command line and `get` find them by name.
 OWN: dict[str, OwnExperiment] = {}
@@ -105,7 +94,7 @@ class OwnExperiment(Experiment):
         return values
 
     def _grids(self) -> Mapping[str, list[dict[str, float]]]:
-        return GRID
+        return {name: grid_of(name) for name in method_names() if name != "teacher"}
 
     def dataset(self, split: Split) -> Dataset:
         """See `Experiment.dataset`; teachers learn from the same images as students."""

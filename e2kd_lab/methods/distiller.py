@@ -18,7 +18,7 @@ from e2kd_lab.explanations.method import explanation_method
 from e2kd_lab.losses import kd_loss, multilabel_kd_loss
 from e2kd_lab.losses.precision import at_least_float32
 from e2kd_lab.models.interface import ExplainableModel
-from e2kd_lab.system.fields import check_types
+from e2kd_lab.system.fields import check_values
 
 # How labels write the paper's hyper-parameters; others keep their names.
 SYMBOLS: Mapping[str, str] = {"lam": "λ", "tau": "τ"}
@@ -260,7 +260,7 @@ class Distiller(nn.Module):
                     f"Method '{self._called}' has no hyper-parameter '{shown(name)}'; expected one of "
                     f"{', '.join(fields) or 'none, for it has none'}."
                 )
+        check_values(type(self), {**fields, **values})
         for name, value in {**fields, **values}.items():
             setattr(self, name, value)
-        check_types(self)
         self.check({**fields, **values})

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import types
 import typing
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from e2kd_lab.errors import ExperimentError, shown
@@ -27,11 +28,30 @@ def check_types(configuration: DataclassInstance) -> None:
     ExperimentError
         One sentence that names the first such field, its value and what is expected.
     """
-    hints = _hints(type(configuration))
-    for field in dataclasses.fields(configuration):
-        kind, value = hints[field.name], getattr(configuration, field.name)
+    check_values(
+        type(configuration), {f.name: getattr(configuration, f.name) for f in dataclasses.fields(configuration)}
+    )
+
+
+def check_values(owner: type, values: Mapping[str, Any]) -> None:
+    """`check_types` of values that a dataclass's fields shall have.
+
+    Parameters
+    ----------
+    owner : type
+        The dataclass.
+    values : mapping
+        By the field's name.
+
+    Raises
+    ------
+    ExperimentError
+        See `check_types`.
+    """
+    for name, value in values.items():
+        kind = _hints(owner)[name]
         if not _is(value, kind):
-            raise ExperimentError(f"'{field.name}' is {shown(value)!r}; expected {_in_words(kind)}.")
+            raise ExperimentError(f"'{name}' is {shown(value)!r}; expected {_in_words(kind)}.")
 
 
 @functools.cache

@@ -85,6 +85,7 @@ def survive(start, places, rng, *, stages, fresh, after_kill, at_end):
             else:
                 child = start(folder)
                 time.sleep(rng.uniform(0, longest))
+                longest *= 1.1  # on a busy machine a child may need longer than that to come any further
                 child.kill()
                 outcome = child.wait()
             assert outcome.error is None, outcome.error

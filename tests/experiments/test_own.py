@@ -136,7 +136,9 @@ def test_runs_have_a_name_and_a_scale_of_their_own(pets, folder, tmp_path, capsy
     assert SCALE_TITLES["own"] == "measured here (own data)"
     for name in TABLE_TITLES:  # none of the paper's tables
         assert set(results_cells(table, name)["source"]) == {"paper"}
-    assert write_all_figures(table, tmp_path) == []
+    drawn = write_all_figures(table, tmp_path / "any")
+    assert drawn
+    assert all(file.name.startswith("pets_own_") for file in drawn)
     assert write_paper_figures(tmp_path, runs=folder) == []
     with pytest.raises(ExperimentError, match="no scale 'own'; expected one of smoke, lab, paper"):
         lab.experiments.get("waterbirds", "own")
