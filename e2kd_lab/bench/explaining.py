@@ -10,7 +10,7 @@ from torch import Tensor
 
 from e2kd_lab.bench.findings import Findings
 from e2kd_lab.bench.pairs import in_double, settle
-from e2kd_lab.bench.reference import PlainModel
+from e2kd_lab.bench.reference import plain_model
 from e2kd_lab.bench.timing import require_equal, take_turns
 from e2kd_lab.explanations import explain
 from e2kd_lab.models import ExplainableModel, build_model
@@ -66,7 +66,7 @@ def measure_explaining(findings: Findings, device: torch.device, quick: bool, sa
 
 def plainly(model: ExplainableModel) -> Callable[[Tensor], Tensor]:
     """The straightforward program's maps (N, C, H, W) of images (N, 3, H, W), two passes an image."""
-    plain = PlainModel(model).eval().requires_grad_(False)
+    plain = plain_model(model).eval().requires_grad_(False)
 
     def explained(images: Tensor) -> Tensor:
         return torch.cat([plain.explained(image[None], train=False)[2] for image in images])

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from e2kd_lab.bench.reference import PlainModel, PlainStep
+from e2kd_lab.bench.reference import PlainModel, PlainStep, plain_model
 from e2kd_lab.explanations import EXPLANATIONS
 from e2kd_lab.methods import Distiller, build_method, has_hyperparameter
 from e2kd_lab.models import ExplainableModel, build_model, explanation_by_name
@@ -113,9 +113,9 @@ def reference_steps(
 
 def plain_pair(teacher: ExplainableModel, student: ExplainableModel) -> tuple[PlainModel, PlainModel]:
     """Teacher and student in plain layers."""
-    plain_teacher = PlainModel(teacher).eval()
+    plain_teacher = plain_model(teacher).eval()
     plain_teacher.requires_grad_(False)
-    return plain_teacher, PlainModel(student).train()
+    return plain_teacher, plain_model(student).train()
 
 
 def step_of(

@@ -107,32 +107,55 @@ class PlainModel(nn.Module):
         self.network = _in_plain_layers(copy.deepcopy(model), self.explaining)
         self.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
-    @property
-    def is_bcos(self) -> bool:
-        """Whether W(x) explains it, and not GradCAM."""
-        return self.network.explanation == "bcos"
-
     def logits(self, images: Tensor) -> Tensor:
         """Logits (N, K) of RGB images (N, 3, H, W) in [0, 1]."""
         return self.network(self.network.preprocess(images))
 
     def explained(self, images: Tensor, classes: Tensor | None = None, *, train: bool) -> tuple[Tensor, ...]:
         """Logits (N, K), explained classes (N,) and maps at image size, for a loss on them if ``train``."""
-        inputs = self.network.preprocess(images).requires_grad_()
-        if self.is_bcos:
-            source, logits = inputs, self.network(inputs)
-        else:
-            source = self.network.forward_features(inputs)
-            logits = self.network.forward_head(source)
+        source, logits = self._forward(images)
         classes = logits.argmax(1) if classes is None else classes
         explained = logits.gather(1, classes[:, None]).sum()
         with self.explaining.mode():
             (gradient,) = torch.autograd.grad(explained, source, create_graph=train, retain_graph=True)
-        if self.is_bcos:
-            return logits, classes, gradient
+        return logits, classes, self._map(source, gradient, images.shape[-2:])
+
+    def label_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Loss of logits (N, K) and class numbers (N,)."""
+        return F.cross_entropy(logits, labels)
+
+    def _forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """What the explained logit is derived by, and the logits."""
+        source = self.network.forward_features(self.network.preprocess(images).requires_grad_())
+        return source, self.network.forward_head(source)
+
+    def _map(self, source: Tensor, gradient: Tensor, size: torch.Size) -> Tensor:
+        """GradCAM."""
         maps = F.relu((gradient.mean((2, 3), keepdim=True) * source).sum(1, keepdim=True))
-        maps = F.interpolate(maps, size=images.shape[-2:], mode="bilinear", align_corners=False)
-        return logits, classes, maps
+        return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
+
+
+class PlainBcosModel(PlainModel):
+    """A B-cos network of the lab in plain layers, explained by W(x)."""
+
+    def label_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Binary cross-entropy of logits (N, K), with 1 / K for the other classes."""
+        classes = logits.shape[1]
+        targets = F.one_hot(labels, classes).to(logits.dtype).clamp(min=1 / classes)
+        return F.binary_cross_entropy_with_logits(logits, targets)
+
+    def _forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        inputs = self.network.preprocess(images).requires_grad_()
+        return inputs, self.network(inputs)
+
+    def _map(self, source: Tensor, gradient: Tensor, size: torch.Size) -> Tensor:
+        return gradient
+
+
+def plain_model(model: ExplainableModel) -> PlainModel:
+    """A network of the lab in plain layers, explained as it explains itself."""
+    kinds = {"gradcam": PlainModel, "bcos": PlainBcosModel}
+    return kinds[model.explanation](model)
 
 
 class PlainStep:
@@ -156,7 +179,7 @@ class PlainStep:
     def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
         """The loss of images (N, 3, H, W) in [0, 1] with class numbers (N,)."""
         if self.name == "baseline":
-            return self._label_loss(self.student.logits(images), labels)
+            return self.student.label_loss(self.student.logits(images), labels)
         if self.name == "kd":
             with torch.no_grad():
                 target = self.teacher.logits(images)
@@ -169,13 +192,6 @@ class PlainStep:
     def _kd(self, logits: Tensor, target: Tensor) -> Tensor:
         student, teacher = F.log_softmax(logits / self.tau, dim=1), F.softmax(target / self.tau, dim=1)
         return self.tau**2 * F.kl_div(student, teacher, reduction="batchmean")
-
-    def _label_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        if not self.student.is_bcos:
-            return F.cross_entropy(logits, labels)
-        classes = logits.shape[1]
-        targets = F.one_hot(labels, classes).to(logits.dtype).clamp(min=1 / classes)
-        return F.binary_cross_entropy_with_logits(logits, targets)
 
 
 def epg_and_iou(maps: Tensor, boxes: list[Tensor], threshold: float = 0.05) -> tuple[Tensor, Tensor]:

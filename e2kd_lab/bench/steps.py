@@ -65,10 +65,10 @@ def measure_steps(findings: Findings, device: torch.device, quick: bool, say: Ca
                 ours = f"{family} {name}"
                 for kind in ("", " bfloat16"):
                     if ours + kind in seconds:
-                        findings.add_ratio("steps", f"{title}, {_family(family)}", "gain", seconds, f"{ours} reference",
+                        findings.add_ratio("steps", f"{title}, {_EXPLAINED_BY[family]}", "gain", seconds, f"{ours} reference",
                                            ours + kind, title=f"{_SHOWN[name]} step{kind}")  # fmt: skip
             if {"kd", "e2kd"} <= {*methods}:
-                findings.add_ratio("steps", f"{title}, {_family(family)}", "cost", seconds, f"{family} e2kd",
+                findings.add_ratio("steps", f"{title}, {_EXPLAINED_BY[family]}", "cost", seconds, f"{family} e2kd",
                                    f"{family} kd", title="e²KD / KD", operations=OPERATIONS[family])  # fmt: skip
         for name in methods:
             findings.add_ratio("steps", title, "cost", seconds, f"bcos {name}", f"standard {name}",
@@ -126,7 +126,3 @@ def _both(teacher: str, student: str, classes: int, size: int, batch: int) -> di
         "standard": Pair(teacher, student, classes, size, batch),
         "bcos": Pair(f"bcos_{teacher}", f"bcos_{student}", classes, size, batch),
     }
-
-
-def _family(name: str) -> str:
-    return "B-cos" if name == "bcos" else "GradCAM"

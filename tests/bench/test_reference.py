@@ -7,7 +7,7 @@ import torch
 from by_name import method_of
 
 from e2kd_lab.bench.pairs import Pair, in_double, loss_and_gradients, plain_pair
-from e2kd_lab.bench.reference import PlainModel, PlainStep, epg_and_iou
+from e2kd_lab.bench.reference import PlainModel, PlainStep, epg_and_iou, plain_model
 from e2kd_lab.bench.steps import check_steps
 from e2kd_lab.bench.timing import BenchError
 from e2kd_lab.data.boxes import box_masks
@@ -51,7 +51,7 @@ def test_losses_and_gradients_are_ours(double, name):
 
 def test_logits_and_maps_are_ours(double):
     teacher, _, images, _ = double
-    logits, classes, maps = PlainModel(teacher).eval().explained(images, train=False)
+    logits, classes, maps = plain_model(teacher).eval().explained(images, train=False)
     ours = explain(teacher, images)
     assert ours.maps.abs().amax((1, 2, 3)).min() > 0
     torch.testing.assert_close(logits.detach(), ours.logits)

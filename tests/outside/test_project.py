@@ -114,6 +114,21 @@ def test_the_command_line_imports_the_file_first(project, folder, pictures):
     assert set(lab.load_runs(folder).query("method == 'strangers_dkd'")["beta"]) == {1.0, 2.0, 8.0}
 
 
+def test_every_process_of_a_run_imports_the_file(project, folder, pictures):
+    """Two processes, each with a worker, train to the row that one process finds done."""
+    command = ["e2kd-lab", "train", "birds", "--plugin", str(PROJECT), "--explanation", "strangers_layercam"]
+    command += ["--method", "e2kd", "--seed", "2", "--device", "cpu", "--workers", "1", "--runs", str(folder)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment.pop("E2KD_LAB_PLUGINS", None)
+    for devices in ("2", "1"):
+        shown = subprocess.run(
+            [*command, "--devices", devices], capture_output=True, text=True, check=False, env=environment
+        )
+        assert ": done" in shown.stdout, shown.stdout + shown.stderr
+    rows = lab.load_runs(folder).query("method == 'e2kd' and seed == 2 and split == 'test' and group == 'all'")
+    assert set(rows["metric"]) >= {"accuracy", "agreement", "explanation_cosine"}
+
+
 def test_changed_code_is_another_run(project, tmp_path):
     copied = tmp_path / "changed_project.py"
     text = PROJECT.read_text()
