@@ -12,34 +12,61 @@ Typical use::
 import importlib
 from typing import TYPE_CHECKING, Any
 
-# These two come first: the one before torch is imported, the other before torchvision is.
-from e2kd_lab import _threads  # noqa: F401
-
-# isort: split
-from e2kd_lab import _torchvision  # noqa: F401
-
-# isort: split
-from e2kd_lab import experiments, explanations, losses, methods, metrics
-from e2kd_lab.evaluating import evaluate, load_teacher
-from e2kd_lab.execute import run
-from e2kd_lab.explanations import Explanation, explain, register_explanation
-from e2kd_lab.methods import register_method
-from e2kd_lab.models import build_model, register_model
-from e2kd_lab.models.adapt import adapt
-from e2kd_lab.runs import Run, load_runs, results_of
-from e2kd_lab.sweeping import run_all, sweep
 from e2kd_lab.system.plugins import use, use_inherited
-from e2kd_lab.training import Hardware, ProgressBar, Watcher
+from e2kd_lab.system.threads import let_threads_sleep
+from e2kd_lab.system.torchvision_operators import declare_on_import
 
 if TYPE_CHECKING:
-    from e2kd_lab import figures, widgets
+    from e2kd_lab import experiments, explanations, figures, losses, methods, metrics, paper, widgets
+    from e2kd_lab.explanations import Explanation, explain, register_explanation
     from e2kd_lab.figures.own_results_table import results_table
+    from e2kd_lab.methods import register_method
+    from e2kd_lab.models import build_model, register_model
+    from e2kd_lab.models.adapt import adapt
+    from e2kd_lab.runs import Run, load_runs, results_of
+    from e2kd_lab.runs.evaluate import evaluate, load_teacher
+    from e2kd_lab.runs.run import run
+    from e2kd_lab.runs.sweep import run_all, sweep
+    from e2kd_lab.system.errors import LabError, LabNote
+    from e2kd_lab.training import Hardware, ProgressBar, Watcher
 
 __version__ = "0.1.0"
+
+# Where each public name is defined. It is imported when it is asked for first: a question to the command line, or a
+# process that draws pictures, needs no networks, and training on a cluster needs no panels.
+_DEFINED_IN = {
+    "Explanation": "explanations",
+    "Hardware": "training",
+    "LabError": "system.errors",
+    "LabNote": "system.errors",
+    "ProgressBar": "training",
+    "Run": "runs",
+    "Watcher": "training",
+    "adapt": "models.adapt",
+    "build_model": "models",
+    "evaluate": "runs.evaluate",
+    "explain": "explanations",
+    "load_runs": "runs",
+    "load_teacher": "runs.evaluate",
+    "register_explanation": "explanations",
+    "register_method": "methods",
+    "register_model": "models",
+    "results_of": "runs",
+    "results_table": "figures.own_results_table",
+    "run": "runs.run",
+    "run_all": "runs.sweep",
+    "sweep": "runs.sweep",
+}
+_FOLDERS = (
+    *("bench", "cli", "data", "experiments", "explanations", "figures", "losses", "methods", "metrics", "minidata"),
+    *("models", "paper", "runs", "system", "training", "widgets"),
+)
 
 __all__ = [
     "Explanation",
     "Hardware",
+    "LabError",
+    "LabNote",
     "ProgressBar",
     "Run",
     "Watcher",
@@ -55,6 +82,7 @@ __all__ = [
     "losses",
     "methods",
     "metrics",
+    "paper",
     "register_explanation",
     "register_method",
     "register_model",
@@ -69,12 +97,17 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Drawing and panels are imported when they are asked for first: training on a cluster needs neither."""
-    if name in ("figures", "widgets"):
+    if name in _FOLDERS:
         return importlib.import_module(f"e2kd_lab.{name}")
-    if name == "results_table":
-        return importlib.import_module("e2kd_lab.figures.own_results_table").results_table
+    if name in _DEFINED_IN:
+        return getattr(importlib.import_module(f"e2kd_lab.{_DEFINED_IN[name]}"), name)
     raise AttributeError(f"module 'e2kd_lab' has no attribute '{name}'")
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+let_threads_sleep()
+declare_on_import()
 use_inherited()

@@ -12,7 +12,8 @@ from PIL import Image
 
 import e2kd_lab as lab
 from e2kd_lab import experiments
-from e2kd_lab.data.minibirds import MiniBirds, make_minibirds
+from e2kd_lab.minidata.minibirds import MiniBirds, make_minibirds
+from e2kd_lab.runs import load_runs, select_by_validation
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)
@@ -111,3 +112,9 @@ def taught(workspace):
         )
         for title, setting in (("EPG teacher", "base"), ("IoU teacher", "iou"))
     }
+
+
+@pytest.fixture(scope="session")
+def selected(runs):
+    """The best runs of standard networks."""
+    return select_by_validation(load_runs(runs).query("family == 'standard'"))

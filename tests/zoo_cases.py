@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 import e2kd_lab as lab
-from e2kd_lab.errors import LabNote
+from e2kd_lab.system.errors import LabNote
 
 CLASSES = 5
 

@@ -16,8 +16,8 @@ from e2kd_lab.data.frozen_images import FrozenImages
 from e2kd_lab.data.frozen_spec import FrozenSpec
 from e2kd_lab.data.image_folders import ImageFolders, LabelledImages, read_imagenet
 from e2kd_lab.data.loading import steps_per_epoch, train_loader
-from e2kd_lab.data.mininet import MiniNet, make_mininet
 from e2kd_lab.data.transforms import train_transform
+from e2kd_lab.minidata.mininet import MiniNet, make_mininet
 
 _WORKERS = (0, 2)
 _BATCH = 16

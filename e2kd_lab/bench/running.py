@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 
-from e2kd_lab.atomic import write_json
 from e2kd_lab.bench.explaining import measure_explaining
 from e2kd_lab.bench.figure import bench_figure
 from e2kd_lab.bench.findings import Findings
@@ -21,8 +20,9 @@ from e2kd_lab.bench.localisation import measure_localisation
 from e2kd_lab.bench.steps import measure_steps
 from e2kd_lab.bench.timing import BenchError
 from e2kd_lab.figures.export import export_figure
+from e2kd_lab.system.atomic_write import write_json
+from e2kd_lab.system.workspace import runs_folder
 from e2kd_lab.training.memory import keep_freed_memory
-from e2kd_lab.workspace import runs_folder
 
 BENCHMARKS: Mapping[str, Callable[[Findings, torch.device, bool, Callable[[str], None]], None]] = {
     "steps": measure_steps,

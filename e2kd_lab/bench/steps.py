@@ -31,6 +31,7 @@ from e2kd_lab.models.folding import fold_batch_norms
 # takes a pass to the input of both (T + S), and the student's backward goes through it as well (2 S): 2 T + 6 S.
 # What was measured is below that where the passes that e2KD adds are the more efficient ones.
 OPERATIONS = {"standard": 1.0, "bcos": 2.0}
+_EXPLAINED_BY = {"standard": "GradCAM", "bcos": "B-cos"}
 _SHOWN = {"baseline": "baseline", "kd": "KD", "e2kd": "e²KD"}
 
 
@@ -65,8 +66,9 @@ def measure_steps(findings: Findings, device: torch.device, quick: bool, say: Ca
                 ours = f"{family} {name}"
                 for kind in ("", " bfloat16"):
                     if ours + kind in seconds:
-                        findings.add_ratio("steps", f"{title}, {_EXPLAINED_BY[family]}", "gain", seconds, f"{ours} reference",
-                                           ours + kind, title=f"{_SHOWN[name]} step{kind}")  # fmt: skip
+                        findings.add_ratio("steps", f"{title}, {_EXPLAINED_BY[family]}", "gain", seconds,
+                                           f"{ours} reference", ours + kind,
+                                           title=f"{_SHOWN[name]} step{kind}")  # fmt: skip
             if {"kd", "e2kd"} <= {*methods}:
                 findings.add_ratio("steps", f"{title}, {_EXPLAINED_BY[family]}", "cost", seconds, f"{family} e2kd",
                                    f"{family} kd", title="e²KD / KD", operations=OPERATIONS[family])  # fmt: skip

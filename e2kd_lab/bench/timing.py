@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from e2kd_lab.errors import LabError
+from e2kd_lab.system.errors import LabError
 
 
 class BenchError(LabError):

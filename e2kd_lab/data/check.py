@@ -12,8 +12,8 @@ from e2kd_lab.data.images import read_image, read_mask
 from e2kd_lab.data.voc import read_voc, voc_folders
 from e2kd_lab.data.voc_split import VocSplit
 from e2kd_lab.data.waterbirds import SPLITS, Record, Waterbirds, read_waterbirds
-from e2kd_lab.errors import DataError
-from e2kd_lab.paths import expanded, is_folder, readable
+from e2kd_lab.system.errors import DataError
+from e2kd_lab.system.paths import expanded, is_folder, readable
 
 _GROUPS = ("LL", "LW", "WL", "WW")
 

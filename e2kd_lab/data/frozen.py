@@ -23,10 +23,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from e2kd_lab.atomic import remove_unfinished, write_json
 from e2kd_lab.data.frozen_spec import FrozenSpec, stored_form
-from e2kd_lab.errors import DataError, RunError, shown
-from e2kd_lab.json_files import read_json
+from e2kd_lab.system.atomic_write import remove_unfinished, write_json
+from e2kd_lab.system.errors import DataError, RunError, shown
+from e2kd_lab.system.json_files import read_json
 
 MANIFEST, LOGITS, MAPS, FILES, LOCK = "manifest.json", "logits.npy", "maps.npy", "files.json", ".lock"
 VERIFIED = "verified.json"

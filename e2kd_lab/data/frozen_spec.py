@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from e2kd_lab.errors import DataError, shown
+from e2kd_lab.system.errors import DataError, shown
 
 _LARGEST = 1_000_000
 

@@ -21,8 +21,8 @@ from torch.utils.data import Dataset
 
 from e2kd_lab.data.images import read_image
 from e2kd_lab.data.walking import LeftAside, folders_in, pictures_in, require_utf8
-from e2kd_lab.errors import DataError, LabNote, shown
-from e2kd_lab.paths import expanded, is_file, is_folder, readable
+from e2kd_lab.system.errors import DataError, LabNote, shown
+from e2kd_lab.system.paths import expanded, is_file, is_folder, readable
 
 # Held-out images and shots are drawn with the paper's seed, the same for all methods (Sec. C.1.1).
 SHOT_SEED = 42

@@ -12,7 +12,7 @@ from PIL import UnidentifiedImageError
 from torch import from_numpy
 from torchvision import tv_tensors
 
-from e2kd_lab.errors import DataError
+from e2kd_lab.system.errors import DataError
 
 # Formats of pictures that PIL decodes by itself. It knows more, among them some for which it starts other programs.
 _FORMATS = (

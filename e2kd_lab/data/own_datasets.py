@@ -18,7 +18,7 @@ from e2kd_lab.data.images import as_image
 from e2kd_lab.data.own_images import OwnData, check_names
 from e2kd_lab.data.transforms import seeded
 from e2kd_lab.data.waterbirds import SPLITS, Split
-from e2kd_lab.errors import DataError, shown
+from e2kd_lab.system.errors import DataError, shown
 
 _ITEM = "expected (image, label) or a dictionary with image and label"
 _IMAGE = "expected a PIL image, a uint8 tensor or a floating-point one in [0, 1], (3, H, W) or (1, H, W)"

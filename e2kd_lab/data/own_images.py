@@ -29,9 +29,9 @@ from e2kd_lab.data.image_folders import (
 from e2kd_lab.data.images import read_image
 from e2kd_lab.data.walking import LeftAside, folders_in
 from e2kd_lab.data.waterbirds import SPLITS, Split
-from e2kd_lab.errors import DataError, LabNote, shown
 from e2kd_lab.metrics.groups import AVERAGES
-from e2kd_lab.paths import expanded, is_folder, readable
+from e2kd_lab.system.errors import DataError, LabNote, shown
+from e2kd_lab.system.paths import expanded, is_folder, readable
 
 # Names that splits go by; the first of each is the lab's own.
 SPLIT_NAMES: Mapping[str, Split] = {

@@ -12,8 +12,8 @@ from pathlib import Path
 from e2kd_lab.data.image_folders import LabelledImage
 from e2kd_lab.data.own_images import SPLIT_NAMES, OwnPictures, completed
 from e2kd_lab.data.walking import require_utf8
-from e2kd_lab.errors import DataError, shown
-from e2kd_lab.paths import expanded, is_file, is_folder, readable
+from e2kd_lab.system.errors import DataError, shown
+from e2kd_lab.system.paths import expanded, is_file, is_folder, readable
 
 _EXPECTED = "expected the columns path, label, split and, for groups, group"
 # A whole number, as pandas writes it, too, where a column once had a gap.

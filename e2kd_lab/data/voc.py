@@ -20,8 +20,8 @@ import numpy as np
 
 from e2kd_lab.data.voc_annotation import VocImage, read_annotation
 from e2kd_lab.data.voc_split import VocSplit
-from e2kd_lab.errors import DataError
-from e2kd_lab.paths import expanded, is_file, is_folder, readable
+from e2kd_lab.system.errors import DataError
+from e2kd_lab.system.paths import expanded, is_file, is_folder, readable
 
 Split = Literal["train", "val", "test", "trainval"]
 CLASSES = (

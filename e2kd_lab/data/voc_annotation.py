@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from e2kd_lab.errors import DataError, shown
+from e2kd_lab.system.errors import DataError, shown
 
 Box = tuple[float, float, float, float]
 _SIDES = ("xmin", "ymin", "xmax", "ymax")

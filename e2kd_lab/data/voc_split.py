@@ -13,7 +13,7 @@ from torchvision import tv_tensors
 from e2kd_lab.data.boxes import box_masks
 from e2kd_lab.data.images import read_image
 from e2kd_lab.data.voc_annotation import VocImage
-from e2kd_lab.errors import DataError
+from e2kd_lab.system.errors import DataError
 
 
 class VocSplit(Dataset):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from e2kd_lab.data.images import is_picture
-from e2kd_lab.errors import DataError, shown
+from e2kd_lab.system.errors import DataError, shown
 
 # Beside everything whose name begins with a dot, such as .ipynb_checkpoints, .DS_Store and ._picture.jpg.
 _SYSTEM = {

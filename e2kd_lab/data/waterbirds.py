@@ -19,8 +19,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from e2kd_lab.data.images import read_image, read_mask
-from e2kd_lab.errors import DataError, shown
-from e2kd_lab.paths import expanded, is_file, is_folder, readable
+from e2kd_lab.system.errors import DataError, shown
+from e2kd_lab.system.paths import expanded, is_file, is_folder, readable
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")

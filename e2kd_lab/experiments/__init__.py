@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from e2kd_lab.data.own_data import describe
-from e2kd_lab.errors import ExperimentError
 from e2kd_lab.experiments import cnn_to_vit, imagenet_tables, voc, waterbirds
 from e2kd_lab.experiments.cnn_to_vit import CnnToVitExperiment
 from e2kd_lab.experiments.experiment import FAMILIES, SCALES, Experiment, Family, Scale
@@ -13,6 +12,7 @@ from e2kd_lab.experiments.imagenet import ImageNetExperiment
 from e2kd_lab.experiments.own_experiment import OWN, OwnExperiment, own
 from e2kd_lab.experiments.voc import VocExperiment
 from e2kd_lab.experiments.waterbirds import WaterbirdsExperiment
+from e2kd_lab.system.errors import ExperimentError
 
 __all__ = [
     "CnnToVitExperiment",

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable
 from typing import Any
 
-from e2kd_lab.errors import ExperimentError, shown
+from e2kd_lab.system.errors import ExperimentError, shown
 
 
 def assigned(assignments: Iterable[str]) -> dict[str, Any]:

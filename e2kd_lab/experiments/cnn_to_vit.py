@@ -15,10 +15,10 @@ from torchvision.transforms import v2
 
 from e2kd_lab.data.image_folders import LabelledImages
 from e2kd_lab.data.transforms import eval_transform, train_transform
-from e2kd_lab.errors import ExperimentError
 from e2kd_lab.experiments.experiment import Family, Scale
 from e2kd_lab.experiments.imagenet import ImageNetExperiment
 from e2kd_lab.experiments.imagenet_tables import build_bcos_densenet
+from e2kd_lab.system.errors import ExperimentError
 
 # Fig. 4's red curve: explanations that were stored once and are cropped with their images.
 FROZEN_SETTING = "frozen"

@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Literal, Self
 from torch.utils.data import Dataset
 
 from e2kd_lab.data.waterbirds import Split
-from e2kd_lab.errors import ExperimentError, shown
 from e2kd_lab.explanations import EXPLANATIONS
 from e2kd_lab.methods import METHODS, Distiller, Guidance, defaults_of, grid_of
 from e2kd_lab.methods.guidance import GuidanceName
@@ -20,6 +19,7 @@ from e2kd_lab.metrics import Grouping
 from e2kd_lab.models import MODELS, MOST_CLASSES, ExplainableModel, build_model, explanation_by_name
 from e2kd_lab.models.checkpoints import weights_fingerprint
 from e2kd_lab.models.probing import pair
+from e2kd_lab.system.errors import ExperimentError, shown
 from e2kd_lab.system.fields import check_values
 from e2kd_lab.training.recipe import Recipe
 

@@ -29,17 +29,17 @@ from e2kd_lab.data.image_folders import (
     read_imagenet,
     read_sun397,
 )
-from e2kd_lab.data.mininet import MiniNet, make_mininet
-from e2kd_lab.data.miniscenes import MiniScenes, make_miniscenes
 from e2kd_lab.data.transforms import eval_transform, train_transform
 from e2kd_lab.data.waterbirds import Split
-from e2kd_lab.errors import DataError, ExperimentError
 from e2kd_lab.experiments.experiment import Experiment, Scale
 from e2kd_lab.explanations import EXPLANATIONS
 from e2kd_lab.methods import METHODS
+from e2kd_lab.minidata.mininet import MiniNet, make_mininet
+from e2kd_lab.minidata.miniscenes import MiniScenes, make_miniscenes
 from e2kd_lab.models import explanation_by_name
-from e2kd_lab.paths import expanded
-from e2kd_lab.workspace import data_folder
+from e2kd_lab.system.errors import DataError, ExperimentError
+from e2kd_lab.system.paths import expanded
+from e2kd_lab.system.workspace import data_folder
 
 Source = Literal["imagenet", "sun397"]
 
@@ -109,7 +109,7 @@ class ImageNetExperiment(Experiment):
     shots : int or None
         Training images of each class that students see; None for all.
     frozen : bool
-        Teach from stored logits and explanations (see `e2kd_lab.freezing.freeze`), not from the teacher.
+        Teach from stored logits and explanations (see `e2kd_lab.runs.freeze.freeze`), not from the teacher.
     frozen_reduction, frozen_dtype : int, str
         Form in which explanations are stored (see `e2kd_lab.data.frozen_spec.FrozenSpec`).
     frozen_root : str or None

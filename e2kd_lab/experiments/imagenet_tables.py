@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from e2kd_lab.data.mininet import MiniNet
-from e2kd_lab.data.miniscenes import MiniScenes
-from e2kd_lab.errors import ExperimentError
 from e2kd_lab.experiments.experiment import Family, Scale
 from e2kd_lab.experiments.imagenet import ImageNetExperiment
+from e2kd_lab.minidata.mininet import MiniNet
+from e2kd_lab.minidata.miniscenes import MiniScenes
+from e2kd_lab.system.errors import ExperimentError
 from e2kd_lab.training.recipe import BCOS_OPTIMISATION, TEACHER_SEED, Recipe
 
 

@@ -15,11 +15,11 @@ from e2kd_lab.data.own_data import Source, read
 from e2kd_lab.data.own_images import OwnData
 from e2kd_lab.data.transforms import eval_transform, train_transform
 from e2kd_lab.data.waterbirds import Split
-from e2kd_lab.errors import ExperimentError, shown
 from e2kd_lab.experiments.experiment import Experiment, Scale
 from e2kd_lab.methods import grid_of, method_names
 from e2kd_lab.metrics import Grouping
 from e2kd_lab.models import ExplainableModel, explanation_by_name
+from e2kd_lab.system.errors import ExperimentError, shown
 from e2kd_lab.training.recipe import BCOS_OPTIMISATION, TEACHER_SEED, Recipe
 
 Size = int | tuple[int, int]

@@ -14,18 +14,18 @@ from typing import Any
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
-from e2kd_lab.data.minivoc import CLASSES as MINIVOC_CLASSES
-from e2kd_lab.data.minivoc import MiniVoc, make_minivoc
 from e2kd_lab.data.transforms import train_transform
 from e2kd_lab.data.voc import Voc, read_voc
 from e2kd_lab.data.voc_split import VocSplit
 from e2kd_lab.data.waterbirds import Split
-from e2kd_lab.errors import DataError, ExperimentError
 from e2kd_lab.experiments.experiment import Experiment, Family, Scale
 from e2kd_lab.methods.guidance import GUIDANCE, GuidanceName
-from e2kd_lab.paths import expanded
+from e2kd_lab.minidata.minivoc import CLASSES as MINIVOC_CLASSES
+from e2kd_lab.minidata.minivoc import MiniVoc, make_minivoc
+from e2kd_lab.system.errors import DataError, ExperimentError
+from e2kd_lab.system.paths import expanded
+from e2kd_lab.system.workspace import data_folder
 from e2kd_lab.training.recipe import BCOS_OPTIMISATION, TEACHER_SEED, Recipe
-from e2kd_lab.workspace import data_folder
 
 # Table 4's second column: a teacher guided to fill the boxes.
 IOU_SETTING = "iou"

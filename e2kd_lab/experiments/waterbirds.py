@@ -16,14 +16,14 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
-from e2kd_lab.data.minibirds import MiniBirds, make_minibirds
 from e2kd_lab.data.transforms import eval_transform, train_transform
 from e2kd_lab.data.waterbirds import CLASSES, Split, Waterbirds, read_waterbirds
-from e2kd_lab.errors import DataError
 from e2kd_lab.experiments.experiment import Experiment, Family, Scale
 from e2kd_lab.metrics.groups import WATERBIRDS, Grouping
+from e2kd_lab.minidata.minibirds import MiniBirds, make_minibirds
+from e2kd_lab.system.errors import DataError
+from e2kd_lab.system.workspace import data_folder
 from e2kd_lab.training.recipe import BCOS_OPTIMISATION, TEACHER_SEED, Recipe
-from e2kd_lab.workspace import data_folder
 
 # Columns of Fig. 3: each setting's changes to the base recipe.
 SETTINGS: Mapping[str, str] = {"base": "", "mixup": "+ mixup", "long": "+ mixup, 5x longer"}

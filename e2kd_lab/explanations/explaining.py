@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from e2kd_lab.errors import ExperimentError
 from e2kd_lab.explanations.method import Explanation, ExplanationMethod, explanation_of
 from e2kd_lab.models.interface import ExplainableModel
+from e2kd_lab.system.errors import ExperimentError
 
 # Rounding of bicubic resizing and of half precision may leave the unit range by this much.
 _TOLERANCE = 0.02

@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.colors import Colormap
 from torch import Tensor
 
-from e2kd_lab.errors import ExperimentError
 from e2kd_lab.explanations.rendering import HEAT, SIGNED, heat_overlay, largest, signed_colours, unit_norm
 from e2kd_lab.models.interface import ExplainableModel
+from e2kd_lab.system.errors import ExperimentError
 from e2kd_lab.system.registry import Registry
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from e2kd_lab.atomic import write_bytes, write_text
 from e2kd_lab.figures.style import styled
+from e2kd_lab.system.atomic_write import write_bytes, write_text
 
 EXPORT_DPI, SCREEN_DPI = 300, 150
 # Dates and program versions would make two exports of one figure differ.

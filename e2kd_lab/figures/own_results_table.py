@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from e2kd_lab.atomic import write_text
 from e2kd_lab.figures.result_means import NUMBERS, result_means
 from e2kd_lab.figures.table_layout import NOTHING, Block, Cell, Head, Layout, Line
 from e2kd_lab.figures.table_writers import write_html, write_latex, write_markdown
 from e2kd_lab.figures.titles import column_title, in_order, method_colours, title_of, where_measured
 from e2kd_lab.metrics.titles import measure_title
+from e2kd_lab.system.atomic_write import write_text
 from e2kd_lab.training.trainer import SELECTED_BY
 
 Best = Mapping[str, Literal["highest", "lowest"]]

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from e2kd_lab.errors import ExperimentError, shown
 from e2kd_lab.explanations import ExplanationMethod
 from e2kd_lab.explanations.explaining import require_unit_range
 from e2kd_lab.explanations.method import explanation_method
 from e2kd_lab.losses import kd_loss, multilabel_kd_loss
 from e2kd_lab.losses.precision import at_least_float32
 from e2kd_lab.models.interface import ExplainableModel
+from e2kd_lab.system.errors import ExperimentError, shown
 from e2kd_lab.system.fields import check_values
 
 # How labels write the paper's hyper-parameters; others keep their names.

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from e2kd_lab.errors import ExperimentError
 from e2kd_lab.explanations import Explanation, explain_in_parts, explanation_of
 from e2kd_lab.explanations.method import require_comparable
 from e2kd_lab.losses import e2kd_loss, explanation_loss
@@ -16,6 +15,7 @@ from e2kd_lab.methods.distiller import Batch, Distiller
 from e2kd_lab.methods.registry import register_method
 from e2kd_lab.metrics import dead_maps
 from e2kd_lab.models.running_statistics import running_statistics_kept
+from e2kd_lab.system.errors import ExperimentError
 
 
 @register_method(

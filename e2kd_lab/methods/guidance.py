@@ -8,10 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from e2kd_lab.errors import ExperimentError
 from e2kd_lab.explanations import evidence_maps, explanation_of
 from e2kd_lab.losses import energy_guidance_loss, l1_guidance_loss
 from e2kd_lab.models.interface import ExplainableModel
+from e2kd_lab.system.errors import ExperimentError
 
 GuidanceName = Literal["energy", "l1"]
 GUIDANCE: tuple[GuidanceName, ...] = ("energy", "l1")

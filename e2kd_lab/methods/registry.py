@@ -7,9 +7,9 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from e2kd_lab.errors import ExperimentError, shown
 from e2kd_lab.methods.distiller import Distiller
 from e2kd_lab.models.interface import ExplainableModel
+from e2kd_lab.system.errors import ExperimentError, shown
 from e2kd_lab.system.registry import Registry
 
 METHODS: Registry[type[Distiller]] = Registry("method", "register_method")

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from e2kd_lab.errors import ExperimentError
 from e2kd_lab.methods.distiller import Batch, Distiller
 from e2kd_lab.methods.guidance import Guidance
 from e2kd_lab.methods.registry import register_method
 from e2kd_lab.models.interface import ExplainableModel
+from e2kd_lab.system.errors import ExperimentError
 
 
 @register_method("baseline", title="Baseline", colour="#7F7F7F", order=4)

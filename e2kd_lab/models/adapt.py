@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from e2kd_lab.errors import ExperimentError, shown
 from e2kd_lab.models.adapted import AdaptedModel
 from e2kd_lab.models.dry_run import Laboratory, examining
 from e2kd_lab.models.interface import ExplainableModel
 from e2kd_lab.models.layer_search import Findings, examine
 from e2kd_lab.models.network_inputs import Size, preprocessing_of, sizes_to_try
 from e2kd_lab.models.network_outputs import logits_of, require_logits
+from e2kd_lab.system.errors import ExperimentError, shown
 
 _BCOS_CHANNELS = 6
 

@@ -11,12 +11,12 @@ import torch
 from torch import nn
 from torchvision.models import get_model_weights
 
-from e2kd_lab.errors import CheckpointError
 from e2kd_lab.models.interface import BcosModel
 from e2kd_lab.models.state_dicts import load_state, state_dict_of, with_own_classifier
 from e2kd_lab.models.weight_files import files_of, read_checkpoint, save_weights
 from e2kd_lab.models.wrapped_weights import fitting_state
-from e2kd_lab.paths import is_file, is_folder, readable
+from e2kd_lab.system.errors import CheckpointError
+from e2kd_lab.system.paths import is_file, is_folder, readable
 
 __all__ = [
     "GUIDED_LOGIT_BIAS",

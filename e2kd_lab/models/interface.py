@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from e2kd_lab.errors import ExperimentError
 from e2kd_lab.losses.classification import uniform_off_label_bce
 from e2kd_lab.losses.precision import at_least_float32
 from e2kd_lab.models.preprocess import AddInverse
+from e2kd_lab.system.errors import ExperimentError
 
 
 class ExplainableModel(nn.Module):

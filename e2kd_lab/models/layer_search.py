@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from e2kd_lab.errors import ExperimentError, shown
 from e2kd_lab.models.dry_run import Call, DryRun, Laboratory
 from e2kd_lab.models.graph import operations_behind
 from e2kd_lab.models.map_layout import MapLayout, layout_of, prefix_tokens
 from e2kd_lab.models.stages import stage_paths
+from e2kd_lab.system.errors import ExperimentError, shown
 
 # What stands between a map and the logits where the head is global average pooling and one linear layer.
 _OF_POOLED_HEADS = {

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from e2kd_lab.errors import ExperimentError
+from e2kd_lab.system.errors import ExperimentError
 
 # Class, distillation and register tokens stand in front of the patches.
 _MOST_PREFIX_TOKENS = 16

@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from e2kd_lab.errors import ExperimentError, LabNote
 from e2kd_lab.models.preprocess import Normalize
+from e2kd_lab.system.errors import ExperimentError, LabNote
 
 _USUAL, *_SMALLER = 224, 64, 32
 Size = int | tuple[int, int]

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from e2kd_lab.errors import ExperimentError
+from e2kd_lab.system.errors import ExperimentError
 
 
 def logits_of(output: Any) -> Tensor:

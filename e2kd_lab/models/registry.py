@@ -10,11 +10,11 @@ from typing import Any, Protocol, TypeVar
 
 from torch import nn
 
-from e2kd_lab.errors import ExperimentError, shown
 from e2kd_lab.models.adapt import adapt
 from e2kd_lab.models.adapted import AdaptedModel
 from e2kd_lab.models.checkpoints import load_weights
 from e2kd_lab.models.interface import ExplainableModel
+from e2kd_lab.system.errors import ExperimentError, shown
 from e2kd_lab.system.registry import Registry
 
 # Larger values are almost surely typos, and would fill the memory.

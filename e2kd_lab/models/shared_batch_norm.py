@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
-from e2kd_lab.errors import ExperimentError
 from e2kd_lab.models.bcos_layers import BatchNormUncentered2d
 from e2kd_lab.models.dynamic_scales import scaled
+from e2kd_lab.system.errors import ExperimentError
 
 
 def share_batch_norms(module: nn.Module) -> None:

@@ -7,8 +7,8 @@ from typing import Any, TypeGuard
 
 from torch import Tensor, nn
 
-from e2kd_lab.errors import CheckpointError, shown
 from e2kd_lab.models.weight_files import is_plain
+from e2kd_lab.system.errors import CheckpointError, shown
 
 # Names that training programs give to the weights proper, and what wraps a network without being one.
 _CONTAINERS = ("model", "state_dict", "model_state_dict")

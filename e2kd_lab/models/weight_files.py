@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from e2kd_lab.atomic import write_bytes
-from e2kd_lab.errors import CheckpointError, shown
-from e2kd_lab.json_files import read_json
 from e2kd_lab.models.harmless import HARMLESS
-from e2kd_lab.paths import is_file, is_folder, readable
+from e2kd_lab.system.atomic_write import write_bytes
+from e2kd_lab.system.errors import CheckpointError, shown
+from e2kd_lab.system.json_files import read_json
+from e2kd_lab.system.paths import is_file, is_folder, readable
 
 # The format is a program of stack operations. Where a damaged one meets an empty stack, a value of another type or an
 # impossible size, torch lets the interpreter's own errors through.

@@ -10,10 +10,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from e2kd_lab.errors import CheckpointError, LabNote, shown
 from e2kd_lab.models.names_on_disk import names_on_disk
 from e2kd_lab.models.state_dicts import MAY_BE_BESIDE, MAY_BE_MISSING, last, listed, state_dicts_in
 from e2kd_lab.models.weight_files import is_plain
+from e2kd_lab.system.errors import CheckpointError, LabNote, shown
 
 
 @dataclass(frozen=True)

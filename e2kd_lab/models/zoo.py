@@ -14,11 +14,11 @@ from typing import Any
 
 from torch import nn
 
-from e2kd_lab.errors import ExperimentError, LabNote, shown
 from e2kd_lab.models.adapt import adapt
 from e2kd_lab.models.network_inputs import processor_in
 from e2kd_lab.models.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from e2kd_lab.models.registry import register_zoo
+from e2kd_lab.system.errors import ExperimentError, LabNote, shown
 
 _INSTALL = 'pip install "e2kd-lab[zoo]"'
 

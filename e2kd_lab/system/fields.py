@@ -9,7 +9,7 @@ import typing
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from e2kd_lab.errors import ExperimentError, shown
+from e2kd_lab.system.errors import ExperimentError, shown
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from e2kd_lab.errors import ExperimentError, LabError
+from e2kd_lab.system.errors import ExperimentError, LabError
 from e2kd_lab.system.registry import files_of
 
 # Processes that inherit it import the same plug-ins.

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from e2kd_lab.errors import ExperimentError, shown
+from e2kd_lab.system.errors import ExperimentError, shown
 
 Entry = TypeVar("Entry")
 _OWN = __name__.partition(".")[0]

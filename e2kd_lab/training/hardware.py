@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from e2kd_lab.errors import ExperimentError, shown
+from e2kd_lab.system.errors import ExperimentError, shown
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

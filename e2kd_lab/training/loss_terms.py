@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from e2kd_lab.errors import ExperimentError
 from e2kd_lab.explanations import Explanation, explain
 from e2kd_lab.losses import e2kd_loss, explanation_loss, kd_loss, multilabel_kd_loss
 from e2kd_lab.metrics import explanation_cosine
 from e2kd_lab.models import ExplainableModel
+from e2kd_lab.system.errors import ExperimentError
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from e2kd_lab.atomic import write_text
-from e2kd_lab.errors import RunError, shown
+from e2kd_lab.system.atomic_write import write_text
+from e2kd_lab.system.errors import RunError, shown
 
 COLUMNS = ["step", "epoch", "split", "group", "metric", "value"]
 

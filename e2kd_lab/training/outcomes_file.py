@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from e2kd_lab.errors import RunError, shown
+from e2kd_lab.system.errors import RunError, shown
 
 _NEEDED = ("index", "label", "prediction")
 _MEASURES = ("explanation_cosine", "class_cosine", "epg", "iou")

@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 import torch
 
-from e2kd_lab.errors import ExperimentError, note, shown
 from e2kd_lab.metrics import Grouping, Predictions
 from e2kd_lab.metrics.groups import WATERBIRDS
 from e2kd_lab.metrics.titles import LAB_MEASURES
+from e2kd_lab.system.errors import ExperimentError, note, shown
 from e2kd_lab.training.kept_logits import KeptLogits
 from e2kd_lab.training.random_state import random_state_kept
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from e2kd_lab.errors import ExperimentError, shown
+from e2kd_lab.system.errors import ExperimentError, shown
 from e2kd_lab.system.fields import check_types
 
 # Lightning Fabric's names of the arithmetic that all networks here take: images are single precision.

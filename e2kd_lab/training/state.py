@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from e2kd_lab.atomic import write_atomically
-from e2kd_lab.errors import CheckpointError
 from e2kd_lab.methods import Distiller
 from e2kd_lab.models.checkpoints import load_state, read_checkpoint
+from e2kd_lab.system.atomic_write import write_atomically
+from e2kd_lab.system.errors import CheckpointError
 
 
 @dataclass

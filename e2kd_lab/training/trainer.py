@@ -16,10 +16,10 @@ from torchvision.transforms import v2
 
 from e2kd_lab.data.loading import steps_per_epoch, train_loader
 from e2kd_lab.data.transforms import as_unit_range, seeded
-from e2kd_lab.errors import TrainingError
 from e2kd_lab.methods import Distiller
 from e2kd_lab.models.checkpoints import load_state, read_checkpoint, state_dict_of
 from e2kd_lab.models.shared_batch_norm import share_batch_norms
+from e2kd_lab.system.errors import TrainingError
 from e2kd_lab.training.gradient_clipping import clip_gradients_adaptively
 from e2kd_lab.training.hardware import Hardware
 from e2kd_lab.training.metrics_file import MetricsFile

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 from torch import Tensor, nn
 
-from e2kd_lab.errors import ExperimentError, note
 from e2kd_lab.models import ExplainableModel
+from e2kd_lab.system.errors import ExperimentError, note
 from e2kd_lab.training.random_state import random_state_kept
 from e2kd_lab.training.watcher import Watcher
 

@@ -14,16 +14,16 @@ import torch
 
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.data.waterbirds import Split
-from e2kd_lab.errors import ExperimentError
-from e2kd_lab.evaluating import outcomes_of
-from e2kd_lab.examples import networks_of
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.explanations import Comparison, compare, compare_class, explanation_of
 from e2kd_lab.figures import explanation_comparison
 from e2kd_lab.figures.style import FAMILY_TITLES, METHOD_TITLES
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
-from e2kd_lab.selection import ORDERS, RELATIONS, select_views, views_of
+from e2kd_lab.runs.evaluate import outcomes_of
+from e2kd_lab.runs.examples import networks_of
+from e2kd_lab.runs.image_selection import ORDERS, RELATIONS, select_views, views_of
+from e2kd_lab.system.errors import ExperimentError
 from e2kd_lab.widgets.panel import Panel, shows_errors, switch, unheard
 
 Sets = Mapping[str, tuple[Experiment, Sequence[Run]]]
@@ -64,7 +64,7 @@ class ExplanationBrowser(Panel):
         where they are known; group or class of images; the student that ``relation`` and ``order`` are about; its
         agreement with the teacher or correctness; order of the images; page.
     selected : DataFrame
-        What passes the filters, in order, see `e2kd_lab.selection.views_of`.
+        What passes the filters, in order, see `e2kd_lab.runs.image_selection.views_of`.
     """
 
     def __init__(

@@ -11,12 +11,12 @@ from typing import Any
 import ipywidgets as widgets
 from torch import Tensor
 
-from e2kd_lab.errors import ExperimentError
 from e2kd_lab.explanations import Explanation, explain, explanation_of
 from e2kd_lab.figures.loss_terms import LossPicture
 from e2kd_lab.figures.style import METHOD_TITLES
 from e2kd_lab.metrics import dead_maps
 from e2kd_lab.models import ExplainableModel
+from e2kd_lab.system.errors import ExperimentError
 from e2kd_lab.training import LossTerms, loss_terms
 from e2kd_lab.widgets.panel import Panel, shows_errors, switch, value_slider
 
@@ -35,10 +35,10 @@ class LossLab(Panel):
     Parameters
     ----------
     networks : mapping
-        The teacher first, then students by method name or another title (see `e2kd_lab.examples.networks_of`). They
-        are copied: training them further does not change the panel.
+        The teacher first, then students by method name or another title (see `e2kd_lab.runs.examples.networks_of`).
+        They are copied: training them further does not change the panel.
     images : Tensor
-        RGB images in [0, 1], (N, 3, H, W), for instance those of `e2kd_lab.examples.explained_examples`.
+        RGB images in [0, 1], (N, 3, H, W), for instance those of `e2kd_lab.runs.examples.explained_examples`.
     titles : sequence of str
         A title for each image, or none.
     classes : sequence of str

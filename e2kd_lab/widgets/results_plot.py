@@ -9,9 +9,10 @@ import ipywidgets as widgets
 import pandas as pd
 from matplotlib.figure import Figure
 
-from e2kd_lab.figures import beside_paper, figure_bytes, method_bars, shot_curves
-from e2kd_lab.figures.beside_paper import selecting_measure
+from e2kd_lab.figures import figure_bytes
 from e2kd_lab.figures.style import METHOD_ORDER, METHOD_TITLES
+from e2kd_lab.paper import beside_paper, method_bars, shot_curves
+from e2kd_lab.paper.beside_paper import selecting_measure
 from e2kd_lab.runs import select_by_validation
 from e2kd_lab.widgets.panel import Panel, shows_errors, switch
 
@@ -24,7 +25,7 @@ class ResultsPlot(Panel):
     results : DataFrame
         Rows of `e2kd_lab.load_runs` of students and teachers that belong into the table.
     table : str
-        See `e2kd_lab.figures.beside_paper`.
+        See `e2kd_lab.paper.beside_paper`.
     title : str
         Over the picture.
     export_folder : Path or str

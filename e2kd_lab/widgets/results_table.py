@@ -10,11 +10,11 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
-from e2kd_lab.atomic import write_text
-from e2kd_lab.figures import results_cells, table_csv, table_html, table_latex, table_markdown
-from e2kd_lab.figures.beside_paper import METRIC_TITLES, PAPER
-from e2kd_lab.figures.results_table import TABLE_TITLES
 from e2kd_lab.figures.style import METHOD_TITLES
+from e2kd_lab.paper import results_cells, table_csv, table_html, table_latex, table_markdown
+from e2kd_lab.paper.beside_paper import METRIC_TITLES, PAPER
+from e2kd_lab.paper.results_table import TABLE_TITLES
+from e2kd_lab.system.atomic_write import write_text
 from e2kd_lab.widgets.panel import Panel, shows_errors, switch
 
 # Suffix of the file, and what writes it.
@@ -35,7 +35,7 @@ class ResultsTable(Panel):
     table : str
         Which table to show first.
     tables : sequence of str, optional
-        Tables to choose from, see `e2kd_lab.figures.results_cells`; all by default.
+        Tables to choose from, see `e2kd_lab.paper.results_cells`; all by default.
     export_folder : Path or str
         Where the export button writes the table as ``.tex``, ``.md`` and ``.csv``.
 
@@ -54,7 +54,7 @@ class ResultsTable(Panel):
     text : ipywidgets.Textarea
         The table in this format, to select and copy.
     data : DataFrame
-        See `e2kd_lab.figures.results_cells`.
+        See `e2kd_lab.paper.results_cells`.
     """
 
     def __init__(

@@ -11,7 +11,6 @@ import ipywidgets as widgets
 import pandas as pd
 from matplotlib.figure import Figure
 
-from e2kd_lab.examples import explained_examples
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.figures import (
     Measure,
@@ -24,7 +23,8 @@ from e2kd_lab.figures import (
     training_curves,
 )
 from e2kd_lab.runs import Run, load_runs
-from e2kd_lab.session import Session
+from e2kd_lab.runs.examples import explained_examples
+from e2kd_lab.runs.session import Session
 from e2kd_lab.training import Hardware, Watcher
 from e2kd_lab.training.own_measures import MeasureFunction
 from e2kd_lab.widgets.panel import shows_errors, unheard, value_slider

@@ -11,9 +11,6 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
-from e2kd_lab.errors import RunError
-from e2kd_lab.evaluating import load_teacher
-from e2kd_lab.examples import examples_of
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.figures import explanation_comparison, figure_bytes, training_curves
 from e2kd_lab.figures.titles import title_of
@@ -21,7 +18,10 @@ from e2kd_lab.methods import METHODS, SYMBOLS, defaults_of, has_hyperparameter
 from e2kd_lab.metrics.titles import LAB_MEASURES, measure_title
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
-from e2kd_lab.session import Session
+from e2kd_lab.runs.evaluate import load_teacher
+from e2kd_lab.runs.examples import examples_of
+from e2kd_lab.runs.session import Session
+from e2kd_lab.system.errors import RunError
 from e2kd_lab.training import Hardware, Watcher
 from e2kd_lab.training.own_measures import MeasureFunction
 from e2kd_lab.training.trainer import METRICS

@@ -12,11 +12,11 @@ import ipywidgets as widgets
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run, Status
-from e2kd_lab.session import Session
+from e2kd_lab.runs.session import Session
+from e2kd_lab.system.workspace import runs_folder
 from e2kd_lab.training import Hardware, Watcher
 from e2kd_lab.training.own_measures import MeasureFunction
 from e2kd_lab.widgets.panel import Panel, shows_errors
-from e2kd_lab.workspace import runs_folder
 
 
 class TrainingPanel(Panel):

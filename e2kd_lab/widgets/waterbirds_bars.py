@@ -9,9 +9,9 @@ import ipywidgets as widgets
 import pandas as pd
 
 from e2kd_lab.experiments.experiment import FAMILIES
-from e2kd_lab.figures import waterbirds_bars
-from e2kd_lab.figures.waterbirds import DISTRIBUTIONS
 from e2kd_lab.metrics.groups import GROUP_TITLES
+from e2kd_lab.paper import waterbirds_bars
+from e2kd_lab.paper.waterbirds import DISTRIBUTIONS
 from e2kd_lab.runs import select_by_validation
 from e2kd_lab.widgets.panel import Panel, family_switch, shows_errors
 

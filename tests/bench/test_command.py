@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from e2kd_lab.bench import BENCHMARKS, BenchError
-from e2kd_lab.cli import app
+from e2kd_lab.cli.commands import app
 
 
 def call(*arguments):

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from e2kd_lab.bench import run_benchmarks
 from e2kd_lab.bench.pairs import METHODS
 from e2kd_lab.bench.timing import BenchError
-from e2kd_lab.cli import app
+from e2kd_lab.cli.commands import app
 
 
 def test_the_command_writes_numbers_and_a_figure(workspace, tmp_path):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from e2kd_lab.data import frozen
 from e2kd_lab.data.frozen import LOGITS, MANIFEST, MAPS, FrozenTeacher, FrozenWriter, verified_once
 from e2kd_lab.data.frozen_spec import FrozenSpec
-from e2kd_lab.errors import DataError
+from e2kd_lab.system.errors import DataError
 
 checksum = frozen._checksum
 FILES = [f"a/{number}.jpg" for number in range(10)]

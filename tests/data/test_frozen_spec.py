@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from e2kd_lab.data.frozen_spec import FrozenSpec, cosine_kept, stored_form
-from e2kd_lab.errors import DataError
+from e2kd_lab.system.errors import DataError
 
 
 def test_each_way_to_store_says_what_it_costs_and_keeps():

@@ -10,7 +10,7 @@ from e2kd_lab.data.image_folders import (
     read_sun397,
 )
 from e2kd_lab.data.images import read_image
-from e2kd_lab.errors import DataError
+from e2kd_lab.system.errors import DataError
 
 
 def write(path, seed=0):

@@ -15,7 +15,7 @@ from torchvision.datasets import FakeData
 from e2kd_lab.data.image_folders import LabelledImage, hold_out
 from e2kd_lab.data.own_data import describe, read
 from e2kd_lab.data.transforms import eval_transform, train_transform
-from e2kd_lab.errors import DataError, ExperimentError, LabNote
+from e2kd_lab.system.errors import DataError, ExperimentError, LabNote
 
 
 def write(path, seed=0, mode="RGB", size=(30, 20), **options):

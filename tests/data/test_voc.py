@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from e2kd_lab.data.check import check_data, check_voc
 from e2kd_lab.data.voc import CLASSES, read_voc, voc_folders
-from e2kd_lab.errors import DataError
+from e2kd_lab.system.errors import DataError
 
 WITHOUT_TEST = {"train": [f"t{n:02d}" for n in range(20)], "val": ["v0", "v1"], "trainval": ["t00", "v0"]}
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2kd_lab.data.voc_annotation import read_annotation
-from e2kd_lab.errors import DataError
+from e2kd_lab.system.errors import DataError
 
 CLASSES = ("cat", "dog")
 XML = """<annotation>

@@ -13,7 +13,7 @@ from e2kd_lab.data.transforms import eval_transform, seeded, train_transform
 from e2kd_lab.data.voc import read_voc
 from e2kd_lab.data.voc_annotation import VocImage
 from e2kd_lab.data.voc_split import VocSplit
-from e2kd_lab.errors import DataError
+from e2kd_lab.system.errors import DataError
 
 TWO_CATS_AND_A_DOG = (("cat", 1, 1, 5, 5), ("dog", 11, 3, 20, 18), ("cat", 21, 11, 30, 20))
 

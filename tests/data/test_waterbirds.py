@@ -7,7 +7,7 @@ from torchvision.transforms.v2 import RandomHorizontalFlip
 
 from e2kd_lab.data.check import check_waterbirds
 from e2kd_lab.data.waterbirds import SPLITS, read_waterbirds
-from e2kd_lab.errors import DataError
+from e2kd_lab.system.errors import DataError
 
 
 def edit(root, line, column, value):

@@ -11,8 +11,8 @@ from endurance.kill_points import Places, Steps
 from endurance.results import digests
 
 import e2kd_lab as lab
-from e2kd_lab import freezing
-from e2kd_lab.data import minibirds
+from e2kd_lab.minidata import minibirds
+from e2kd_lab.runs import freeze as freezing
 
 CHUNK = 16
 

@@ -22,10 +22,10 @@ from e2kd_lab.data.image_folders import LabelledImages, read_imagenet, read_sun3
 from e2kd_lab.data.images import read_image, read_mask
 from e2kd_lab.data.voc import read_voc
 from e2kd_lab.data.waterbirds import SPLITS, read_waterbirds
-from e2kd_lab.evaluating import outcomes_of
 from e2kd_lab.models.checkpoints import load_weights, save_weights
 from e2kd_lab.runs import Run, load_runs
-from e2kd_lab.shift_curves import shift_curves
+from e2kd_lab.runs.evaluate import outcomes_of
+from e2kd_lab.runs.shift_curves import shift_curves
 from e2kd_lab.training.metrics_file import COLUMNS
 
 

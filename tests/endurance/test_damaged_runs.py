@@ -5,8 +5,8 @@ import json
 import pytest
 from endurance.sound_files import READERS
 
-from e2kd_lab.errors import RunError
 from e2kd_lab.runs import Run, load_runs
+from e2kd_lab.system.errors import RunError
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from PIL import Image
 
 from e2kd_lab import experiments
 from e2kd_lab.data.images import read_image
-from e2kd_lab.errors import DataError, ExperimentError, LabError
 from e2kd_lab.experiments.assignments import assigned
+from e2kd_lab.system.errors import DataError, ExperimentError, LabError
 
 INPUTS = {
     "waterbirds": 1500, "voc": 1500, "imagenet": 500, "sun397": 600, "pictures": 700, "run": 1300, "shifts": 300,

@@ -19,9 +19,9 @@ from endurance.results import cache_digest, digests
 import e2kd_lab as lab
 from e2kd_lab.data.frozen import FILES, MANIFEST, FrozenTeacher, FrozenWriter
 from e2kd_lab.data.frozen_spec import FrozenSpec
-from e2kd_lab.errors import DataError
 from e2kd_lab.models.checkpoints import read_checkpoint
 from e2kd_lab.runs import Run, find_runs
+from e2kd_lab.system.errors import DataError
 
 
 def around_writes(counts):

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 import e2kd_lab as lab
-from e2kd_lab.errors import TrainingError
 from e2kd_lab.runs import Run
+from e2kd_lab.system.errors import TrainingError
 
 
 @pytest.mark.parametrize("what", ["loss", "gradient"])

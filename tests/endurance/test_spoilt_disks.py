@@ -14,10 +14,10 @@ from endurance.results import folder_digest
 from matplotlib.figure import Figure
 
 import e2kd_lab as lab
-from e2kd_lab.data.minibirds import make_minibirds
-from e2kd_lab.errors import DataError, LabError, RunError
 from e2kd_lab.figures import export_figure
-from e2kd_lab.freezing import freeze
+from e2kd_lab.minidata.minibirds import make_minibirds
+from e2kd_lab.runs.freeze import freeze
+from e2kd_lab.system.errors import DataError, LabError, RunError
 
 FULL = {"mounted": "No space left on device", "limited": "File too large"}
 

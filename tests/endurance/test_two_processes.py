@@ -9,7 +9,7 @@ from endurance.conftest import FROZEN
 from endurance.programs import SMALL_BIRDS
 from endurance.results import cache_digest, digests, folder_digest
 
-from e2kd_lab.data.minibirds import make_minibirds
+from e2kd_lab.minidata.minibirds import make_minibirds
 from e2kd_lab.runs import Run
 
 

@@ -14,15 +14,15 @@ from endurance.results import cache_digest, digests, folder_digest
 from matplotlib.figure import Figure
 
 import e2kd_lab as lab
-from e2kd_lab import freezing
-from e2kd_lab.atomic import write_atomically
-from e2kd_lab.data import minibirds
 from e2kd_lab.data.frozen import MANIFEST
-from e2kd_lab.errors import LabError
 from e2kd_lab.figures import export_figure, figure_bytes
 from e2kd_lab.methods import Distiller
+from e2kd_lab.minidata import minibirds
 from e2kd_lab.models.checkpoints import read_checkpoint
 from e2kd_lab.runs import Run
+from e2kd_lab.runs import freeze as freezing
+from e2kd_lab.system.atomic_write import write_atomically
+from e2kd_lab.system.errors import LabError
 from e2kd_lab.training import Watcher
 
 

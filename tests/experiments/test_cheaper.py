@@ -3,7 +3,7 @@
 import pytest
 
 import e2kd_lab as lab
-from e2kd_lab.errors import ExperimentError
+from e2kd_lab.system.errors import ExperimentError
 from e2kd_lab.training import Watcher
 
 

@@ -4,8 +4,8 @@ import pytest
 from torchvision.transforms import v2
 
 import e2kd_lab as lab
-from e2kd_lab.errors import ExperimentError
-from e2kd_lab.freezing import freeze
+from e2kd_lab.runs.freeze import freeze
+from e2kd_lab.system.errors import ExperimentError
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import shutil
 import pytest
 
 import e2kd_lab as lab
-from e2kd_lab.errors import ExperimentError
+from e2kd_lab.system.errors import ExperimentError
 
 
 def test_hash_covers_what_changes_the_result_and_nothing_else(tiny, minibirds, tmp_path):

@@ -6,8 +6,8 @@ import torch
 
 import e2kd_lab as lab
 from e2kd_lab.data.frozen import FrozenTeacher
-from e2kd_lab.errors import DataError, ExperimentError
-from e2kd_lab.freezing import freeze, storage_choices
+from e2kd_lab.runs.freeze import freeze, storage_choices
+from e2kd_lab.system.errors import DataError, ExperimentError
 
 
 @pytest.fixture(scope="module")

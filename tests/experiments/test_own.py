@@ -10,15 +10,15 @@ from PIL import Image
 from torchmetrics.functional.classification import multiclass_accuracy
 
 import e2kd_lab as lab
-from e2kd_lab.errors import DataError, ExperimentError, LabNote
-from e2kd_lab.examples import examples_of
 from e2kd_lab.experiments.experiment import SCALES
-from e2kd_lab.figures.all_figures import write_all_figures
-from e2kd_lab.figures.results_table import TABLE_TITLES, results_cells
 from e2kd_lab.figures.style import SCALE_TITLES
 from e2kd_lab.metrics.groups import GROUPS
 from e2kd_lab.models import build_model, explanation_by_name
-from e2kd_lab.paper_figures import write_paper_figures
+from e2kd_lab.paper.all_figures import write_all_figures
+from e2kd_lab.paper.catalogue import write_paper_figures
+from e2kd_lab.paper.results_table import TABLE_TITLES, results_cells
+from e2kd_lab.runs.examples import examples_of
+from e2kd_lab.system.errors import DataError, ExperimentError, LabNote
 from e2kd_lab.training.recipe import TEACHER_SEED, Recipe
 from e2kd_lab.widgets import ExplanationBrowser, SweepMap, TrainLab
 

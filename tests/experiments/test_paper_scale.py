@@ -6,10 +6,10 @@ import pytest
 import torch
 
 import e2kd_lab as lab
-from e2kd_lab.data.mininet import MiniNet, make_mininet
-from e2kd_lab.data.miniscenes import MiniScenes, make_miniscenes
-from e2kd_lab.data.minivoc import MiniVoc, make_minivoc
-from e2kd_lab.freezing import freeze
+from e2kd_lab.minidata.mininet import MiniNet, make_mininet
+from e2kd_lab.minidata.miniscenes import MiniScenes, make_miniscenes
+from e2kd_lab.minidata.minivoc import MiniVoc, make_minivoc
+from e2kd_lab.runs.freeze import freeze
 
 SMALL = {"image_size": 64, "resize": 72, "epochs": 1, "batch_size": 4, "warmup_epochs": 0.0}
 

@@ -3,8 +3,8 @@
 import pytest
 
 import e2kd_lab as lab
-from e2kd_lab.errors import DataError, ExperimentError
 from e2kd_lab.methods import Guidance
+from e2kd_lab.system.errors import DataError, ExperimentError
 
 
 def test_teachers_are_guided_and_students_learn_from_them(workspace):

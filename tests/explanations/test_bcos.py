@@ -9,10 +9,10 @@ from by_name import method_of
 from golden_weights import GOLDEN, fill, images, relative
 
 from e2kd_lab import build_model, explain
-from e2kd_lab.errors import ExperimentError
 from e2kd_lab.explanations import contribution_maps
 from e2kd_lab.losses import explanation_loss, kd_loss
 from e2kd_lab.models import model_names
+from e2kd_lab.system.errors import ExperimentError
 
 MINIS = [name for name in model_names() if name.startswith("bcos") and name.endswith("mini")]
 

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 import e2kd_lab as lab
 from e2kd_lab import build_model, explain
-from e2kd_lab.errors import ExperimentError
 from e2kd_lab.losses import explanation_loss, kd_loss
+from e2kd_lab.system.errors import ExperimentError
 
 GOLDEN = np.load(GOLDEN_FOLDER / "gradcam_resnet18.npz")
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import e2kd_lab as lab
-from e2kd_lab.cli import app
+from e2kd_lab.cli.commands import app
 from e2kd_lab.figures import Measure, figure_bytes, measure_bars, measures_of, sweep_cells, sweep_map, training_curves
-from e2kd_lab.figures.all_figures import write_all_figures
 from e2kd_lab.figures.style import METHOD_COLOURS
 from e2kd_lab.figures.titles import in_order, method_colours, title_of
 from e2kd_lab.metrics.titles import LAB_MEASURES, measure_title
+from e2kd_lab.paper.all_figures import write_all_figures
 from e2kd_lab.runs import RESULT_COLUMNS, select_by_validation
 from e2kd_lab.widgets import SweepMap, TrainLab
 

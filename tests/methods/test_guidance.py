@@ -5,10 +5,10 @@ import torch
 from by_name import method_of
 
 import e2kd_lab as lab
-from e2kd_lab.errors import ExperimentError
 from e2kd_lab.explanations import contribution_maps, evidence_maps
 from e2kd_lab.methods import Guidance
 from e2kd_lab.metrics import energy_pointing_game
+from e2kd_lab.system.errors import ExperimentError
 
 
 def batch(count=8, size=32, classes=3):

@@ -6,10 +6,10 @@ from by_name import method_of
 from torch.nn import functional as F
 
 from e2kd_lab import build_model, explain
-from e2kd_lab.errors import ExperimentError
 from e2kd_lab.explanations import explanation_of
 from e2kd_lab.losses import attention_transfer_loss, class_attention_loss, explanation_loss, kd_loss
 from e2kd_lab.methods import E2KD
+from e2kd_lab.system.errors import ExperimentError
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from torch import nn
 from zoo_cases import CASES, CLASSES, adapted, images_of, torchvision
 
 import e2kd_lab as lab
-from e2kd_lab.errors import ExperimentError, LabNote
 from e2kd_lab.losses import explanation_loss
 from e2kd_lab.models import AdaptedModel
 from e2kd_lab.models.folding import fold_batch_norms
+from e2kd_lab.system.errors import ExperimentError, LabNote
 from e2kd_lab.training.layout import arrange
 
 CPU = torch.device("cpu")
@@ -566,7 +566,7 @@ def grey():
     return nn.Sequential(nn.Conv2d(1, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
 
 
-@pytest.mark.filterwarnings("ignore::e2kd_lab.errors.LabNote")
+@pytest.mark.filterwarnings("ignore::e2kd_lab.system.errors.LabNote")
 @pytest.mark.parametrize(
     ("build", "arguments", "message"),
     [

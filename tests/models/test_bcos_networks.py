@@ -11,8 +11,8 @@ import torch
 from golden_weights import GOLDEN, fill, images, relative
 
 from e2kd_lab import build_model, explain
-from e2kd_lab.errors import ExperimentError
 from e2kd_lab.models.checkpoints import load_weights
+from e2kd_lab.system.errors import ExperimentError
 
 KEYS = json.loads((GOLDEN / "bcos_state_dict_keys.json").read_text())
 # Base seeds of the golden weights; any would do here.

@@ -11,9 +11,9 @@ import torch
 from torchvision.models import DenseNet169_Weights, ResNet18_Weights
 
 from e2kd_lab import build_model
-from e2kd_lab.cli import main
-from e2kd_lab.errors import CheckpointError
+from e2kd_lab.cli.commands import main
 from e2kd_lab.models.checkpoints import load_weights, weights_fingerprint
+from e2kd_lab.system.errors import CheckpointError
 
 
 def same(a, b):

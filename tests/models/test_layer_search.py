@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 import e2kd_lab as lab
-from e2kd_lab.errors import ExperimentError
 from e2kd_lab.models.graph import bottlenecks, operations_behind, place_of
 from e2kd_lab.models.map_layout import grid_of, layout_of
 from e2kd_lab.models.stages import stage_paths
+from e2kd_lab.system.errors import ExperimentError
 
 HALF = {"mean": (0.5,) * 3, "image_size": 32}
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from e2kd_lab import build_model
-from e2kd_lab.errors import ExperimentError
 from e2kd_lab.models import model_names
+from e2kd_lab.system.errors import ExperimentError
 
 CNNS = [name for name in model_names() if "vit" not in name]
 

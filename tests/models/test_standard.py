@@ -5,8 +5,8 @@ from torchvision.models import ResNet18_Weights
 from torchvision.transforms.v2 import functional as F
 
 from e2kd_lab import build_model
-from e2kd_lab.errors import ExperimentError
 from e2kd_lab.models import model_names
+from e2kd_lab.system.errors import ExperimentError
 
 NETWORKS = ["resnet18", "resnet34", "resnet50", "densenet169"]
 

@@ -19,9 +19,9 @@ import torch
 from torch import nn
 
 from e2kd_lab import build_model
-from e2kd_lab.errors import CheckpointError, RunError
 from e2kd_lab.models.checkpoints import load_weights, read_checkpoint, save_weights, weights_fingerprint
 from e2kd_lab.models.harmless import StoredArray, StoredType
+from e2kd_lab.system.errors import CheckpointError, RunError
 
 safetensors = pytest.importorskip("safetensors.torch")
 

@@ -13,10 +13,10 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from e2kd_lab import build_model
-from e2kd_lab.errors import CheckpointError, LabNote
 from e2kd_lab.models.checkpoints import load_weights, state_dict_of, weights_fingerprint
 from e2kd_lab.models.state_dicts import load_state
 from e2kd_lab.models.wrapped_weights import fitting_state
+from e2kd_lab.system.errors import CheckpointError, LabNote
 from e2kd_lab.training.state import save_state
 
 PREFIXES = (

@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 import e2kd_lab as lab
-from e2kd_lab.errors import ExperimentError, LabNote
 from e2kd_lab.models import (
     MODELS,
     ZOOS,
@@ -21,6 +20,7 @@ from e2kd_lab.models import (
     require_model,
 )
 from e2kd_lab.models.checkpoints import published_weights
+from e2kd_lab.system.errors import ExperimentError, LabNote
 
 TINY = {"num_hidden_layers": 3, "hidden_size": 48, "intermediate_size": 96, "num_attention_heads": 3}
 

@@ -52,7 +52,7 @@ def run(name, **names):
     return space
 
 
-@pytest.mark.filterwarnings("ignore::e2kd_lab.errors.LabNote")
+@pytest.mark.filterwarnings("ignore::e2kd_lab.system.errors.LabNote")
 def test_own_networks_in_an_own_loop():
     torch.manual_seed(0)
     my_teacher = timm.create_model("resnet18d", num_classes=37)
@@ -94,7 +94,7 @@ def test_own_methods_serve_everywhere():
         base.replace(beta="much")
 
 
-@pytest.mark.filterwarnings("ignore::e2kd_lab.errors.LabNote")
+@pytest.mark.filterwarnings("ignore::e2kd_lab.system.errors.LabNote")
 def test_own_networks_by_name():
     run("network")
     model = lab.build_model("my_net_of_the_contract", 4)

@@ -12,7 +12,7 @@ import torch
 import e2kd_lab as lab
 
 PROJECT = Path(__file__).parent / "my_project.py"
-pytestmark = pytest.mark.filterwarnings("ignore::e2kd_lab.errors.LabNote")
+pytestmark = pytest.mark.filterwarnings("ignore::e2kd_lab.system.errors.LabNote")
 
 
 @pytest.fixture(scope="module")
@@ -160,8 +160,8 @@ def test_panels_show_them(project, runs, folder, tmp_path):
 
 
 def test_an_explanation_is_told_by_its_name(project, runs, folder):
-    from e2kd_lab.examples import explained_examples
     from e2kd_lab.figures.explanations import pictures_of
+    from e2kd_lab.runs.examples import explained_examples
 
     shown = explained_examples(
         project.birds.replace(explanation="strangers_layercam"), [runs[2]], count=2, folder=folder
@@ -200,7 +200,7 @@ def test_figures_and_results_command(project, runs, folder, tmp_path):
 
 def test_a_frozen_teacher_explains_by_it(project, folder, tmp_path):
     from e2kd_lab.data.frozen import verified_once
-    from e2kd_lab.freezing import freeze
+    from e2kd_lab.runs.freeze import freeze
 
     frozen = lab.experiments.get("imagenet_frozen", "smoke").replace(
         method="e2kd", explanation="strangers_layercam", frozen_root=str(tmp_path / "cache")

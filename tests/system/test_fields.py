@@ -1,8 +1,8 @@
 import pytest
 
 from e2kd_lab import experiments
-from e2kd_lab.errors import ExperimentError
 from e2kd_lab.experiments.assignments import assigned
+from e2kd_lab.system.errors import ExperimentError
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 import e2kd_lab as lab
-from e2kd_lab.errors import ExperimentError
 from e2kd_lab.models import MODELS
+from e2kd_lab.system.errors import ExperimentError
 from e2kd_lab.system.plugins import VARIABLE
 
 NET = """

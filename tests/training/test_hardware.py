@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from e2kd_lab.errors import ExperimentError
+from e2kd_lab.system.errors import ExperimentError
 from e2kd_lab.training import Hardware
 from e2kd_lab.training.hardware import named_device, on_device
 

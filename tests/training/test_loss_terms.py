@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import e2kd_lab as lab
-from e2kd_lab.errors import ExperimentError
+from e2kd_lab.system.errors import ExperimentError
 from e2kd_lab.training import loss_terms
 from e2kd_lab.training.loss_terms import TermsAtTau, angle_between
 

@@ -1,6 +1,6 @@
 import pytest
 
-from e2kd_lab.errors import RunError
+from e2kd_lab.system.errors import RunError
 from e2kd_lab.training.metrics_file import read_metrics
 from e2kd_lab.training.outcomes_file import read_outcomes
 

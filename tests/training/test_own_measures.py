@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 import e2kd_lab as lab
-from e2kd_lab.errors import ExperimentError, LabNote, RunError
-from e2kd_lab.evaluating import evaluate
 from e2kd_lab.metrics import Predictions
 from e2kd_lab.metrics.groups import GROUPS
+from e2kd_lab.runs.evaluate import evaluate
+from e2kd_lab.system.errors import ExperimentError, LabNote, RunError
 from e2kd_lab.training import OwnMeasures
 from e2kd_lab.training.kept_logits import KeptLogits
 from e2kd_lab.training.metrics_file import MetricsFile, read_metrics

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from e2kd_lab.errors import ExperimentError
+from e2kd_lab.system.errors import ExperimentError
 from e2kd_lab.training import Recipe
 from e2kd_lab.training.recipe import build_optimizer, learning_rate
 

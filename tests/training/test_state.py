@@ -3,7 +3,7 @@ import torch
 from by_name import method_of
 
 from e2kd_lab import build_model
-from e2kd_lab.errors import CheckpointError
+from e2kd_lab.system.errors import CheckpointError
 from e2kd_lab.training.state import TrainingState, load_state_into, save_state
 
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 import e2kd_lab as lab
-from e2kd_lab.errors import RunError, TrainingError
 from e2kd_lab.runs import Run
+from e2kd_lab.system.errors import RunError, TrainingError
 from e2kd_lab.training import Hardware, Watcher
 
 # Mixup, augmentation and optimizer state all take part.

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import e2kd_lab as lab
-from e2kd_lab.errors import ExperimentError, LabNote
-from e2kd_lab.session import Session
+from e2kd_lab.runs.session import Session
+from e2kd_lab.system.errors import ExperimentError, LabNote
 from e2kd_lab.training import Watchers
 
 METHODS = ("on_start", "on_step", "on_rows", "on_network", "on_end", "should_stop")

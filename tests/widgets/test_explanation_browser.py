@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 import e2kd_lab as lab
-from e2kd_lab.errors import ExperimentError
-from e2kd_lab.evaluating import evaluate
 from e2kd_lab.runs import Run
+from e2kd_lab.runs.evaluate import evaluate
+from e2kd_lab.system.errors import ExperimentError
 from e2kd_lab.training import measures
 from e2kd_lab.widgets import ExplanationBrowser
 
@@ -91,7 +91,7 @@ def test_what_networks_say_about_each_image_is_computed_once(tiny, runs, monkeyp
     students = [Run(runs / tiny.replace(method=m, lam=5.0).run_name()) for m in ("kd", "e2kd")]
     first = ExplanationBrowser(tiny, students, folder=runs).shown.outcomes
     assert all((run.folder / "outcomes-test.csv").is_file() for run in students)
-    monkeypatch.setattr("e2kd_lab.evaluating.evaluate", None)
+    monkeypatch.setattr("e2kd_lab.runs.evaluate.evaluate", None)
     again = ExplanationBrowser(tiny, students, folder=runs)
     assert again.last_error is None
     for method, table in first.items():

@@ -5,7 +5,7 @@ import torch
 from by_name import method_of
 
 import e2kd_lab as lab
-from e2kd_lab.errors import ExperimentError
+from e2kd_lab.system.errors import ExperimentError
 from e2kd_lab.widgets import LossLab
 
 PNG = b"\x89PNG"

@@ -1,0 +1,1 @@
+"""The embedded data sets: how they are drawn and made."""

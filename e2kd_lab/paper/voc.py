@@ -1,0 +1,73 @@
+"""Where students of guided teachers land between EPG and IoU (Table 4 as a picture)."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from e2kd_lab.figures.style import METHOD_COLOURS, METHOD_TITLES, TEXT_WIDTH, new_figure, styled
+
+_MARKERS = ("o", "s")
+_METHODS = ("teacher", "baseline", "kd", "e2kd")
+
+
+def epg_iou_plane(rows: pd.DataFrame, *, title: str = "") -> Figure:
+    """EPG against IoU of teachers and students, an arrow from each KD student to the e2KD student of the same teacher.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Table 4, see `e2kd_lab.paper.beside_paper`.
+    title : str
+        Over the figure.
+
+    Returns
+    -------
+    Figure
+        A panel for the paper and one for what was measured here; large points are means over seeds, small ones the
+        seeds.
+    """
+    sources = list(rows["source"].unique())
+    with styled():
+        figure = new_figure(TEXT_WIDTH, 2.5)
+        axes = figure.subplots(1, len(sources), squeeze=False)[0]
+        for axis, source in zip(axes, sources, strict=True):
+            _plane(axis, rows[rows["source"] == source])
+            axis.set_title(source, fontsize=6.5)
+            axis.set_xlabel("EPG (%)")
+        axes[0].set_ylabel("IoU (%)")
+        columns = rows.sort_values("place")["column"].unique()
+        handles = [
+            Line2D([], [], linestyle="", marker="o", color=METHOD_COLOURS[method], label=METHOD_TITLES[method])
+            for method in _METHODS
+            if method in set(rows["method"])
+        ] + [
+            Line2D([], [], linestyle="", marker=marker, color="black", fillstyle="none", label=column)
+            for marker, column in zip(_MARKERS, columns, strict=False)
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=5.5, markerscale=0.7)
+        if title:
+            figure.suptitle(title, fontsize=8)
+    return figure
+
+
+def _plane(axis: Axes, rows: pd.DataFrame) -> None:
+    # The paper has no seeds.
+    points = rows.assign(seed=rows["seed"].fillna(0)).pivot_table(
+        index=["place", "method", "seed"], columns="metric", values="value"
+    )
+    for place, taught in points.groupby("place"):
+        marker, means = _MARKERS[int(str(place)) % len(_MARKERS)], taught.groupby("method").mean()
+        for method in means.index:
+            seeds, colour, mean = taught.xs(method, level="method"), METHOD_COLOURS[method], means.loc[method]
+            if len(seeds) > 1:
+                axis.plot(seeds["epg"], seeds["iou"], marker, color=colour, markersize=2.5, alpha=0.5)
+            axis.plot(mean["epg"], mean["iou"], marker, color=colour, markersize=6 if method == "teacher" else 4.5)
+        if {"kd", "e2kd"} <= set(means.index):
+            ends = [tuple(means.loc[method, ["epg", "iou"]]) for method in ("e2kd", "kd")]
+            style = {"arrowstyle": "->", "color": METHOD_COLOURS["e2kd"], "shrinkA": 3, "shrinkB": 3}
+            axis.annotate("", xy=ends[0], xytext=ends[1], arrowprops=style)
+    axis.grid(visible=True, axis="both")
+    axis.margins(0.12)

@@ -1,0 +1,61 @@
+"""The plug-ins that a run was made with: recorded by content, asked for by name."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from e2kd_lab.explanations import EXPLANATIONS
+from e2kd_lab.methods import METHODS
+from e2kd_lab.models import MODELS
+from e2kd_lab.system.errors import LabError, LabNote, RunError
+from e2kd_lab.system.json_files import read_json
+from e2kd_lab.system.registry import Registry
+
+_REGISTRIES: Mapping[str, Registry] = {"model": MODELS, "method": METHODS, "explanation": EXPLANATIONS}
+
+
+def places_of_plugins(plugins: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Where each of these, such as ``model my_net``, was defined, as an entry of ``environment.json``."""
+    places = {}
+    for entry in plugins:
+        kind, _, name = entry.partition(" ")
+        places[entry] = _REGISTRIES[kind].place(name)
+    return {"plugins": places} if places else {}
+
+
+def require_plugins(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse to rebuild a network whose code is not loaded; say so where it has changed since.
+
+    Raises
+    ------
+    RunError
+        One sentence that says which plug-in to give.
+    """
+    for entry, content in config.get("plugins", {}).items():
+        kind, _, name = entry.partition(" ")
+        if kind == "method":  # trained by it, rebuilt without it
+            continue
+        registry = _REGISTRIES[kind]
+        if name not in registry:
+            raise RunError(
+                f"{folder} was made with the {kind} '{name}' of {_place(folder, entry)}, which is not loaded; expected "
+                "lab.use(FILE) of that file first, or --plugin FILE on the command line."
+            )
+        if registry.identity(name) != content:
+            warnings.warn(
+                f"{folder} was made with another version of the {kind} '{name}': the code in {registry.place(name)} "
+                "has changed since, so that the network may compute something else.",
+                LabNote,
+                stacklevel=3,
+            )
+
+
+def _place(folder: Path, entry: str) -> str:
+    try:
+        places = read_json(folder / "environment.json", RunError, missing="it in a run's folder").get("plugins", {})
+    except LabError:
+        return "a plug-in"
+    return str(places.get(entry, "a plug-in"))

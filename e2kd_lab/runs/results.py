@@ -1,0 +1,117 @@
+"""The results of many runs as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from e2kd_lab.runs.run_folder import CONFIG, Run
+from e2kd_lab.system.errors import RunError
+from e2kd_lab.system.paths import is_file, readable
+from e2kd_lab.system.workspace import runs_folder
+from e2kd_lab.training.trainer import METRICS, SELECTED_BY
+
+# Columns of `load_runs` that come from the configuration.
+_CONFIG_COLUMNS = ["experiment", "scale", "family", "setting", "method", "lam", "tau", "seed"]
+RESULT_COLUMNS = ["run", "status", *_CONFIG_COLUMNS, "teacher", "step", "epoch", "split", "group", "metric", "value"]
+
+
+def find_runs(folder: Path | str | None = None) -> list[Run]:
+    """The runs in a folder (by default the workspace's), by name."""
+    folder = runs_folder() if folder is None else Path(folder)
+    with readable(folder, RunError):
+        return [Run(path.parent) for path in sorted(folder.glob(f"*/{CONFIG}"))]
+
+
+def load_runs(folder: Path | str | None = None) -> pd.DataFrame:
+    """Results of all runs in a folder as one long table.
+
+    Parameters
+    ----------
+    folder : Path or str, optional
+        The folder of runs; the workspace's by default.
+
+    Returns
+    -------
+    DataFrame
+        One row a run, split (``val``, ``test``), group and metric, with the columns ``run``, ``status``,
+        ``experiment``, ``scale``, ``family``, ``setting``, ``method``, ``lam``, ``tau``, ``seed``, ``teacher`` (its
+        run, or what identifies its weights; empty for teachers), ``step``, ``epoch``, ``split``, ``group``,
+        ``metric``, ``value``, and one for each hyper-parameter that only some methods have. Accuracy, agreement and
+        dead-map rate are in percent, cosines in [-1, 1]. Runs without measures yet are left out.
+
+    Raises
+    ------
+    RunError
+        If a run's files are damaged.
+    """
+    return _results(find_runs(folder))
+
+
+def results_of(runs: Iterable[Run]) -> pd.DataFrame:
+    """Results of these runs as one long table, with the columns of `load_runs`.
+
+    Parameters
+    ----------
+    runs : iterable of Run
+        Runs with measures; one that comes twice counts once.
+    """
+    return _results({run.folder: run for run in runs}.values())
+
+
+def configurations_of(results: pd.DataFrame) -> pd.Series:
+    """The configuration that each row comes from: its run's name without the seed, in which alone the runs differ."""
+    return results["run"].str.replace(r"-s\d+$", "", regex=True)
+
+
+def select_by_validation(results: pd.DataFrame) -> pd.DataFrame:
+    """Keep, for each family, setting and method, the configuration with the best validation accuracy or F1 (C.1.2).
+
+    Runs of one configuration differ in their seed only: they share (lam, tau), recipe, data and teacher, and thereby
+    the hash in their names.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of `load_runs`; every experiment and scale selects for itself.
+
+    Returns
+    -------
+    DataFrame
+        The rows of the selected runs, all their seeds, and of all teachers but those that taught others only; ``tried``
+        is the number of configurations to choose from, 1 for teachers. The accuracy over all validation images is
+        averaged over seeds; on a tie the configuration with more seeds is kept, then that of the smaller tau, then lam.
+    """
+    keys = ["experiment", "scale", "family", "setting", "method"]
+    done = results[results["status"] == "done"]
+    done = done.assign(configuration=configurations_of(done))
+    taught = done["method"] != "teacher"
+    measured = done[taught & (done["split"] == "val") & (done["group"] == "all") & done["metric"].isin(SELECTED_BY)]
+    tried = measured.groupby([*keys, "configuration", "tau", "lam"], as_index=False).agg(
+        value=("value", "mean"), seeds=("seed", "nunique")
+    )
+    tried["value"] = tried["value"].round(9)  # equal seeds have equal means, but for the last digit
+    tried["tried"] = tried.groupby(keys)["configuration"].transform("nunique")
+    order = {"value": False, "seeds": False, "tau": True, "lam": True, "configuration": True}
+    best = tried.sort_values(list(order), ascending=list(order.values())).drop_duplicates(keys)
+    chosen = taught & done["configuration"].isin(best["configuration"])
+    others = set(done.loc[taught, "teacher"]) - set(done.loc[chosen, "teacher"])
+    kept = done[chosen | (~taught & ~done["run"].isin(others))]
+    known = best.set_index("configuration")["tried"]
+    kept = kept.assign(tried=kept["configuration"].map(known).fillna(1).astype(int))
+    return kept.drop(columns="configuration").reset_index(drop=True)
+
+
+def _results(runs: Iterable[Run]) -> pd.DataFrame:
+    tables = []
+    for run in runs:
+        if is_file(run.folder / METRICS):
+            config = run.config
+            columns = {"experiment": config["name"], **{name: config[name] for name in _CONFIG_COLUMNS[1:]}}
+            columns["teacher"] = config.get("teacher", "").removeprefix("run:")
+            rows = run.results().assign(run=run.folder.name, status=run.status, **columns)[RESULT_COLUMNS]
+            tables.append(rows.assign(**config.get("options", {})))
+    tables = [table for table in tables if len(table)]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=RESULT_COLUMNS)

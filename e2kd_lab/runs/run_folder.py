@@ -1,0 +1,213 @@
+"""A run is a folder: its configuration, metrics, checkpoints and status."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import math
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+import pandas as pd
+import torch
+
+from e2kd_lab.experiments import Experiment
+from e2kd_lab.models import ExplainableModel, build_model
+from e2kd_lab.models.checkpoints import save_weights
+from e2kd_lab.runs.environment import environment_of
+from e2kd_lab.runs.plugins import places_of_plugins, require_plugins
+from e2kd_lab.system.atomic_write import remove_unfinished, write_json, write_text
+from e2kd_lab.system.errors import RunError, shown
+from e2kd_lab.system.folder_lock import held, is_held
+from e2kd_lab.system.json_files import read_json
+from e2kd_lab.system.paths import is_file
+from e2kd_lab.training.metrics_file import read_metrics
+from e2kd_lab.training.trainer import BEST, LAST, METRICS
+
+CONFIG, ENVIRONMENT, STATUS, LOCK = "config.json", "environment.json", "status.json", ".lock"
+TRAINING_FILES = "training_files.csv"
+Status = Literal["new", "running", "stopped", "failed", "done"]
+
+# What others rely on in a configuration.
+_TEXTS, _NUMBERS = ("name", "scale", "family", "setting", "method", "select", "network"), ("lam", "tau")
+_CONFIG_TYPES: dict[str, Any] = {
+    **dict.fromkeys(_TEXTS, str), **dict.fromkeys(_NUMBERS, (int, float)), **dict.fromkeys(("seed", "num_classes"), int)
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder: configuration, metrics, checkpoints and status.
+
+    Attributes
+    ----------
+    folder : Path
+        ``<experiment>-<scale>-<method>-<hash>-s<seed>``, with ``config.json``, ``environment.json``, ``metrics.csv``,
+        ``last.ckpt``, ``best.ckpt`` and ``status.json``; where training images were chosen, ``training_files.csv``;
+        where somebody looked at single images, ``outcomes-<split>.csv``, or at shifts, ``shifts-<split>.csv``.
+    """
+
+    folder: Path
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What was run: everything that determines the result."""
+        return _checked_config(self.folder / CONFIG, _read_json(self.folder / CONFIG))
+
+    @property
+    def status(self) -> Status:
+        """``new``, ``running``, ``stopped``, ``failed`` or ``done``; a run whose process died counts as stopped."""
+        if not is_file(self.folder / STATUS):
+            return "new"
+        status = _status(self.folder / STATUS)
+        if status == "running" and not is_held(self.folder / LOCK):
+            # It may have ended between the two looks.
+            status = _status(self.folder / STATUS)
+            return "stopped" if status == "running" else status
+        return status
+
+    @property
+    def error(self) -> str | None:
+        """Why the run failed, if it did."""
+        error = _read_json(self.folder / STATUS).get("error") if is_file(self.folder / STATUS) else None
+        return None if error is None else str(error)
+
+    def metrics(self) -> pd.DataFrame:
+        """All rows of ``metrics.csv``: ``step``, ``epoch``, ``split``, ``group``, ``metric``, ``value``."""
+        return read_metrics(self.folder / METRICS)
+
+    def results(self) -> pd.DataFrame:
+        """The measures of the selected checkpoint on validation and test images; of the last one while unfinished."""
+        rows = self.metrics()
+        measured = rows[rows["split"] == "test"]
+        if measured.empty:
+            measured = rows[rows["split"] == "val"]
+        step = measured["step"].max() if len(measured) else None
+        return rows[(rows["step"] == step) & rows["split"].isin(["val", "test"])].reset_index(drop=True)
+
+    def checkpoint(self) -> Path:
+        """The file whose ``model`` is the result of the run."""
+        return self.folder / (BEST if self.config["select"] == "best" else LAST)
+
+    def load_model(self, device: torch.device | str = "cpu") -> ExplainableModel:
+        """The trained network, in evaluation mode.
+
+        Raises
+        ------
+        RunError
+            If it was trained with a plug-in that is not loaded here; the sentence says which.
+        """
+        config = self.config
+        require_plugins(self.folder, config)
+        size = config.get("image_size")
+        model = build_model(
+            config["network"],
+            config["num_classes"],
+            weights=str(self.checkpoint()),
+            image_size=tuple(size) if isinstance(size, list) else size,
+        )
+        if "explanation" in config:
+            model.explanation = config["explanation"]
+        return model.to(device).eval()
+
+    def export(self, path: Path | str) -> Path:
+        """Write the trained network's weights as safetensors, with the run's configuration in the metadata.
+
+        The keys are the network's own, so that timm and torchvision load the file of one of theirs.
+
+        Parameters
+        ----------
+        path : Path or str
+            The file, for instance ``student.safetensors``; replaced if it exists.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        RunError
+            If the run is not done, or was trained with a plug-in that is not loaded here.
+
+        Examples
+        --------
+        >>> run.export("student.safetensors")  # doctest: +SKIP
+        >>> lab.build_model("resnet_mini", num_classes=2, weights="student.safetensors")  # doctest: +SKIP
+        """
+        if self.status != "done":
+            raise RunError(f"{self.folder} is {self.status}; expected a finished run to export.")
+        config, model = self.config, self.load_model()
+        about = {
+            "network": config["network"],
+            "num_classes": str(config["num_classes"]),
+            "run": self.folder.name,
+            "config": json.dumps(config),
+            "made_by": f"e2kd-lab {importlib.metadata.version('e2kd-lab')}",
+        }
+        save_weights(model, Path(path), about)
+        return Path(path)
+
+    def begin(self, experiment: Experiment, device: str) -> None:
+        """Write what is going to be run, where, and that it is running."""
+        remove_unfinished(self.folder)
+        write_json(self.folder / CONFIG, experiment.config())
+        if (files := experiment.training_files()) is not None:
+            rows = pd.DataFrame({"file": files}).to_csv(index=False, lineterminator="\n")
+            write_text(self.folder / TRAINING_FILES, rows)
+        write_json(self.folder / ENVIRONMENT, environment_of(device) | places_of_plugins(experiment.plugins()))
+        self.set_status("running")
+
+    def set_status(self, status: Status, error: str | None = None, **details: Any) -> None:
+        """Write ``status.json``, with this process as its author."""
+        author = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        }
+        write_json(self.folder / STATUS, {"status": status, "error": error, **author, **details})
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process; the lock ends with the process, however that ends.
+
+        Raises
+        ------
+        RunError
+            If another process or thread holds it, or the folder cannot be made.
+        """
+        with held(self.folder, self.folder / LOCK, "working on this run", RunError):
+            yield
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    value = read_json(path, RunError, missing="it in a run's folder")
+    if not isinstance(value, dict):
+        raise RunError(f"{path} holds {type(value).__name__}; expected a JSON object.")
+    return value
+
+
+def _checked_config(path: Path, config: dict[str, Any]) -> dict[str, Any]:
+    for field, kind in _CONFIG_TYPES.items():
+        value = config.get(field)
+        if not isinstance(value, kind) or isinstance(value, bool) or value in (math.inf, -math.inf) or value != value:
+            expected = "a text" if kind is str else "a whole number" if kind is int else "a finite number"
+            raise RunError(f"{path}: '{field}' is {shown(value)!r}; expected {expected}.")
+    if not isinstance(config.get("options", {}), dict):
+        raise RunError(f"{path}: 'options' is {shown(config['options'])!r}; expected hyper-parameters, or nothing.")
+    if not isinstance(config.get("teacher", ""), str):
+        raise RunError(f"{path}: 'teacher' is {shown(config['teacher'])!r}; expected a text, or nothing.")
+    return config
+
+
+def _status(path: Path) -> Status:
+    status = _read_json(path).get("status", "new")
+    if status not in get_args(Status):
+        raise RunError(f"{path}: 'status' is {shown(status)!r}; expected one of {', '.join(get_args(Status))}.")
+    return cast(Status, status)

@@ -1,0 +1,172 @@
+"""Training in the background: start it, look at it, stop it, wait for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+from torch import Tensor
+
+from e2kd_lab.experiments import Experiment
+from e2kd_lab.models import ExplainableModel
+from e2kd_lab.runs import Run
+from e2kd_lab.runs.run import run
+from e2kd_lab.system.errors import RunError, note
+from e2kd_lab.training import Hardware, OwnMeasures, Watcher, Watchers
+from e2kd_lab.training.own_measures import MeasureFunction
+
+
+class Session(Watcher):
+    """One experiment that trains on a thread of its own.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What to run.
+    folder : Path or str, optional
+        Where runs lie.
+    hardware : Hardware, optional
+        Device and processes.
+    on_change : callable, optional
+        Called with the session on the training thread, whenever measures arrive and at the end.
+    on_network : callable, optional
+        Called with the session and the network in training, on the training thread, before each epoch's measures
+        arrive.
+    watchers, metrics
+        See `e2kd_lab.run`.
+
+    Attributes
+    ----------
+    title : str
+        What is being trained at the moment: the teacher first, if it must be trained.
+    step, total_steps : int
+        Progress of that training.
+    rows : DataFrame
+        Its measures so far, as in ``metrics.csv``.
+    run : Run or None
+        The result, once `finished`.
+    error : BaseException or None
+        What ended the training, if it failed.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        *,
+        folder: Path | str | None = None,
+        hardware: Hardware | None = None,
+        on_change: Callable[[Session], None] | None = None,
+        on_network: Callable[[Session, ExplainableModel], None] | None = None,
+        watchers: Iterable[Watcher] = (),
+        metrics: Mapping[str, MeasureFunction] | None = None,
+    ) -> None:
+        self.experiment, self.folder, self.hardware = experiment, folder, hardware
+        self.title, self.step, self.total_steps = experiment.title, 0, 0
+        self.rows = pd.DataFrame()
+        self.run: Run | None = None
+        self.error: BaseException | None = None
+        # Refused here, where the caller is, and not on the thread that trains.
+        self._watchers, self._metrics = Watchers(watchers), metrics
+        OwnMeasures(metrics)
+        self._on_change: Callable[..., None] | None = on_change
+        self._on_network: Callable[..., None] | None = on_network
+        self._stop = threading.Event()
+        self._started_at = (0.0, 0)
+        self._finished = False
+        # A daemon, so that a kernel can shut down at once: the run goes on from its last checkpoint.
+        self._thread = threading.Thread(target=self._train, name=f"training {experiment.title}", daemon=True)
+
+    def start(self) -> Session:
+        """Begin, or resume from the run's last checkpoint."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Ask to save the state and stop after the present step."""
+        self._stop.set()
+
+    def wait(self, timeout: float | None = None) -> Run:
+        """Wait for the end and return the run; an error of the training is raised here.
+
+        Raises
+        ------
+        TimeoutError
+            If training has not ended after ``timeout`` seconds.
+        """
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            raise TimeoutError(f"{self.title} is at step {self.step} of {self.total_steps} after {timeout} seconds.")
+        if self.error is not None:
+            raise self.error
+        if self.run is None:
+            raise RunError(f"{self.title} was not started; expected start() before wait().")
+        return self.run
+
+    @property
+    def running(self) -> bool:
+        """Whether training goes on."""
+        return self._thread.ident is not None and not self._finished
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimated time to the end of the present training, None before the first steps."""
+        began, first = self._started_at
+        if self.step <= first:
+            return None
+        return (time.monotonic() - began) / (self.step - first) * (self.total_steps - self.step)
+
+    def on_start(self, title: str, step: int, total_steps: int) -> None:
+        """See `Watcher.on_start`."""
+        self.title, self.step, self.total_steps, self.rows = title, step, total_steps, pd.DataFrame()
+        self._started_at = (time.monotonic(), step)
+        self._changed()
+
+    def on_step(self, step: int, losses: dict[str, Tensor]) -> None:
+        """See `Watcher.on_step`."""
+        self.step = step
+
+    def on_rows(self, rows: pd.DataFrame) -> None:
+        """See `Watcher.on_rows`."""
+        self.rows = pd.concat([self.rows, rows], ignore_index=True) if len(self.rows) else rows
+        self._changed()
+
+    def on_network(self, network: ExplainableModel) -> None:
+        """See `Watcher.on_network`."""
+        try:
+            if self._on_network is not None:
+                self._on_network(self, network)
+        except Exception as error:
+            self._on_network = None
+            note(f"on_network raised {type(error).__name__} ({error}): it is not called again, and training goes on.")
+
+    def should_stop(self) -> bool:
+        """See `Watcher.should_stop`."""
+        return self._stop.is_set()
+
+    def _train(self) -> None:
+        watchers = [self, self._watchers]
+        try:
+            self.run = run(
+                self.experiment,
+                folder=self.folder,
+                progress=False,
+                hardware=self.hardware,
+                watchers=watchers,
+                metrics=self._metrics,
+            )
+        except BaseException as error:  # raised again by `wait`, on the thread that asks
+            self.error = error
+        self._finished = True
+        self._changed()
+
+    def _changed(self) -> None:
+        # A fault in a front end must not end the training, nor make it deaf to `stop`.
+        try:
+            if self._on_change is not None:
+                self._on_change(self)
+        except Exception as error:
+            self._on_change = None
+            note(f"on_change raised {type(error).__name__} ({error}): it is not called again, and training goes on.")

@@ -1,0 +1,96 @@
+"""Writing files so that a reader sees the old content or the new one, never half of either."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from e2kd_lab.system.errors import RunError
+
+_UNFINISHED = ".part"
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Write a file through a temporary neighbour that is renamed into place.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder is made if it is missing.
+    write : callable
+        Receives the open binary file.
+
+    Raises
+    ------
+    RunError
+        If the folder cannot be written to or the disk is full; the file then keeps its former content.
+    """
+    temporary: str | None = None
+    watched: _Watched | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_UNFINISHED, dir=path.parent)
+        with os.fdopen(descriptor, "wb") as file:
+            watched = _Watched(file)
+            write(cast(BinaryIO, watched))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+        temporary = None
+    except (OSError, RuntimeError) as error:
+        # On a full disk torch's archive writer may raise a RuntimeError about positions in place of the OSError.
+        cause = error if isinstance(error, OSError) else watched.error if watched is not None else None
+        if cause is None:
+            raise
+        reason = cause.strerror or str(cause)
+        raise RunError(f"{path} could not be written: {reason}; its former content, if any, is kept.") from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a process left in a folder that was killed while it wrote; the folder must be this process's own."""
+    for unfinished in folder.glob(f".*{_UNFINISHED}"):
+        unfinished.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write bytes to a file atomically (see `write_atomically`)."""
+    write_atomically(path, lambda file: _write(file, content))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text to a file atomically (see `write_atomically`)."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON document to a file atomically, keys in order, indented."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+
+def _write(file: BinaryIO, content: bytes) -> None:
+    file.write(content)
+
+
+class _Watched:
+    """A binary file that remembers why the system refused to write to it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def write(self, content: Any) -> int:
+        try:
+            return self._file.write(content)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
