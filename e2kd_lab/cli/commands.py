@@ -18,9 +18,10 @@ from e2kd_lab.bench import run_benchmarks
 from e2kd_lab.cli.data import data_app
 from e2kd_lab.cli.demo import demo as run_demo
 from e2kd_lab.cli.tables import console, print_measures, print_ratios, print_results, print_storage
-from e2kd_lab.data.waterbirds import SPLITS
-from e2kd_lab.experiments import Experiment, ImageNetExperiment
+from e2kd_lab.data.splits import SPLITS
+from e2kd_lab.experiments import Experiment
 from e2kd_lab.experiments.assignments import assigned
+from e2kd_lab.experiments.imagenet import ImageNetData
 from e2kd_lab.explanations import EXPLANATIONS
 from e2kd_lab.methods import METHODS
 from e2kd_lab.paper.all_figures import write_all_figures
@@ -104,7 +105,7 @@ def freeze(
 ) -> None:
     """Store a teacher's logits and explanations of all training images; an interrupted call is continued."""
     wanted = _experiment(experiment, scale, family, "base", None, data_root, None, teacher, set_)
-    if not isinstance(wanted, ImageNetExperiment):
+    if not isinstance(wanted.data, ImageNetData):
         raise ExperimentError(f"Experiment '{experiment}' cannot be frozen; expected for instance imagenet_frozen.")
     where = str(named_device(device))
     if wanted.teacher_weights is None:

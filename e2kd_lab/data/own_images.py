@@ -27,8 +27,8 @@ from e2kd_lab.data.image_folders import (
     hold_out,
 )
 from e2kd_lab.data.images import read_image
+from e2kd_lab.data.splits import SPLITS, Split
 from e2kd_lab.data.walking import LeftAside, folders_in
-from e2kd_lab.data.waterbirds import SPLITS, Split
 from e2kd_lab.metrics.groups import AVERAGES
 from e2kd_lab.system.errors import DataError, LabNote, shown
 from e2kd_lab.system.paths import expanded, is_folder, readable

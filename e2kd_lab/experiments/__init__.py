@@ -2,50 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from e2kd_lab.data.own_data import describe
 from e2kd_lab.experiments import cnn_to_vit, imagenet_tables, voc, waterbirds
-from e2kd_lab.experiments.cnn_to_vit import CnnToVitExperiment
-from e2kd_lab.experiments.experiment import FAMILIES, SCALES, Experiment, Family, Scale
-from e2kd_lab.experiments.imagenet import ImageNetExperiment
-from e2kd_lab.experiments.own_experiment import OWN, OwnExperiment, own
-from e2kd_lab.experiments.voc import VocExperiment
-from e2kd_lab.experiments.waterbirds import WaterbirdsExperiment
+from e2kd_lab.experiments.data import SCALES, Data, Scale
+from e2kd_lab.experiments.distillation import Distillation
+from e2kd_lab.experiments.experiment import Experiment
+from e2kd_lab.experiments.networks import FAMILIES, Family, Networks
+from e2kd_lab.experiments.own_experiment import OWN, own
 from e2kd_lab.system.errors import ExperimentError
 
 __all__ = [
-    "CnnToVitExperiment",
+    "FAMILIES",
+    "SCALES",
+    "Data",
+    "Distillation",
     "Experiment",
-    "ImageNetExperiment",
-    "OwnExperiment",
-    "VocExperiment",
-    "WaterbirdsExperiment",
+    "Family",
+    "Networks",
+    "Scale",
     "describe",
     "get",
     "names",
     "own",
 ]
 
-AnyExperiment = WaterbirdsExperiment | ImageNetExperiment | VocExperiment | CnnToVitExperiment
-
-# Each experiment's builder, and the networks it has unless told otherwise.
-_REGISTRY: dict[str, tuple[Callable[[Scale, Family], AnyExperiment], Family]] = {
-    "waterbirds": (waterbirds.build, "standard"),
-    "imagenet_standard": (imagenet_tables.build_standard, "standard"),
-    "imagenet_bcos": (imagenet_tables.build_bcos, "bcos"),
-    "imagenet_bcos_densenet": (imagenet_tables.build_bcos_densenet, "bcos"),
-    "imagenet_frozen": (imagenet_tables.build_frozen, "bcos"),
-    "data_free": (imagenet_tables.build_data_free, "bcos"),
-    "prior_work": (imagenet_tables.build_prior_work, "standard"),
-    "voc": (voc.build, "bcos"),
-    "cnn_to_vit": (cnn_to_vit.build, "bcos"),
+# Each experiment's builders, by the family of their networks; the first is the default.
+_BUILDERS: Mapping[str, Mapping[str, Callable[[Scale], Experiment]]] = {
+    "waterbirds": {"standard": waterbirds.build, "bcos": partial(waterbirds.build, family="bcos")},
+    "imagenet_standard": {"standard": imagenet_tables.build_standard},
+    "imagenet_bcos": {"bcos": imagenet_tables.build_bcos},
+    "imagenet_bcos_densenet": {"bcos": imagenet_tables.build_bcos_densenet},
+    "imagenet_frozen": {"bcos": imagenet_tables.build_frozen},
+    "data_free": {"bcos": imagenet_tables.build_data_free},
+    "prior_work": {"standard": imagenet_tables.build_prior_work},
+    "voc": {"bcos": voc.build, "standard": partial(voc.build, family="standard")},
+    "cnn_to_vit": {"bcos": cnn_to_vit.build},
 }
 
 
 def names() -> list[str]:
     """The experiments that `get` knows."""
-    return sorted(_REGISTRY)
+    return sorted(_BUILDERS)
 
 
 def get(name: str, scale: str = "lab", family: str | None = None) -> Experiment:
@@ -66,21 +66,18 @@ def get(name: str, scale: str = "lab", family: str | None = None) -> Experiment:
         If the name, the scale or the family is not known.
     """
     if name in OWN:
-        return _own(name, family)
-    if name not in _REGISTRY:
-        others = "".join(f", {own}" for own in OWN)
-        raise ExperimentError(f"There is no experiment '{name}'; expected one of {', '.join(names())}{others}.")
+        _check_family(name, family, (OWN[name].family,))
+        return OWN[name]
+    if name not in _BUILDERS:
+        raise ExperimentError(f"There is no experiment '{name}'; expected one of {', '.join([*names(), *OWN])}.")
     if scale not in SCALES:
         raise ExperimentError(f"There is no scale '{scale}'; expected one of {', '.join(SCALES)}.")
-    build, own = _REGISTRY[name]
-    family = own if family is None else family
-    if family not in FAMILIES:
+    _check_family(name, family, tuple(_BUILDERS[name]))
+    return _BUILDERS[name][family or next(iter(_BUILDERS[name]))](scale)
+
+
+def _check_family(name: str, family: str | None, known: Sequence[str]) -> None:
+    if family not in (None, *FAMILIES):
         raise ExperimentError(f"There is no family '{family}'; expected one of {', '.join(FAMILIES)}.")
-    return build(scale, family)
-
-
-def _own(name: str, family: str | None) -> OwnExperiment:
-    found = OWN[name]
-    if family not in (None, found.family):
-        raise ExperimentError(f"'{name}' has networks of the family {found.family}; expected that, got '{family}'.")
-    return found
+    if family not in (None, *known):
+        raise ExperimentError(f"Experiment '{name}' has {known[0]} networks; expected family '{known[0]}'.")

@@ -8,16 +8,18 @@ transformers learn slowly, and MiniNet's objects take them more steps than the l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from torchvision.transforms import v2
 
 from e2kd_lab.data.image_folders import LabelledImages
 from e2kd_lab.data.transforms import eval_transform, train_transform
-from e2kd_lab.experiments.experiment import Family, Scale
-from e2kd_lab.experiments.imagenet import ImageNetExperiment
+from e2kd_lab.experiments.data import Scale
+from e2kd_lab.experiments.experiment import Experiment
+from e2kd_lab.experiments.imagenet import ImageNetData
 from e2kd_lab.experiments.imagenet_tables import build_bcos_densenet
+from e2kd_lab.experiments.plan import Plan
 from e2kd_lab.system.errors import ExperimentError
 
 # Fig. 4's red curve: explanations that were stored once and are cropped with their images.
@@ -32,8 +34,8 @@ _WARMUP_STEPS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class CnnToVitExperiment(ImageNetExperiment):
-    """Distillation of a convolutional teacher to a student that cuts images into patches.
+class CnnToVitData(ImageNetData):
+    """Images for students that cut them into patches.
 
     Attributes
     ----------
@@ -58,24 +60,13 @@ class CnnToVitExperiment(ImageNetExperiment):
                 f"'largest_shift' is {self.largest_shift}; expected less than the image's {self.image_size} px."
             )
 
-    def settings(self) -> tuple[str, ...]:
-        """``base``, the live teacher, and ``frozen``."""
-        return ("base", FROZEN_SETTING)
-
-    def _setting_changes(self, setting: str) -> dict[str, Any]:
-        return {"frozen": True} if setting == FROZEN_SETTING else {}
-
-    def _grids(self) -> Mapping[str, list[dict[str, float]]]:
-        return GRID
-
-    def teacher_experiment(self) -> Self:
-        """See `ImageNetExperiment.teacher_experiment`; teachers see images without RandAugment."""
-        return super().teacher_experiment().replace(rand_augment=0)
+    def for_teacher(self) -> Self:
+        """See `ImageNetData.for_teacher`; teachers see images without RandAugment."""
+        return replace(super().for_teacher(), rand_augment=0)
 
     def config(self) -> dict[str, Any]:
-        """See `Experiment.config`; how students are looked at afterwards does not count."""
-        skip = {"patch", "largest_shift"} | (set() if self.rand_augment else {"rand_augment"})
-        return {name: value for name, value in super().config().items() if name not in skip}
+        """See `Data.config`; patches and shifts are for evaluation only."""
+        return super().config() | ({"rand_augment": self.rand_augment} if self.rand_augment else {})
 
     def _training_transform(self) -> v2.Transform:
         return train_transform(self.image_size, self.crop_scale, self.rand_augment)
@@ -89,27 +80,18 @@ class CnnToVitExperiment(ImageNetExperiment):
         return LabelledImages(self.test_images(), transform=eval_transform(side, side))
 
 
-def build(scale: Scale, family: Family = "bcos") -> CnnToVitExperiment:
+def build(scale: Scale) -> Experiment:
     """The experiment at one of the scales, method ``baseline``."""
-    densenet = build_bcos_densenet(scale, family)
-    values = {field.name: getattr(densenet, field.name) for field in fields(densenet)}
+    densenet = build_bcos_densenet(scale)
+    patch, largest_shift = {"paper": (16, 64), "lab": (8, 32), "smoke": (8, 8)}[scale]
+    data = CnnToVitData(**vars(densenet.data), patch=patch, largest_shift=largest_shift)
+    plan = Plan({"base": {}, FROZEN_SETTING: {"frozen": True}}, GRID)
+    base = replace(densenet, name="cnn_to_vit", data=data, plan=plan)
     if scale == "paper":
-        # Sec. C.1.4 counts the warm-up in steps.
-        steps = (1_281_167 - 1000 * densenet.held_out) // densenet.batch_size
-        values |= {
-            "student": "bcos_simple_vit_ti_patch16_224",
-            "epochs": 150,
-            "warmup_epochs": _WARMUP_STEPS / steps,
-            "rand_augment": 10,
-        }
-        return CnnToVitExperiment(**values | {"name": "cnn_to_vit", "patch": 16, "largest_shift": 64})
-    values |= {
-        # The teacher's stride product must be smaller than the student's patches for the two periods to differ.
-        "teacher": "bcos_densenet_mini",
-        "student": "bcos_vit_mini",
-        "own": "sun397",
-        "images": "sun397",
-        "num_classes": 10,
-    }
-    largest = 8 if scale == "smoke" else 32
-    return CnnToVitExperiment(**values | {"name": "cnn_to_vit", "patch": 8, "largest_shift": largest})
+        steps = (1_281_167 - 1000 * base.held_out) // base.batch_size  # Sec. C.1.4 counts the warm-up in steps
+        return base.replace(
+            student="bcos_simple_vit_ti_patch16_224", epochs=150, warmup_epochs=_WARMUP_STEPS / steps, rand_augment=10
+        )
+    # The teacher's stride product must be smaller than the student's patches for the two periods to differ.
+    networks = {"teacher": "bcos_densenet_mini", "student": "bcos_vit_mini", "num_classes": 10}
+    return base.replace(**networks, own="sun397", images="sun397")

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
+from e2kd_lab.data.splits import Split
 from e2kd_lab.data.transforms import train_transform
 from e2kd_lab.data.voc import Voc, read_voc
 from e2kd_lab.data.voc_split import VocSplit
-from e2kd_lab.data.waterbirds import Split
-from e2kd_lab.experiments.experiment import Experiment, Family, Scale
-from e2kd_lab.methods.guidance import GUIDANCE, GuidanceName
+from e2kd_lab.experiments.data import Data, Scale
+from e2kd_lab.experiments.distillation import Distillation
+from e2kd_lab.experiments.experiment import Experiment
+from e2kd_lab.experiments.networks import Family, Networks
+from e2kd_lab.experiments.plan import Plan
 from e2kd_lab.minidata.minivoc import CLASSES as MINIVOC_CLASSES
 from e2kd_lab.minidata.minivoc import MiniVoc, make_minivoc
 from e2kd_lab.system.errors import DataError, ExperimentError
@@ -27,7 +30,7 @@ from e2kd_lab.system.paths import expanded
 from e2kd_lab.system.workspace import data_folder
 from e2kd_lab.training.recipe import BCOS_OPTIMISATION, TEACHER_SEED, Recipe
 
-# Table 4's second column: a teacher guided to fill the boxes.
+# Table 4's second column: students of the IoU teacher, which is guided to fill the boxes.
 IOU_SETTING = "iou"
 _TAUS, _LAMS = (1.0, 5.0), (1.0, 5.0, 10.0)
 GRID: Mapping[str, list[dict[str, float]]] = {
@@ -38,79 +41,48 @@ GRID: Mapping[str, list[dict[str, float]]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class VocExperiment(Experiment):
-    """Distillation of a teacher whose explanations were guided to the objects' boxes.
+class VocData(Data):
+    """Images of several classes, with boxes.
 
     Attributes
     ----------
-    guidance : str or None
-        Of the teacher: ``energy`` (EPG teacher), ``l1`` (IoU teacher) or None for an unguided one.
-    l1_weight : float
-        ``guidance_weight`` in the setting ``iou``.
     minivoc : MiniVoc or None
         The embedded set that is made where no ``data_root`` is given.
     """
 
-    results_version = Experiment.results_version + 1  # boxes came to keep fractions of a pixel
+    multilabel: ClassVar[bool] = True
+    results_version: ClassVar[int] = Data.results_version + 1  # boxes came to keep fractions of a pixel
 
     image_size: int
     resize: int
-    guidance: GuidanceName | None = "energy"
-    l1_weight: float = 1.0
     minivoc: MiniVoc | None = None
 
-    def __post_init__(self) -> None:
-        if self.guidance is not None and self.guidance not in GUIDANCE:
-            raise ExperimentError(f"'guidance' is '{self.guidance}'; expected {', '.join(GUIDANCE)} or None.")
-        super().__post_init__()
-        if self.method not in ("teacher", *GRID):
+    def check(self, experiment: Experiment) -> None:
+        """See `Data.check`: refuses methods for images of one class."""
+        if experiment.method not in ("teacher", *GRID):
             raise ExperimentError(
-                f"Method '{self.method}' is not for images with several labels; expected one of {', '.join(GRID)}."
+                f"Method '{experiment.method}' is not for images with several labels; expected one of "
+                f"{', '.join(GRID)}."
             )
 
-    @property
-    def multilabel(self) -> bool:
-        """See `Experiment.multilabel`."""
-        return True
+    def dataset(self, split: Split, experiment: Experiment) -> Dataset:
+        """See `Data.dataset`; evaluation squeezes whole images to a square, so that no box is lost (C.1.3)."""
+        squeeze = v2.Resize([self.image_size, self.image_size], antialias=True)
+        transform = train_transform(self.image_size, self.crop_scale) if split == "train" else squeeze
+        masks = split != "train" or experiment.training_guidance() is not None
+        return self._voc().split(split, transform=transform, masks=masks, cache=self.scale != "paper")
 
-    def settings(self) -> tuple[str, ...]:
-        """Columns of Table 4: ``base``, the EPG teacher, and ``iou``, the IoU teacher."""
-        return ("base", IOU_SETTING)
-
-    def _setting_changes(self, setting: str) -> dict[str, Any]:
-        return {"guidance": "l1", "guidance_weight": self.l1_weight} if setting == IOU_SETTING else {}
-
-    def _grids(self) -> Mapping[str, list[dict[str, float]]]:
-        return GRID
-
-    def config(self) -> dict[str, Any]:
-        """See `Experiment.config`; the embedded set counts by its content."""
-        return {name: value for name, value in super().config().items() if name not in ("minivoc", "l1_weight")}
-
-    def located(self, split: Split) -> VocSplit:
-        """The images of a split as evaluation sees them, with ``boxes`` and ``box_labels`` (see `VocSplit`)."""
-        size = [self.image_size, self.image_size]
-        return self._voc().split(split, transform=v2.Resize(size, antialias=True), boxes=True)
-
-    def dataset(self, split: Split) -> Dataset:
-        """See `Experiment.dataset`; evaluation squeezes whole images to a square, so that no box is lost (C.1.3)."""
-        voc, size = self._voc(), [self.image_size, self.image_size]
-        if len(voc.classes) != self.num_classes:
-            raise DataError(
-                f"{voc.folder} has {len(voc.classes)} classes; expected num_classes = {self.num_classes} of them."
-            )
-        transform = (
-            train_transform(self.image_size, self.crop_scale) if split == "train" else v2.Resize(size, antialias=True)
-        )
-        masks = split != "train" or self.training_guidance() is not None
-        return voc.split(split, transform=transform, masks=masks, cache=self.scale != "paper")
+    def dataset_with_objects(self, split: Split) -> VocSplit:
+        """See `Data.dataset_with_objects`: with ``boxes`` and ``box_labels`` (see `VocSplit`)."""
+        squeeze = v2.Resize([self.image_size, self.image_size], antialias=True)
+        return self._voc().split(split, transform=squeeze, boxes=True)
 
     def classes(self) -> tuple[str, ...]:
-        """See `Experiment.classes`."""
+        """See `Data.classes`."""
         return self._voc().classes
 
-    def data_fingerprint(self) -> str:
-        """See `Experiment.data_fingerprint`."""
+    def fingerprint(self, experiment: Experiment) -> str:
+        """See `Data.fingerprint`."""
         return self._voc().fingerprint()
 
     def _voc(self) -> Voc:
@@ -130,57 +102,36 @@ def _read(root: str) -> Voc:
     return read_voc(root)
 
 
-def build(scale: Scale, family: Family = "bcos") -> VocExperiment:
+def build(scale: Scale, family: Family = "bcos") -> Experiment:
     """The experiment at one of the scales, with the EPG teacher, method ``baseline``."""
-    bcos = "bcos_" if family == "bcos" else ""
-    optimisation = dict(BCOS_OPTIMISATION) if family == "bcos" else {}
+    optimisation: dict[str, Any] = dict(BCOS_OPTIMISATION) if family == "bcos" else {}
     if scale == "paper":
-        return VocExperiment(
-            name="voc",
-            scale=scale,
-            family=family,
-            teacher=f"{bcos}resnet50",
-            student=f"{bcos}resnet18",
-            num_classes=20,
-            epochs=150,
-            batch_size=64,
-            # Where no guided teacher is given, one is trained, from the ImageNet weights that are given for it.
-            teacher_recipe=Recipe(
-                epochs=50, batch_size=64, seed=TEACHER_SEED, **{**optimisation, "lr": 1e-4, "adaptive_clip": None}
-            ),
-            image_size=224,
-            resize=224,
-            select="best",
-            **optimisation,
-        )
-    small = scale == "smoke"
-    if family == "bcos":
-        optimisation["lr"] = 3e-3
-    return VocExperiment(
+        teacher, student, classes = "resnet50", "resnet18", 20
+        energy_weight, l1_weight = 1.0, 1.0
+        recipe = Recipe(epochs=150, batch_size=64, **optimisation)
+        # Where no guided teacher is given, one is trained, from the ImageNet weights that are given for it.
+        teacher_recipe = replace(recipe, epochs=50, lr=1e-4, adaptive_clip=None, seed=TEACHER_SEED)
+        data = VocData(scale=scale, image_size=224, resize=224)
+    else:
+        teacher, student, classes = "resnet_mini_deep", "resnet_mini", len(MINIVOC_CLASSES)
+        energy_weight, l1_weight = 0.3, 0.8
+        optimisation |= {"lr": 3e-3} if family == "bcos" else {}
+        recipe = Recipe(epochs=30, batch_size=32, warmup_epochs=1, validate_every=5, **optimisation)
+        teacher_recipe = replace(recipe, epochs=25, seed=TEACHER_SEED)
+        data = VocData(scale=scale, image_size=64, resize=64, crop_scale=(0.5, 1.0), minivoc=MiniVoc())
+    if scale == "smoke":
+        teacher = "resnet_mini"
+        recipe = replace(recipe, epochs=2, batch_size=16, validate_every=1)
+        teacher_recipe = replace(recipe, seed=TEACHER_SEED)
+        data = replace(data, image_size=32, resize=32, minivoc=MiniVoc(size=48, train=16, val=8, test=8))
+    bcos = "bcos_" if family == "bcos" else ""
+    return Experiment(
         name="voc",
-        scale=scale,
-        family=family,
-        teacher=f"{bcos}resnet_mini" + ("" if small else "_deep"),
-        student=f"{bcos}resnet_mini",
-        num_classes=len(MINIVOC_CLASSES),
-        epochs=2 if small else 30,
-        batch_size=16 if small else 32,
-        warmup_epochs=1,
-        validate_every=1 if small else 5,
-        teacher_recipe=Recipe(
-            epochs=2 if small else 25,
-            batch_size=16 if small else 32,
-            warmup_epochs=1,
-            validate_every=1 if small else 5,
-            seed=TEACHER_SEED,
-            **optimisation,
-        ),
-        image_size=32 if small else 64,
-        resize=32 if small else 64,
-        crop_scale=(0.5, 1.0),
         select="best",
-        guidance_weight=0.3,
-        l1_weight=0.8,
-        minivoc=MiniVoc(size=48, train=16, val=8, test=8) if small else MiniVoc(),
-        **optimisation,
+        recipe=recipe,
+        teacher_recipe=teacher_recipe,
+        data=data,
+        networks=Networks(family=family, teacher=bcos + teacher, student=bcos + student, num_classes=classes),
+        distillation=Distillation(guidance="energy", guidance_weight=energy_weight),
+        plan=Plan({"base": {}, IOU_SETTING: {"guidance": "l1", "guidance_weight": l1_weight}}, GRID),
     )

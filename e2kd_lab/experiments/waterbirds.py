@@ -10,25 +10,33 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from torch.utils.data import Dataset
 
+from e2kd_lab.data.splits import Split
 from e2kd_lab.data.transforms import eval_transform, train_transform
-from e2kd_lab.data.waterbirds import CLASSES, Split, Waterbirds, read_waterbirds
-from e2kd_lab.experiments.experiment import Experiment, Family, Scale
+from e2kd_lab.data.waterbirds import CLASSES, Waterbirds, read_waterbirds
+from e2kd_lab.experiments.data import Data, Scale
+from e2kd_lab.experiments.experiment import Experiment
+from e2kd_lab.experiments.networks import Family, Networks
+from e2kd_lab.experiments.plan import Changes, Plan
 from e2kd_lab.metrics.groups import WATERBIRDS, Grouping
 from e2kd_lab.minidata.minibirds import MiniBirds, make_minibirds
 from e2kd_lab.system.errors import DataError
 from e2kd_lab.system.workspace import data_folder
 from e2kd_lab.training.recipe import BCOS_OPTIMISATION, TEACHER_SEED, Recipe
 
-# Columns of Fig. 3: each setting's changes to the base recipe.
+# Columns of Fig. 3 and their titles.
 SETTINGS: Mapping[str, str] = {"base": "", "mixup": "+ mixup", "long": "+ mixup, 5x longer"}
-MIXUP_ALPHA = 1.0
-LONGER = 5
+
+
+def _longer(experiment: Experiment) -> dict[str, float]:
+    return {"mixup": 1.0, "epochs": 5 * experiment.epochs}
+
+
+_CHANGES: Mapping[str, Changes] = {"base": {}, "mixup": {"mixup": 1.0}, "long": _longer}
 
 # Hyper-parameters that the paper tried (Sec. C.1.2).
 GRID: Mapping[Family, Mapping[str, list[dict[str, float]]]] = {
@@ -52,49 +60,38 @@ GRID: Mapping[Family, Mapping[str, list[dict[str, float]]]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class WaterbirdsExperiment(Experiment):
-    """Distillation on images whose background tells the class in training, but not in the test.
+class WaterbirdsData(Data):
+    """Images whose background tells the class in training, but not in the test.
+
+    Guided teachers learn from the biased images, guided to the birds' masks, as the paper's did; teachers without
+    guidance learn from unbiased images.
 
     Attributes
     ----------
-    guidance : str or None
-        ``energy`` or ``l1``: the teacher learns from the biased images themselves, guided to the birds' masks, as the
-        paper's was; None: it learns from unbiased images, without guidance.
+    teacher_data_root : str or None
+        Folder of the unbiased images; None for ``teacher`` beside the data set.
     minibirds : MiniBirds or None
         The embedded set that is made where no ``data_root`` is given.
     """
 
     image_size: int
     resize: int
+    teacher_data_root: str | None = None
     minibirds: MiniBirds | None = None
 
-    def settings(self) -> tuple[str, ...]:
-        """Columns of Fig. 3: ``base``, ``mixup`` and ``long`` (mixup and five times the epochs)."""
-        return tuple(SETTINGS)
-
-    def _setting_changes(self, setting: str) -> dict[str, Any]:
-        changes: dict[str, Any] = {} if setting == "base" else {"mixup": MIXUP_ALPHA}
-        return changes | ({"epochs": LONGER * self.epochs} if setting == "long" else {})
-
-    def _grids(self) -> Mapping[str, list[dict[str, float]]]:
-        return GRID[self.family]
-
-    def config(self) -> dict[str, Any]:
-        """See `Experiment.config`; the embedded set counts by its content."""
-        return {name: value for name, value in super().config().items() if name != "minibirds"}
-
-    def dataset(self, split: Split) -> Dataset:
-        """See `Experiment.dataset`."""
-        guided = split == "train" and self.training_guidance() is not None
-        waterbirds = _read(str(self._teacher_root() if split == "train" and self._is_unbiased() else self._root()))
-        if split == "train":
+    def dataset(self, split: Split, experiment: Experiment) -> Dataset:
+        """See `Data.dataset`; with masks where training is guided."""
+        training = split == "train"
+        waterbirds = _read(str(self._teacher_root() if training and _is_unbiased(experiment) else self._root()))
+        if training:
             transform = train_transform(self.image_size, self.crop_scale)
         else:
             transform = eval_transform(self.image_size, self.resize)
+        guided = training and experiment.training_guidance() is not None
         return waterbirds.split(split, transform=transform, masks=guided, cache=self.scale != "paper")
 
-    def located(self, split: Split) -> Dataset | None:
-        """See `Experiment.located`: with the birds' soft masks (``mask``), if the set has any."""
+    def dataset_with_objects(self, split: Split) -> Dataset | None:
+        """See `Data.dataset_with_objects`: with the birds' soft masks (``mask``), if the set has any."""
         waterbirds = _read(str(self._root()))
         if waterbirds.masks is None:
             return None
@@ -102,21 +99,17 @@ class WaterbirdsExperiment(Experiment):
         return waterbirds.split(split, transform=transform, masks=True, cache=self.scale != "paper")
 
     def classes(self) -> tuple[str, ...]:
-        """See `Experiment.classes`."""
+        """See `Data.classes`."""
         return CLASSES
 
     def grouping(self) -> Grouping:
-        """See `Experiment.grouping`: kind of bird and background."""
+        """See `Data.grouping`: kind of bird and background."""
         return WATERBIRDS
 
-    def data_fingerprint(self) -> str:
-        """See `Experiment.data_fingerprint`."""
-        roots = [self._root()] + ([self._teacher_root()] if self._is_unbiased() else [])
+    def fingerprint(self, experiment: Experiment) -> str:
+        """See `Data.fingerprint`."""
+        roots = [self._root()] + ([self._teacher_root()] if _is_unbiased(experiment) else [])
         return "+".join(_read(str(root)).fingerprint() for root in roots)
-
-    def _is_unbiased(self) -> bool:
-        """Whether training images are those without the bias, which unguided teachers learn from."""
-        return self.method == "teacher" and self.guidance is None
 
     def _root(self) -> Path:
         if self.data_root is not None:
@@ -141,63 +134,42 @@ class WaterbirdsExperiment(Experiment):
         return beside
 
 
+def _is_unbiased(experiment: Experiment) -> bool:
+    """Whether training images lack the bias; unguided teachers learn from such images."""
+    return experiment.method == "teacher" and experiment.training_guidance() is None
+
+
 @functools.lru_cache(maxsize=8)
 def _read(root: str) -> Waterbirds:
     return read_waterbirds(root)
 
 
-def build(scale: Scale, family: Family = "standard") -> WaterbirdsExperiment:
+def build(scale: Scale, family: Family = "standard") -> Experiment:
     """The experiment at one of the scales, base setting, method ``baseline``."""
-    bcos = "bcos_" if family == "bcos" else ""
     optimisation = BCOS_OPTIMISATION if family == "bcos" else {}
     if scale == "paper":
-        return WaterbirdsExperiment(
-            name="waterbirds",
-            scale=scale,
-            family=family,
-            teacher=f"{bcos}resnet50",
-            student=f"{bcos}resnet18",
-            num_classes=2,
-            epochs=700,
-            batch_size=64,
-            validate_every=10,
-            # Where no guided teacher is given, one is trained on unbiased data, from the weights that are given for it.
-            teacher_recipe=Recipe(
-                epochs=100, batch_size=64, validate_every=10, seed=TEACHER_SEED, **{**optimisation, "lr": 1e-3}
-            ),
-            image_size=224,
-            resize=256,
-            crop_scale=(0.7, 1.0),
-            **optimisation,
-        )
-    lab = WaterbirdsExperiment(
+        teacher, student, sizes, minibirds = "resnet50", "resnet18", (224, 256), None
+        recipe = Recipe(epochs=700, batch_size=64, validate_every=10, **optimisation)
+        # Where no guided teacher is given, one is trained on unbiased data, from the weights that are given for it.
+        teacher_recipe = replace(recipe, epochs=100, lr=1e-3, seed=TEACHER_SEED)
+    elif scale == "lab":
+        teacher, student, sizes, minibirds = "resnet_mini", "resnet_mini", (64, 64), MiniBirds()
+        recipe = Recipe(epochs=12, batch_size=64, warmup_epochs=1, validate_every=2, **optimisation)
+        teacher_recipe = replace(recipe, epochs=24, validate_every=4, seed=TEACHER_SEED)
+    else:
+        teacher, student, sizes = "resnet_mini", "resnet_mini", (32, 32)
+        minibirds = MiniBirds(size=32, train=(33, 15), val=4, test=4, teacher=12)
+        recipe = Recipe(epochs=2, batch_size=16, warmup_epochs=1, **optimisation)
+        teacher_recipe = replace(recipe, seed=TEACHER_SEED)
+    image_size, resize = sizes
+    bcos = "bcos_" if family == "bcos" else ""
+    return Experiment(
         name="waterbirds",
-        scale=scale,
-        family=family,
-        teacher=f"{bcos}resnet_mini",
-        student=f"{bcos}resnet_mini",
-        num_classes=2,
-        epochs=12,
-        batch_size=64,
-        warmup_epochs=1,
-        validate_every=2,
-        teacher_recipe=Recipe(
-            epochs=24, batch_size=64, warmup_epochs=1, validate_every=4, seed=TEACHER_SEED, **optimisation
+        recipe=recipe,
+        teacher_recipe=teacher_recipe,
+        data=WaterbirdsData(
+            scale=scale, image_size=image_size, resize=resize, crop_scale=(0.7, 1.0), minibirds=minibirds
         ),
-        image_size=64,
-        resize=64,
-        crop_scale=(0.7, 1.0),
-        minibirds=MiniBirds(),
-        **optimisation,
-    )
-    if scale == "lab":
-        return lab
-    return lab.replace(
-        epochs=2,
-        batch_size=16,
-        validate_every=1,
-        teacher_recipe=Recipe(epochs=2, batch_size=16, warmup_epochs=1, seed=TEACHER_SEED, **optimisation),
-        image_size=32,
-        resize=32,
-        minibirds=MiniBirds(size=32, train=(33, 15), val=4, test=4, teacher=12),
+        networks=Networks(family=family, teacher=bcos + teacher, student=bcos + student, num_classes=2),
+        plan=Plan(_CHANGES, GRID[family]),
     )

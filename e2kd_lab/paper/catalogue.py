@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from e2kd_lab.experiments import Experiment
-from e2kd_lab.experiments.experiment import SCALES, Family
+from e2kd_lab.experiments import SCALES, Experiment, Family
 from e2kd_lab.figures import export_figure
 from e2kd_lab.figures.style import FAMILY_TITLES
 from e2kd_lab.metrics.groups import IN_DISTRIBUTION, OUT_OF_DISTRIBUTION

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
 from e2kd_lab.data.transforms import as_unit_range
-from e2kd_lab.experiments import CnnToVitExperiment, VocExperiment
 from e2kd_lab.explanations import Comparison, compare_shifted
 from e2kd_lab.figures import explanation_comparison, shift_periodicity, shifted_comparison
 from e2kd_lab.metrics import explanation_cosine
@@ -67,7 +65,7 @@ def objects_explained(
 ) -> Drawing:
     """Fig. 2, A3, A4: images of all classes or of one half of them, those first that all networks are right about."""
     (one,) = needs
-    experiment, networks = cast(VocExperiment, runs.experiment(one)), runs.networks(one)
+    experiment, networks = runs.experiment(one), runs.networks(one)
     count = len(experiment.classes())
     middle = (count + 1) // 2
     classes = [range(count), range(middle), range(middle, count)][0 if half is None else 1 + half]
@@ -94,7 +92,7 @@ def beside_paper_table(runs: FinishedRuns, needs: Sequence[Needs], *, table: str
 
 def shift_similarities(runs: FinishedRuns, needs: Sequence[Needs]) -> Drawing:
     """Fig. 4, centre."""
-    experiment, parts = cast(CnnToVitExperiment, runs.experiment(needs[0])), []
+    experiment, parts = runs.experiment(needs[0]), []
     wide = experiment.wide_images()
     for name, (one, method) in _shifted_networks(needs).items():
         run = runs.teacher(one) if method == "teacher" else runs.students(one)[method]
@@ -115,7 +113,7 @@ def shift_similarities(runs: FinishedRuns, needs: Sequence[Needs]) -> Drawing:
 def shifted_explained(runs: FinishedRuns, needs: Sequence[Needs], *, count: int) -> Drawing:
     """Fig. 4, right, and A5: images and their copies that are shifted by half a patch."""
     (one,) = needs
-    experiment = cast(CnnToVitExperiment, runs.experiment(one))
+    experiment = runs.experiment(one)
     wide = experiment.wide_images()
     samples = [wide[(2 * number + 1) * len(wide) // (2 * count)] for number in range(count)]
     comparison = compare_shifted(

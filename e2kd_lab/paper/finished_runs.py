@@ -11,8 +11,7 @@ from typing import Any
 import pandas as pd
 
 from e2kd_lab import experiments
-from e2kd_lab.experiments import Experiment
-from e2kd_lab.experiments.experiment import Family, Scale
+from e2kd_lab.experiments import Experiment, Family, Scale
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run, select_by_validation
 from e2kd_lab.runs.examples import networks_of

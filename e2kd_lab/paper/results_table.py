@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from e2kd_lab.experiments.experiment import FAMILIES, Scale
-from e2kd_lab.experiments.imagenet import SHOTS
+from e2kd_lab.experiments import FAMILIES, Scale
+from e2kd_lab.experiments.imagenet_tables import SHOTS
 from e2kd_lab.experiments.waterbirds import SETTINGS
 from e2kd_lab.figures.style import FAMILY_TITLES, METHOD_ORDER, SCALE_TITLES
 from e2kd_lab.methods import has_hyperparameter

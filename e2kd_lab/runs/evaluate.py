@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from e2kd_lab.data.waterbirds import Split
+from e2kd_lab.data.splits import Split
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.metrics import Grouping
 from e2kd_lab.metrics.groups import WATERBIRDS
@@ -37,7 +37,7 @@ def load_teacher(experiment: Experiment, *, folder: Path | str | None = None) ->
     teacher_run = Run(folder / experiment.teacher_experiment().run_name())
     if teacher_run.status != "done":
         raise RunError(f"{teacher_run.folder} is {teacher_run.status}; expected the finished run of the teacher.")
-    return experiment.explained(teacher_run.load_model())
+    return experiment.with_explanation(teacher_run.load_model())
 
 
 def evaluate(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from e2kd_lab.data.transforms import as_unit_range
-from e2kd_lab.experiments import Experiment, VocExperiment
+from e2kd_lab.experiments import Experiment
 from e2kd_lab.explanations import Comparison, compare, compare_class
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
@@ -72,7 +72,7 @@ def examples_of(experiment: Experiment, count: int = 8) -> Examples:
     count : int
         Number of images: as many of each group, where there are groups, or each of another class.
     """
-    if isinstance(experiment, VocExperiment):
+    if experiment.multilabel:
         return examples_of_classes(experiment, count=count)
     dataset = experiment.dataset("test")
     grouping = experiment.grouping()
@@ -87,19 +87,19 @@ def examples_of(experiment: Experiment, count: int = 8) -> Examples:
     )
 
 
-def examples_of_classes(experiment: VocExperiment, *, classes: Sequence[int] | None = None, count: int = 8) -> Examples:
+def examples_of_classes(experiment: Experiment, *, classes: Sequence[int] | None = None, count: int = 8) -> Examples:
     """Test images that show given classes, with the boxes of these classes' objects.
 
     Parameters
     ----------
-    experiment : VocExperiment
+    experiment : Experiment
         Gives the images.
     classes : sequence of int, optional
         The classes to walk through; all by default.
     count : int
         Number of examples; fewer are returned where there are no more.
     """
-    dataset, names = experiment.located("test"), experiment.classes()
+    dataset, names = experiment.dataset_with_objects("test"), experiment.classes()
     chosen = range(len(names)) if classes is None else classes
     showing = {number: dataset.labels[:, number].nonzero()[:, 0].tolist() for number in chosen}
     # One of each class, then a second one of each, and so on.

@@ -14,7 +14,8 @@ from e2kd_lab.data.frozen import LOCK, FrozenWriter, verified_once
 from e2kd_lab.data.frozen_spec import FrozenSpec, cosine_kept
 from e2kd_lab.data.image_folders import LabelledImages
 from e2kd_lab.data.transforms import as_unit_range
-from e2kd_lab.experiments.imagenet import ImageNetExperiment
+from e2kd_lab.experiments import Experiment
+from e2kd_lab.experiments.frozen_teacher import frozen_folder, frozen_spec
 from e2kd_lab.explanations import explain_in_parts
 from e2kd_lab.runs.evaluate import load_teacher
 from e2kd_lab.system.errors import DataError
@@ -45,7 +46,7 @@ class Storage:
 
 
 def freeze(
-    experiment: ImageNetExperiment,
+    experiment: Experiment,
     *,
     folder: Path | str | None = None,
     runs: Path | str | None = None,
@@ -58,10 +59,10 @@ def freeze(
 
     Parameters
     ----------
-    experiment : ImageNetExperiment
+    experiment : Experiment
         Gives teacher, images and the form of storage; its teacher must be trained.
     folder : Path or str, optional
-        Where the cache goes; ``experiment.frozen_folder()`` by default.
+        Where the cache goes; ``frozen_folder(experiment)`` by default.
     runs : Path or str, optional
         Where runs lie.
     device : torch.device or str
@@ -81,8 +82,8 @@ def freeze(
     RunError
         If the teacher is not trained yet, or the disk is full.
     """
-    spec = experiment.frozen_spec()
-    folder = experiment.frozen_folder() if folder is None else Path(folder)
+    spec = frozen_spec(experiment)
+    folder = frozen_folder(experiment) if folder is None else Path(folder)
     images, names = _training_images(experiment)
     if _is_complete(folder, spec, names):  # which may lie where nothing can be written
         return folder
@@ -101,7 +102,7 @@ def freeze(
 
 
 def storage_choices(
-    experiment: ImageNetExperiment, *, runs: Path | str | None = None, device: torch.device | str = "auto"
+    experiment: Experiment, *, runs: Path | str | None = None, device: torch.device | str = "auto"
 ) -> list[Storage]:
     """Size of the whole cache and cosine kept, on some images, for single and half precision and reduced maps."""
     images, names = _training_images(experiment)
@@ -112,7 +113,7 @@ def storage_choices(
     maps = explain_in_parts(teacher, batch).maps
     choices = []
     for dtype, reduction in (("float32", 1), ("float16", 1), ("float16", 2), ("float16", 4), ("float16", 8)):
-        spec = replace(experiment.frozen_spec(), dtype=dtype, reduction=reduction)
+        spec = replace(frozen_spec(experiment), dtype=dtype, reduction=reduction)
         choices.append(Storage(spec, spec.bytes_per_image() * len(names) / 1e9, cosine_kept(maps, spec)))
     return choices
 
@@ -125,7 +126,7 @@ def _is_complete(folder: Path, spec: FrozenSpec, names: list[str]) -> bool:
     return cache.spec == spec and list(cache.row_of) == names
 
 
-def _training_images(experiment: ImageNetExperiment) -> tuple[LabelledImages, list[str]]:
+def _training_images(experiment: Experiment) -> tuple[LabelledImages, list[str]]:
     """All images that students of the experiment may see, as the teacher is shown them."""
     every = experiment.replace(shots=None)
     size = experiment.image_size

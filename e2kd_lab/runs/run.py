@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import torch
 
-from e2kd_lab.data.waterbirds import Split
+from e2kd_lab.data.splits import SPLITS, Split
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.models.checkpoints import load_weights
 from e2kd_lab.runs import Run, Status
@@ -198,11 +198,7 @@ def _train(experiment: Experiment, here: Run, job: _Job, fabric: Fabric) -> bool
             f"A batch of {experiment.batch_size} images cannot be shared evenly by {fabric.world_size} processes; "
             "expected a multiple of their number as batch_size."
         )
-    if len(experiment.classes()) != experiment.num_classes:
-        raise ExperimentError(
-            f"'num_classes' of {experiment.name} is {experiment.num_classes}, but its data have "
-            f"{len(experiment.classes())} classes; expected that number as num_classes, or other data."
-        )
+    sets = {split: experiment.dataset(split) for split in SPLITS}
     torch.manual_seed(experiment.seed)
     student = experiment.build(experiment.network)
     experiment.prepare_student(student)
@@ -213,7 +209,6 @@ def _train(experiment: Experiment, here: Run, job: _Job, fabric: Fabric) -> bool
         teacher = load_teacher(experiment, folder=job.folder).to(fabric.device)
     method = experiment.training_step(student, teacher)
     arrange(student, teacher, experiment.image_size, fabric.device)
-    sets = {split: experiment.dataset(split) for split in ("train", "val", "test")}
 
     def measure(split: Split) -> pd.DataFrame:
         return measured(
@@ -231,7 +226,7 @@ def _train(experiment: Experiment, here: Run, job: _Job, fabric: Fabric) -> bool
 
     trainer = Trainer(
         method,
-        experiment,
+        experiment.recipe,
         sets["train"],
         num_classes=experiment.num_classes,
         validate=lambda: measure("val"),

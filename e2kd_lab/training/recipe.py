@@ -15,8 +15,12 @@ from e2kd_lab.system.fields import check_types
 
 # Lightning Fabric's names of the arithmetic that all networks here take: images are single precision.
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
-# Of NumPy's generators.
+# NumPy's generators take no larger one.
 _LARGEST_SEED = 2**32 - 1
+_CONFIG = (
+    *("epochs", "batch_size", "optimizer", "lr", "weight_decay", "warmup_epochs", "clip_norm", "adaptive_clip"),
+    *("mixup", "validate_every", "precision", "seed"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +92,11 @@ class Recipe:
             raise ExperimentError(f"'precision' is '{shown(self.precision)}'; expected one of {', '.join(PRECISIONS)}.")
         if self.optimizer not in ("adamw", "adam", "sgd"):
             raise ExperimentError(f"'optimizer' is '{self.optimizer}'; expected adamw, adam or sgd.")
+
+    def config(self) -> dict[str, Any]:
+        """What changes the result; ``step_epochs`` where it is used, so that older runs keep their names."""
+        stepped = () if self.step_epochs is None else ("step_epochs",)
+        return {name: getattr(self, name) for name in (*_CONFIG, *stepped)}
 
 
 # A student that starts from the weights that its teacher started from agrees with it for no merit of the method.

@@ -12,8 +12,8 @@ import ipywidgets as widgets
 import pandas as pd
 import torch
 
+from e2kd_lab.data.splits import Split
 from e2kd_lab.data.transforms import as_unit_range
-from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.explanations import Comparison, compare, compare_class, explanation_of
 from e2kd_lab.figures import explanation_comparison
@@ -94,7 +94,7 @@ class ExplanationBrowser(Panel):
             value=self._several,  # EPG and IoU, by which these networks are measured, are of contributions
             tooltips=["the weights that are distilled", "what each pixel adds to the logit"],
         )
-        located = experiment.located(split) is not None
+        located = experiment.dataset_with_objects(split) is not None
         self.outlines = widgets.ToggleButton(
             description="Boxes" if self._several else "Outlines",
             value=self._several,
@@ -133,7 +133,7 @@ class ExplanationBrowser(Panel):
         if title not in self._looks:
             self.say("Looking at all images with these networks ...")
             experiment, runs = self.sets[title]
-            located = experiment.located(self.split)
+            located = experiment.dataset_with_objects(self.split)
             said = {
                 run.config["method"]: outcomes_of(run, experiment, split=self.split, folder=self.folder) for run in runs
             }

@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
-from e2kd_lab.experiments.experiment import FAMILIES
+from e2kd_lab.experiments import FAMILIES
 from e2kd_lab.metrics.groups import GROUP_TITLES
 from e2kd_lab.paper import waterbirds_bars
 from e2kd_lab.paper.waterbirds import DISTRIBUTIONS

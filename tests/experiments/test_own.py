@@ -10,7 +10,7 @@ from PIL import Image
 from torchmetrics.functional.classification import multiclass_accuracy
 
 import e2kd_lab as lab
-from e2kd_lab.experiments.experiment import SCALES
+from e2kd_lab.experiments import SCALES
 from e2kd_lab.figures.style import SCALE_TITLES
 from e2kd_lab.metrics.groups import GROUPS
 from e2kd_lab.models import build_model, explanation_by_name

@@ -30,7 +30,7 @@ def test_both_teachers_see_the_same_images_with_different_guidance(workspace):
     base = lab.experiments.get("voc", "smoke")
     epg, iou = (base.with_setting(setting).teacher_experiment() for setting in base.settings())
     assert epg.training_guidance() == Guidance("energy", base.guidance_weight)
-    assert iou.training_guidance() == Guidance("l1", base.l1_weight)
+    assert iou.training_guidance() == Guidance("l1", 0.8)
     assert epg.run_name() != iou.run_name()
     assert base.replace(method="kd").training_guidance() is None
     assert "box_mask" in epg.dataset("train")[0]
@@ -44,7 +44,7 @@ def test_what_does_not_fit_is_refused(workspace):
         base.replace(method="at")
     with pytest.raises(ExperimentError, match="'guidance' is 'epg'; expected energy, l1 or None"):
         base.replace(guidance="epg")
-    with pytest.raises(DataError, match="has 10 classes; expected num_classes = 20"):
+    with pytest.raises(ExperimentError, match="'num_classes' of voc is 20, but its data have 10 classes"):
         base.replace(num_classes=20).dataset("test")
     with pytest.raises(DataError, match="give data_root, a folder VOC2012"):
         lab.experiments.get("voc", "paper").dataset("test")

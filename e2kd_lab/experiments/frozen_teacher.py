@@ -1,0 +1,55 @@
+"""A frozen teacher: stored logits and explanations of an experiment's training images (Sec. 3.3)."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from e2kd_lab.data.frozen import verified_once
+from e2kd_lab.data.frozen_images import FrozenImages
+from e2kd_lab.data.frozen_spec import FrozenSpec
+from e2kd_lab.data.image_folders import LabelledImages
+from e2kd_lab.explanations import EXPLANATIONS
+from e2kd_lab.models import explanation_by_name
+from e2kd_lab.system.workspace import data_folder
+
+if TYPE_CHECKING:
+    from e2kd_lab.experiments.experiment import Experiment
+
+
+def frozen_spec(experiment: Experiment) -> FrozenSpec:
+    """Contents of the cache of an experiment's teacher; its data are `e2kd_lab.experiments.imagenet.ImageNetData`."""
+    explanation = EXPLANATIONS[experiment.explanation or explanation_by_name(experiment.teacher) or "gradcam"]
+    explained_by = "" if experiment.explanation is None else f", explained by {experiment.explanation}"
+    return FrozenSpec(
+        teacher=experiment.teacher_fingerprint() + explained_by,
+        data=experiment.fingerprint_of_images(),
+        view=experiment.image_size,
+        channels=explanation.channels,
+        classes=experiment.num_classes,
+        reduction=experiment.frozen_reduction,
+        dtype=experiment.frozen_dtype,
+    )
+
+
+def frozen_folder(experiment: Experiment) -> Path:
+    """Folder of the cache: another one for each teacher, data set and form."""
+    if experiment.frozen_root is not None:
+        return Path(experiment.frozen_root)
+    digest = hashlib.sha256(repr(frozen_spec(experiment)).encode()).hexdigest()[:8]
+    return data_folder() / "frozen" / f"{experiment.teacher}-{digest}"
+
+
+def frozen_images(experiment: Experiment) -> FrozenImages:
+    """Training images with their stored logits and explanations, cropped alike.
+
+    Raises
+    ------
+    DataError
+        If there is no complete cache of this teacher and these images.
+    """
+    spec = frozen_spec(experiment)
+    cache = verified_once(frozen_folder(experiment), teacher=spec.teacher, data=spec.data)
+    images = LabelledImages(experiment.training_images(), cache=experiment.scale != "paper")
+    return FrozenImages(images, experiment.training_files(), cache, experiment.image_size, experiment.crop_scale)
