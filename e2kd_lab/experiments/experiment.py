@@ -20,7 +20,7 @@ from e2kd_lab.methods import METHODS, Distiller, defaults_of
 from e2kd_lab.models import MODELS, ExplainableModel, build_model
 from e2kd_lab.models.checkpoints import weights_fingerprint
 from e2kd_lab.system.errors import ExperimentError, shown
-from e2kd_lab.system.fields import check_types
+from e2kd_lab.system.fields import check_types, check_values
 from e2kd_lab.training.recipe import Recipe
 
 _PARTS = ("recipe", "data", "networks", "distillation")
@@ -78,7 +78,7 @@ class Experiment:
             raise ExperimentError(f"'name' is '{shown(self.name)}'; expected letters, digits, _ and -.")
         if self.select not in ("last", "best"):
             raise ExperimentError(f"'select' is '{self.select}'; expected last or best.")
-        if taken := (defaults_of(self.method).keys() - SHARED.keys()) & set(self.fields()):
+        if taken := (defaults_of(self.method).keys() - SHARED.keys()) & {*self.fields(), *_PARTS, "chosen", "plan"}:
             raise ExperimentError(
                 f"The hyper-parameter '{min(taken)}' of method '{self.method}' has the name of a field of the "
                 "experiment; expected another name."
@@ -131,6 +131,7 @@ class Experiment:
                     f"hyper-parameter of method '{method}' ({', '.join(own) or 'none'})."
                 )
         values = {name: changes.pop(name) for name in list(changes) if name in vars(self)}
+        check_values(type(self), values)
         for part in _PARTS[:3]:
             old = values.get(part, getattr(self, part))
             mine = {name: changes.pop(name) for name in list(changes) if name in vars(old)}

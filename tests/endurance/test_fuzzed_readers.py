@@ -136,7 +136,7 @@ def test_settings_are_taken_or_refused_with_a_sentence():
     for number in range(INPUTS["assignments"] * TIMES):
         rng = random.Random(f"assignments {number}")
         base = rng.choice(bases)
-        fields = [rng.choice((*vars(base), rng.choice(ODD))) for _ in range(rng.choice((1, 1, 2)))]
+        fields = [rng.choice((*base.fields(), rng.choice(ODD))) for _ in range(rng.choice((1, 1, 2)))]
         texts = [f"{field}={rng.choice(ODD + LIKELY * 2)}" for field in fields]
         try:
             with limits():

@@ -1,3 +1,4 @@
+import pickle
 import shutil
 
 import pytest
@@ -50,3 +51,43 @@ def test_hyper_parameters_that_were_not_chosen_follow_the_method():
     assert base.replace(method="e2kd", lam=2.0).replace(method="at").lam == 2.0  # chosen
     assert base.replace(method="kd", tau=5.0).replace(method="e2kd").tau == 5.0
     assert base.replace(method="baseline").hyperparameters == {}
+
+
+def test_parts_are_read_and_replaced_through_the_experiment(tiny):
+    changed = tiny.replace(method="e2kd", lam=2.0, epochs=7, teacher="resnet_mini_deep", crop_scale=(0.5, 1.0))
+    assert (changed.lam, changed.epochs, changed.teacher, changed.crop_scale) == (
+        2.0,
+        7,
+        "resnet_mini_deep",
+        (0.5, 1.0),
+    )
+    assert (changed.recipe.epochs, changed.networks.teacher, changed.data.crop_scale) == (
+        7,
+        changed.teacher,
+        (0.5, 1.0),
+    )
+    assert changed.replace(recipe=tiny.recipe, seed=4).recipe == tiny.replace(seed=4).recipe
+    assert pickle.loads(pickle.dumps(changed)) == changed
+    with pytest.raises(AttributeError, match="no attribute 'lamda'"):
+        _ = tiny.lamda
+    with pytest.raises(ExperimentError, match="'recipe' is '5'; expected a Recipe"):
+        tiny.replace(recipe=5)
+
+
+# Where things lie, how they are looked at, and what `network`, `teacher`, `initial_weights` and `data` stand for.
+NOT_IN_THE_CONFIGURATION = {
+    *("data_root", "teacher_data_root", "image_root", "frozen_root", "minibirds", "mininet", "miniscenes", "minivoc"),
+    *("student", "teacher_weights", "student_weights", "teacher_recipe", "patch", "largest_shift"),
+}
+
+
+@pytest.mark.parametrize("name", lab.experiments.names())
+def test_the_configuration_states_every_other_field(name, workspace):
+    teacher = lab.experiments.get(name, "smoke").replace(method="teacher", guidance="l1", step_epochs=1.0)
+    frozen = {"frozen": True, "rand_augment": 3}
+    experiment = lab.experiments.get(name, "smoke").by_method("e2kd", explain_every=2, explain_part=0.5)
+    experiment = experiment.replace(
+        explanation="gradcam", **{field: value for field, value in frozen.items() if field in experiment.fields()}
+    )
+    stated = teacher.config().keys() | experiment.config().keys()
+    assert set(experiment.fields()) - stated == NOT_IN_THE_CONFIGURATION & set(experiment.fields())
