@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from e2kd_lab.system.errors import DataError
-from e2kd_lab.system.folder_lock import held
+from e2kd_lab.system.folder_lock import folder_lock
 from e2kd_lab.system.paths import expanded
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _place_of(root: Path) -> Path:
 def _alone(folder: Path) -> Iterator[None]:
     """Keep other processes from making `folder`, and clear away what a killed one left beside it."""
     lock = folder.with_name(f".{folder.name}.lock")
-    with held(folder, lock, "making this data set", DataError):
+    with folder_lock(folder, lock, "making this data set", DataError):
         try:
             for unfinished in folder.parent.glob(f"{glob.escape(_beside(folder))}*"):
                 shutil.rmtree(unfinished, ignore_errors=True)

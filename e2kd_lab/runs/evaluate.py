@@ -1,4 +1,4 @@
-"""Evaluating students beside the teachers of their experiments."""
+"""Evaluating students beside their teachers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from torch.utils.data import Dataset
 
 from e2kd_lab.data.splits import Split
 from e2kd_lab.experiments import Experiment
@@ -18,7 +19,7 @@ from e2kd_lab.runs import Run
 from e2kd_lab.system.atomic_write import write_text
 from e2kd_lab.system.errors import RunError
 from e2kd_lab.system.workspace import runs_folder
-from e2kd_lab.training import measures, multilabel_measures, multilabel_outcomes, outcomes
+from e2kd_lab.training import OwnMeasures, measures, multilabel_measures, multilabel_outcomes, outcomes
 from e2kd_lab.training.hardware import on_device
 from e2kd_lab.training.outcomes_file import read_outcomes
 
@@ -68,7 +69,7 @@ def evaluate(
         classes, `e2kd_lab.training.multilabel_outcomes` with ``every_class``, and `multilabel_measures`.
     """
     teacher = None if experiment.method == "teacher" else load_teacher(experiment, folder=folder)
-    look, _ = how_to_evaluate(experiment)
+    look, _ = _evaluation_of(experiment)
     if experiment.multilabel:
         look = functools.partial(look, every_class=True)
     with on_device(device, *(network for network in (student, teacher) if network is not None)) as where:
@@ -113,13 +114,54 @@ def outcomes_of(
 
 def averaged(experiment: Experiment, table: pd.DataFrame) -> pd.DataFrame:
     """The measures of what `evaluate` returned: ``group``, ``metric``, ``value``."""
-    return how_to_evaluate(experiment)[1](table)
+    return _evaluation_of(experiment)[1](table)
 
 
-def how_to_evaluate(
+def measure(
+    experiment: Experiment,
+    student: ExplainableModel,
+    teacher: ExplainableModel | None,
+    dataset: Dataset,
+    *,
+    split: Split,
+    own: OwnMeasures,
+    device: torch.device,
+    workers: int = 0,
+    rank: int = 0,
+    world_size: int = 1,
+) -> pd.DataFrame:
+    """All measures of a student on a split: the lab's, then one's own.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Gives the groups, and whether an image may show several classes.
+    student, teacher, dataset, device, workers, rank, world_size
+        See `e2kd_lab.training.outcomes`.
+    split : str
+        Name of the data set, for notes of own measures.
+    own : OwnMeasures
+        Own measures; only rank 0 computes them.
+
+    Returns
+    -------
+    DataFrame
+        ``group``, ``metric``, ``value``.
+    """
+    look, average = _evaluation_of(experiment)
+    kept = own.keep()
+    table = look(student, teacher, dataset, device=device, workers=workers, rank=rank, world_size=world_size, kept=kept)
+    rows = average(table)
+    if kept is None or rank != 0:
+        return rows
+    extra = own.rows(kept.predictions(table), split, experiment.grouping() or WATERBIRDS)
+    return pd.concat([rows, extra], ignore_index=True) if len(extra) else rows
+
+
+def _evaluation_of(
     experiment: Experiment,
 ) -> tuple[Callable[..., pd.DataFrame], Callable[[pd.DataFrame], pd.DataFrame]]:
-    """What looks at each image, and what averages it."""
+    """A function that evaluates images one by one, and one that averages its table."""
     if experiment.multilabel:
         return multilabel_outcomes, multilabel_measures
     classes = Grouping(experiment.classes()) if experiment.measures_classes else None

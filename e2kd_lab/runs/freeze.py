@@ -19,7 +19,7 @@ from e2kd_lab.experiments.frozen_teacher import frozen_folder, frozen_spec
 from e2kd_lab.explanations import explain_in_parts
 from e2kd_lab.runs.evaluate import load_teacher
 from e2kd_lab.system.errors import DataError
-from e2kd_lab.system.folder_lock import held
+from e2kd_lab.system.folder_lock import folder_lock
 from e2kd_lab.training.hardware import named_device
 from e2kd_lab.training.layout import arrange_frozen
 
@@ -87,7 +87,7 @@ def freeze(
     images, names = _training_images(experiment)
     if _is_complete(folder, spec, names):  # which may lie where nothing can be written
         return folder
-    with held(folder, folder / LOCK, "freezing a teacher into it", DataError):
+    with folder_lock(folder, folder / LOCK, "freezing a teacher into it", DataError):
         writer = FrozenWriter(folder, spec, names, chunk=_CHUNK)
         missing = list(writer.missing())
         where = named_device(device)

@@ -1,23 +1,24 @@
-"""Carrying out an experiment: data, teacher and student, method, trainer, run folder."""
+"""Running an experiment: lock the folder, get the teacher, build, train, evaluate, write."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import torch
 
-from e2kd_lab.data.splits import SPLITS, Split
+from e2kd_lab.data.splits import SPLITS
 from e2kd_lab.experiments import Experiment
+from e2kd_lab.methods import Distiller
 from e2kd_lab.models.checkpoints import load_weights
 from e2kd_lab.runs import Run, Status
-from e2kd_lab.runs.evaluate import load_teacher
-from e2kd_lab.runs.measure import add_own_measures, lacking, measured
+from e2kd_lab.runs.evaluate import load_teacher, measure
+from e2kd_lab.runs.own_measures import add_own_measures, missing_measures
 from e2kd_lab.system.errors import ExperimentError, LabError, RunError, TrainingError
 from e2kd_lab.system.workspace import runs_folder
 from e2kd_lab.training import Hardware, OwnMeasures, ProgressBar, Trainer, Watcher, Watchers
@@ -54,12 +55,12 @@ def run(
     hardware : Hardware, optional
         Device and processes; it does not change which run this is.
     watchers : iterable of Watcher
-        Told of progress beside the progress bar, and asked whether to stop. One that raises does not end the training.
+        Told of progress beside the progress bar, and asked whether to stop. One that raises does not end training.
     metrics : mapping of str to callable, optional
         Own measures by their names: functions of `e2kd_lab.metrics.Predictions` that return a number. They are computed
-        with the lab's on validation and test images, of all of them and of each group, and stand beside them in
-        ``metrics.csv``, `load_runs`, tables and panels. They do not change which run this is; a finished run that lacks
-        them is evaluated again, and they are added.
+        on validation and test images, on all of them and on each group, and stand beside the lab's in ``metrics.csv``,
+        `load_runs`, tables and panels. They do not change which run this is; a finished run that lacks them is
+        evaluated again, and they are added.
 
     Returns
     -------
@@ -79,75 +80,169 @@ def run(
     ...     return predictions.logits.softmax(1).amax(1).mean()  # of all images, then of each group
     >>> lab.run(experiment, metrics={"confidence": confidence}).metrics()  # doctest: +SKIP
     """
-    job = _Job(
-        runs_folder() if folder is None else Path(folder),
-        hardware or Hardware(),
-        all_watchers(progress, watchers),
-        OwnMeasures(metrics),
-    )
-    here = Run(job.folder / experiment.run_name())
-    if here.status == "done" and not lacking(experiment, here, job.own):
+    folder = runs_folder() if folder is None else Path(folder)
+    hardware = hardware or Hardware()
+    told, own_measures = all_watchers(progress, watchers), OwnMeasures(metrics)
+    here = Run(folder / experiment.run_name())
+    if here.status == "done" and not missing_measures(experiment, here, own_measures):
         return here
-    fabric = job.hardware.fabric(experiment.precision)
-    # Converged losses produce denormal numbers, which are many times slower on a CPU.
-    torch.set_flush_denormal(True)
-    if fabric.device.type == "cpu":
-        keep_freed_memory()
-    try:
-        return _run(experiment, job, fabric)
-    finally:
-        torch.set_flush_denormal(False)  # the rest of the program expects ordinary arithmetic
+    fabric = hardware.fabric(experiment.precision)
+    launch = _Launch(folder, hardware, fabric, told, own_measures)
+    with _arithmetic_for_training(fabric.device):
+        return _run(experiment, launch)
 
 
 def all_watchers(progress: bool, watchers: Iterable[Watcher]) -> Watchers:
+    """The progress bar, if it is wanted, and the others."""
     return Watchers([*([ProgressBar()] if progress else []), Watchers(watchers)])
 
 
 @dataclass(frozen=True)
-class _Job:
-    """What a run and that of its teacher share."""
+class _Launch:
+    """What the runs of a student and its teacher share."""
 
     folder: Path
     hardware: Hardware
+    fabric: Fabric
     watchers: Watchers
-    own: OwnMeasures
+    own_measures: OwnMeasures
 
 
-def _run(experiment: Experiment, job: _Job, fabric: Fabric) -> Run:
-    here = Run(job.folder / experiment.run_name())
-    # The first process decides for all of them, so that none waits for one that has gone home.
+@contextmanager
+def _arithmetic_for_training(device: torch.device) -> Iterator[None]:
+    # Converged losses produce denormal numbers, which are many times slower on a CPU.
+    torch.set_flush_denormal(True)
+    if device.type == "cpu":
+        keep_freed_memory()
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)  # the rest of the program expects ordinary arithmetic
+
+
+def _run(experiment: Experiment, launch: _Launch) -> Run:
+    here, fabric = Run(launch.folder / experiment.run_name()), launch.fabric
+    # Rank 0 decides for all processes, so that none waits for one that has returned.
     if fabric.broadcast(here.status == "done"):
         if fabric.is_global_zero:
-            add_own_measures(experiment, here, job.own, folder=job.folder, device=fabric.device)
+            add_own_measures(experiment, here, launch.own_measures, folder=launch.folder, device=fabric.device)
         fabric.barrier("own measures added")
         return here
     if experiment.method != "teacher" and experiment.teacher_weights is None:
-        teacher_run = _run(experiment.teacher_experiment(), job, fabric)
+        teacher_run = _run(experiment.teacher_experiment(), launch)
         if fabric.broadcast(teacher_run.status != "done"):
             return here
-    with ExitStack() as held:
-        if not _take(here, experiment, fabric, held):  # finished by somebody else while this one trained the teacher
-            return here
-        start = time.monotonic()
-        try:
-            finished = _train(experiment, here, job, fabric)
-        except KeyboardInterrupt:
-            _set_status(here, fabric, "stopped")
-            raise
-        except BaseException as error:
-            explained = _explained(error, here, experiment, fabric)
-            message = str(explained) if isinstance(explained, LabError) else f"{type(error).__name__}: {error}"
-            _set_status(here, fabric, "failed", message)
-            if explained is error:
-                raise
-            raise explained from error
-        _set_status(here, fabric, "done" if finished else "stopped", seconds=round(time.monotonic() - start, 1))
-        fabric.barrier("status written")
+    with _begun(here, experiment, fabric) as to_do:
+        if to_do:
+            _train_and_write_status(experiment, here, launch)
     return here
 
 
-def _explained(error: BaseException, here: Run, experiment: Experiment, fabric: Fabric) -> BaseException:
-    """What ended a training, as a sentence where the error itself is none."""
+@contextmanager
+def _begun(here: Run, experiment: Experiment, fabric: Fabric) -> Iterator[bool]:
+    """Lock the folder and begin; False if another process has finished the run meanwhile.
+
+    Rank 0 locks the folder and broadcasts the outcome.
+    """
+    to_do, refusal = False, None
+    with ExitStack() as lock:
+        if fabric.is_global_zero:
+            try:
+                lock.enter_context(here.locked())
+                if here.status != "done":
+                    here.begin(experiment, str(fabric.device))
+                    to_do = True
+            except RunError as error:
+                refusal = str(error)
+        to_do, refusal = fabric.broadcast((to_do, refusal))
+        if refusal is not None:
+            raise RunError(refusal)
+        yield to_do
+
+
+def _train_and_write_status(experiment: Experiment, here: Run, launch: _Launch) -> None:
+    fabric, start = launch.fabric, time.monotonic()
+    try:
+        finished = _train_and_evaluate(experiment, here, launch)
+    except KeyboardInterrupt:
+        _write_status(here, fabric, "stopped")
+        raise
+    except BaseException as cause:
+        error = _as_lab_error(cause, here, experiment, fabric)
+        message = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+        _write_status(here, fabric, "failed", message)
+        if error is cause:
+            raise
+        raise error from cause
+    _write_status(here, fabric, "done" if finished else "stopped", seconds=round(time.monotonic() - start, 1))
+    fabric.barrier("status written")
+
+
+def _train_and_evaluate(experiment: Experiment, here: Run, launch: _Launch) -> bool:
+    """Train to the end and evaluate the selected checkpoint; False if a watcher stopped it before."""
+    fabric, hardware, watchers = launch.fabric, launch.hardware, launch.watchers
+    _check_batch_size(experiment, fabric.world_size)
+    sets = {split: experiment.dataset(split) for split in SPLITS}
+    method = _build_method(experiment, launch)
+    measures = partial(
+        measure,
+        experiment,
+        method.student,
+        method.teacher,
+        own=launch.own_measures,
+        device=fabric.device,
+        workers=hardware.workers,
+        rank=fabric.global_rank,
+        world_size=fabric.world_size,
+    )
+    trainer = Trainer(
+        method,
+        experiment.recipe,
+        sets["train"],
+        num_classes=experiment.num_classes,
+        validate=lambda: measures(sets["val"], split="val"),
+        folder=here.folder,
+        fabric=fabric,
+        hardware=hardware,
+        watcher=watchers,
+    )
+    if not trainer.fit(experiment.title):
+        return False
+    step = trainer.total_steps
+    if experiment.select == "best":
+        fabric.barrier("best checkpoint written")
+        step = trainer.load_best()
+    rows = measures(sets["test"], split="test")
+    if fabric.is_global_zero:
+        metrics = MetricsFile(here.folder / METRICS, trainer.total_steps)
+        watchers.on_rows(metrics.add(step, step // trainer.steps_per_epoch, "test", rows))
+    return True
+
+
+def _build_method(experiment: Experiment, launch: _Launch) -> Distiller:
+    """The method of student and teacher, which are arranged for training; all random weights come from the seed."""
+    torch.manual_seed(experiment.seed)
+    student, teacher = experiment.build(experiment.network), None
+    experiment.prepare_student(student)
+    if experiment.initial_weights is not None:
+        load_weights(student, experiment.network, experiment.initial_weights, any_classifier=True)
+    if experiment.method != "teacher":
+        teacher = load_teacher(experiment, folder=launch.folder).to(launch.fabric.device)
+    method = experiment.training_step(student, teacher)
+    arrange(student, teacher, experiment.image_size, launch.fabric.device)
+    return method
+
+
+def _check_batch_size(experiment: Experiment, processes: int) -> None:
+    if experiment.batch_size % processes:
+        raise ExperimentError(
+            f"A batch of {experiment.batch_size} images cannot be shared evenly by {processes} processes; expected a "
+            "multiple of their number as batch_size."
+        )
+
+
+def _as_lab_error(error: BaseException, here: Run, experiment: Experiment, fabric: Fabric) -> BaseException:
+    """A `TrainingError` for a lost process or exhausted memory; any other error as it is."""
     if fabric.world_size > 1 and lost_another_process(error):
         return TrainingError(
             f"{here.folder}: another process of this run ended early; its own message says why. Start all of "
@@ -164,85 +259,12 @@ def _explained(error: BaseException, here: Run, experiment: Experiment, fabric: 
     return error
 
 
-def _take(here: Run, experiment: Experiment, fabric: Fabric, held: ExitStack) -> bool:
-    """Take the folder and begin, or say that there is nothing to do; all processes hear what the first one met with."""
-    to_do, refusal = False, None
-    if fabric.is_global_zero:
-        try:
-            held.enter_context(here.locked())
-            if here.status != "done":
-                here.begin(experiment, str(fabric.device))
-                to_do = True
-        except RunError as error:
-            refusal = str(error)
-    to_do, refusal = fabric.broadcast((to_do, refusal))
-    if refusal is not None:
-        raise RunError(refusal)
-    return to_do
-
-
-def _set_status(here: Run, fabric: Fabric, status: Status, error: str | None = None, **details: Any) -> None:
+def _write_status(here: Run, fabric: Fabric, status: Status, error: str | None = None, **details: Any) -> None:
     if not fabric.is_global_zero:
         return
     try:
         here.set_status(status, error, **details)
     except RunError:
-        # Why training ended matters more than that this cannot be written down either; the run counts as stopped.
+        # The error that ended training matters more than a status that cannot be written; the run counts as stopped.
         if status not in ("failed", "stopped"):
             raise
-
-
-def _train(experiment: Experiment, here: Run, job: _Job, fabric: Fabric) -> bool:
-    if experiment.batch_size % fabric.world_size:
-        raise ExperimentError(
-            f"A batch of {experiment.batch_size} images cannot be shared evenly by {fabric.world_size} processes; "
-            "expected a multiple of their number as batch_size."
-        )
-    sets = {split: experiment.dataset(split) for split in SPLITS}
-    torch.manual_seed(experiment.seed)
-    student = experiment.build(experiment.network)
-    experiment.prepare_student(student)
-    if experiment.initial_weights is not None:
-        load_weights(student, experiment.network, experiment.initial_weights, any_classifier=True)
-    teacher = None
-    if experiment.method != "teacher":
-        teacher = load_teacher(experiment, folder=job.folder).to(fabric.device)
-    method = experiment.training_step(student, teacher)
-    arrange(student, teacher, experiment.image_size, fabric.device)
-
-    def measure(split: Split) -> pd.DataFrame:
-        return measured(
-            experiment,
-            student,
-            teacher,
-            sets[split],
-            split=split,
-            own=job.own,
-            device=fabric.device,
-            workers=job.hardware.workers,
-            rank=fabric.global_rank,
-            world_size=fabric.world_size,
-        )
-
-    trainer = Trainer(
-        method,
-        experiment.recipe,
-        sets["train"],
-        num_classes=experiment.num_classes,
-        validate=lambda: measure("val"),
-        folder=here.folder,
-        fabric=fabric,
-        hardware=job.hardware,
-        watcher=job.watchers,
-    )
-    if not trainer.fit(experiment.title):
-        return False
-    step = trainer.total_steps
-    if experiment.select == "best":
-        fabric.barrier("best checkpoint written")
-        step = trainer.load_best()
-    rows = measure("test")
-    if fabric.is_global_zero:
-        metrics = MetricsFile(here.folder / METRICS, trainer.total_steps)
-        job.watchers.on_rows(metrics.add(step, step // trainer.steps_per_epoch, "test", rows))
-    return True

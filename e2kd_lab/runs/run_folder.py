@@ -21,10 +21,10 @@ from e2kd_lab.experiments import Experiment
 from e2kd_lab.models import ExplainableModel, build_model
 from e2kd_lab.models.checkpoints import save_weights
 from e2kd_lab.runs.environment import environment_of
-from e2kd_lab.runs.plugins import places_of_plugins, require_plugins
+from e2kd_lab.runs.plugin_record import places_of_plugins, require_plugins
 from e2kd_lab.system.atomic_write import remove_unfinished, write_json, write_text
 from e2kd_lab.system.errors import RunError, shown
-from e2kd_lab.system.folder_lock import held, is_held
+from e2kd_lab.system.folder_lock import folder_lock, is_locked
 from e2kd_lab.system.json_files import read_json
 from e2kd_lab.system.paths import is_file
 from e2kd_lab.training.metrics_file import read_metrics
@@ -66,7 +66,7 @@ class Run:
         if not is_file(self.folder / STATUS):
             return "new"
         status = _status(self.folder / STATUS)
-        if status == "running" and not is_held(self.folder / LOCK):
+        if status == "running" and not is_locked(self.folder / LOCK):
             # It may have ended between the two looks.
             status = _status(self.folder / STATUS)
             return "stopped" if status == "running" else status
@@ -182,7 +182,7 @@ class Run:
         RunError
             If another process or thread holds it, or the folder cannot be made.
         """
-        with held(self.folder, self.folder / LOCK, "working on this run", RunError):
+        with folder_lock(self.folder, self.folder / LOCK, "working on this run", RunError):
             yield
 
 

@@ -1,1 +1,1 @@
-"""What any program needs and no researcher asks about: registries and plug-ins."""
+"""Plumbing: errors, paths, files, locks, registries and plug-ins."""

@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the old content or the new one, never half of either."""
+"""Atomic writes: a reader sees the old file or the new one, never half of either."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from e2kd_lab.system.errors import RunError
 _UNFINISHED = ".part"
 
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Write a file through a temporary neighbour that is renamed into place.
+def atomic_write(path: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Write a temporary file beside a file, then rename it into place.
 
     Parameters
     ----------
@@ -30,20 +30,20 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
         If the folder cannot be written to or the disk is full; the file then keeps its former content.
     """
     temporary: str | None = None
-    watched: _Watched | None = None
+    target: _ErrorKeepingFile | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_UNFINISHED, dir=path.parent)
         with os.fdopen(descriptor, "wb") as file:
-            watched = _Watched(file)
-            write(cast(BinaryIO, watched))
+            target = _ErrorKeepingFile(file)
+            write(cast(BinaryIO, target))
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)
         temporary = None
     except (OSError, RuntimeError) as error:
         # On a full disk torch's archive writer may raise a RuntimeError about positions in place of the OSError.
-        cause = error if isinstance(error, OSError) else watched.error if watched is not None else None
+        cause = error if isinstance(error, OSError) else target.error if target is not None else None
         if cause is None:
             raise
         reason = cause.strerror or str(cause)
@@ -54,18 +54,22 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what a process left in a folder that was killed while it wrote; the folder must be this process's own."""
+    """Remove temporary files that a killed process left in a folder; no other process may be writing there."""
     for unfinished in folder.glob(f".*{_UNFINISHED}"):
         unfinished.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write bytes to a file atomically (see `write_atomically`)."""
-    write_atomically(path, lambda file: _write(file, content))
+    """Write bytes to a file atomically (see `atomic_write`)."""
+
+    def write(file: BinaryIO) -> None:
+        file.write(content)
+
+    atomic_write(path, write)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text to a file atomically (see `write_atomically`)."""
+    """Write UTF-8 text to a file atomically (see `atomic_write`)."""
     write_bytes(path, text.encode())
 
 
@@ -74,12 +78,8 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
 
 
-def _write(file: BinaryIO, content: bytes) -> None:
-    file.write(content)
-
-
-class _Watched:
-    """A binary file that remembers why the system refused to write to it."""
+class _ErrorKeepingFile:
+    """A binary file that keeps the system's error when a write fails."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

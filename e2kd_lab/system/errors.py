@@ -1,4 +1,4 @@
-"""The errors that a user of the lab can cause: each message is one sentence with the place and the expectation."""
+"""Errors that users can cause: one sentence says what was found, where, what was expected, and how to mend it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ _LONGEST = 2000
 
 
 class LabError(Exception):
-    """Base of all errors that the lab explains by itself; the command line prints the message alone.
+    """Base of the lab's own errors; the command line prints the message alone.
 
     Parameters
     ----------
     sentence : str
-        The message. What it quotes from files and from other programs' errors is brought onto one line, and the middle
-        of an endless quotation is left out.
+        The message. It is brought onto one line, and the middle of a very long one is cut.
     """
 
     def __init__(self, sentence: str = "") -> None:
@@ -35,7 +34,7 @@ class ExperimentError(LabError):
 
 
 class RunError(LabError):
-    """A run's folder cannot be used: held by another process, damaged, or not writable."""
+    """A run's folder cannot be used: in use by another process, damaged, or not writable."""
 
 
 class TrainingError(LabError):
@@ -43,23 +42,23 @@ class TrainingError(LabError):
 
 
 class LabNote(UserWarning):
-    """Something that was skipped, repaired or guessed, said once."""
+    """A warning that something was skipped, repaired or guessed."""
 
 
 def note(sentence: str) -> None:
-    """Say as a `LabNote` what was skipped, repaired or guessed; Python shows the same one once."""
+    """Warn by a `LabNote` that something was skipped, repaired or guessed; Python shows equal ones once."""
     warnings.warn(str(LabError(sentence)), LabNote, stacklevel=3)
 
 
 def shown(value: object) -> str:
-    """A value from a file or a command as a sentence can quote it: short and on one line."""
+    """A value as messages quote it: on one line, at most 40 characters."""
     try:
         line = " ".join(_on_one_line(str(value)).split())
-    except ValueError:  # Python does not write out whole numbers of thousands of digits
+    except ValueError:  # Python refuses to print integers of thousands of digits
         line = "a huge number"
     return line if len(line) <= 40 else line[:37] + "..."
 
 
 def _on_one_line(text: str) -> str:
-    # Control characters could also paint over a terminal, and lone surrogates cannot be printed at all.
+    # Control characters would garble a terminal, and lone surrogates cannot be printed.
     return "".join(c if c.isprintable() else " " for c in text).strip()

@@ -1,4 +1,4 @@
-"""Whether the fields of a configuration hold what their annotations promise."""
+"""Type checks of dataclass fields, by their annotations."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from e2kd_lab.system.errors import ExperimentError, shown
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-# What fits into the integers of other programs, and what may be multiplied without becoming infinite.
+# 64-bit integers, and floats that leave room for a product.
 _LARGEST, _LARGEST_FLOAT = 2**63 - 1, 1e300
 
 
 def check_types(configuration: DataclassInstance) -> None:
     """Refuse a field whose value is not of its annotated type, or a number that is not finite.
 
-    Of a ``Literal`` only the type is checked: its owner knows a better sentence for an unknown name.
+    A ``Literal`` is only checked to be text; its owner lists the choices in an error of its own.
 
     Raises
     ------
     ExperimentError
-        One sentence that names the first such field, its value and what is expected.
+        Names the first such field, its value and the expected type.
     """
     check_values(
         type(configuration), {f.name: getattr(configuration, f.name) for f in dataclasses.fields(configuration)}
@@ -34,14 +34,14 @@ def check_types(configuration: DataclassInstance) -> None:
 
 
 def check_values(owner: type, values: Mapping[str, Any]) -> None:
-    """`check_types` of values that a dataclass's fields shall have.
+    """Check values meant for a dataclass's fields, as `check_types` does.
 
     Parameters
     ----------
     owner : type
         The dataclass.
     values : mapping
-        By the field's name.
+        Values by field name.
 
     Raises
     ------
@@ -50,8 +50,8 @@ def check_values(owner: type, values: Mapping[str, Any]) -> None:
     """
     for name, value in values.items():
         kind = _hints(owner)[name]
-        if not _is(value, kind):
-            raise ExperimentError(f"'{name}' is {shown(value)!r}; expected {_in_words(kind)}.")
+        if not _has_type(value, kind):
+            raise ExperimentError(f"'{name}' is {shown(value)!r}; expected {_described(kind)}.")
 
 
 @functools.cache
@@ -60,29 +60,29 @@ def _hints(owner: type[DataclassInstance]) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in dataclasses.fields(owner)}
 
 
-def _is(value: Any, kind: Any) -> bool:
+def _has_type(value: Any, kind: Any) -> bool:
     if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
-        return any(_is(value, one) for one in typing.get_args(kind))
+        return any(_has_type(value, one) for one in typing.get_args(kind))
     if typing.get_origin(kind) is tuple:
         kinds = typing.get_args(kind)
         if kinds[1:] == (...,):
-            return isinstance(value, tuple) and all(_is(one, kinds[0]) for one in value)
-        return isinstance(value, tuple) and len(value) == len(kinds) and all(map(_is, value, kinds))
+            return isinstance(value, tuple) and all(_has_type(one, kinds[0]) for one in value)
+        return isinstance(value, tuple) and len(value) == len(kinds) and all(map(_has_type, value, kinds))
     if typing.get_origin(kind) is typing.Literal:
         return isinstance(value, str)
     if kind is float:
-        return _is(value, int) or (isinstance(value, float) and abs(value) <= _LARGEST_FLOAT)
+        return _has_type(value, int) or (isinstance(value, float) and abs(value) <= _LARGEST_FLOAT)
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST
     return isinstance(value, kind)
 
 
-def _in_words(kind: Any) -> str:
+def _described(kind: Any) -> str:
     if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
-        return " or ".join(_in_words(one) for one in typing.get_args(kind))
+        return " or ".join(_described(one) for one in typing.get_args(kind))
     if typing.get_origin(kind) is tuple:
         kinds = typing.get_args(kind)
-        return f"({', '.join('...' if one is ... else _in_words(one) for one in kinds)})"
+        return f"({', '.join('...' if one is ... else _described(one) for one in kinds)})"
     if typing.get_origin(kind) is typing.Literal:
         return " or ".join(f"'{name}'" for name in typing.get_args(kind))
     names = {

@@ -1,4 +1,4 @@
-"""Reading JSON documents that anybody may have touched."""
+"""Reading JSON files that may be damaged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read_json(path: Path, error: type[LabError], *, missing: str) -> Any:
     error : type of LabError
         The error to raise.
     missing : str
-        What was expected where there is no file, for its sentence.
+        What to expect, for the message if there is no file.
 
     Raises
     ------

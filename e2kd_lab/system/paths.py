@@ -1,4 +1,4 @@
-"""Paths from lists and command lines: whether they lead anywhere, and a sentence where they may not be read."""
+"""Paths that users give: whether they exist, ``~``, and errors that name the file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from e2kd_lab.system.errors import LabError
 
 
 def is_file(path: Path) -> bool:
-    """Whether this is a file; a name that the file system does not take, such as a very long one, is none."""
+    """Whether this is a file; False if the file system refuses the name, for instance a very long one."""
     try:
         return path.is_file()
     except OSError:
@@ -18,7 +18,7 @@ def is_file(path: Path) -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether this is a folder; a name that the file system does not take, such as a very long one, is none."""
+    """Whether this is a folder; False if the file system refuses the name, for instance a very long one."""
     try:
         return path.is_dir()
     except OSError:
@@ -26,7 +26,7 @@ def is_folder(path: Path) -> bool:
 
 
 def expanded(path: Path | str) -> Path:
-    """The path with ``~`` written out; as in a shell, the ``~name`` of an unknown user stays as it is."""
+    """The path with ``~`` expanded; as in a shell, ``~name`` of an unknown user stays as it is."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -35,19 +35,19 @@ def expanded(path: Path | str) -> Path:
 
 @contextmanager
 def readable(path: Path, error: type[LabError]) -> Iterator[None]:
-    """Say in one sentence which file or folder the system refuses to read.
+    """Turn a refusal to read into one sentence that names the file or folder.
 
     Parameters
     ----------
     path : Path
-        What is read, for the message where the system does not name the very file.
+        The file or folder, for the message if the system names none.
     error : type of LabError
         The error to raise.
 
     Raises
     ------
     LabError
-        If the system refuses, for want of permission or because a link leads nowhere.
+        If the system refuses, for instance for lack of permission or because of a broken link.
     """
     try:
         yield

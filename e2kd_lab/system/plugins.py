@@ -1,4 +1,4 @@
-"""A stranger's code: imported before it is needed, here and in every process that a run starts."""
+"""Plug-ins: files and modules of one's own, imported in this process and in those that it starts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from types import ModuleType
 from e2kd_lab.system.errors import ExperimentError, LabError
 from e2kd_lab.system.registry import files_of
 
-# Processes that inherit it import the same plug-ins.
+# Child processes inherit it and import the same plug-ins.
 VARIABLE = "E2KD_LAB_PLUGINS"
 _contents: dict[str, str] = {}
 
@@ -20,7 +20,7 @@ _contents: dict[str, str] = {}
 def use(plugin: Path | str) -> ModuleType:
     """Import a file or module that registers networks, explanations, methods or experiments.
 
-    Processes that are started afterwards import it, too. A file that has changed since is read anew.
+    Processes that are started later import it, too. A file that has changed is imported again.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def use(plugin: Path | str) -> ModuleType:
     Returns
     -------
     module
-        What was imported.
+        The imported module.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def use(plugin: Path | str) -> ModuleType:
 
 
 def use_inherited() -> None:
-    """Import the plug-ins of the process that started this one."""
+    """Import the plug-ins of the parent process."""
     for plugin in os.environ.get(VARIABLE, "").split(os.pathsep):
         if plugin:
             use(plugin)
@@ -66,7 +66,7 @@ def _imported(plugin: Path | str) -> ModuleType:
     if is_path and not path.exists():
         raise ExperimentError(f"{path} is not there; expected a Python file with plug-ins.")
     folder, name = (path.resolve().parent, path.stem) if is_path else (Path.cwd(), str(plugin))
-    if str(folder) not in sys.path:  # children of this process inherit the path, and so find what they unpickle
+    if str(folder) not in sys.path:  # child processes inherit the path, so that they can unpickle
         sys.path.append(str(folder))
     main = sys.modules["__main__"]
     if is_path and getattr(main, "__file__", None) and Path(str(main.__file__)).resolve() == path.resolve():

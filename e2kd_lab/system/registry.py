@@ -1,4 +1,4 @@
-"""Names for the things that a researcher may add: networks, explanations, methods, experiments."""
+"""Registries of what one may add: networks, explanations, methods."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _OWN = __name__.partition(".")[0]
 
 
 class Registry(Mapping[str, Entry]):
-    """Things of one kind by name, the lab's own and a stranger's alike.
+    """Entries of one kind by name, built in or added by plug-ins.
 
     Parameters
     ----------
     kind : str
-        What sentences call them, such as ``model``.
+        Name of the kind in messages, such as ``model``.
     door : str
-        The decorator that adds one, such as ``register_model``.
+        Name of the decorator that adds an entry, such as ``register_model``.
 
     Examples
     --------
@@ -40,16 +40,16 @@ class Registry(Mapping[str, Entry]):
         self._origins: dict[str, Any] = {}
 
     def add(self, name: str, entry: Entry, *, origin: Any) -> None:
-        """Add an entry, or replace what the same code has added before, as a notebook cell does that runs again.
+        """Add an entry; code that runs again, as a notebook cell may, replaces its earlier entry.
 
         Parameters
         ----------
         name : str
             Letters, digits, ``_``, ``-`` and ``.``.
         entry
-            What `registry[name]` gives.
+            The value of `registry[name]`.
         origin : class or function
-            What was registered; its code identifies the entry (see `identity`).
+            The registered class or function, whose code identifies the entry (see `identity`).
 
         Raises
         ------
@@ -86,23 +86,22 @@ class Registry(Mapping[str, Entry]):
         return len(self._entries)
 
     def identity(self, name: str) -> str | None:
-        """What identifies the code of a stranger's entry, by content; None for the lab's own.
+        """Fingerprint of the code of a plug-in's entry; None for built-in ones.
 
-        It covers the whole file that the entry was defined in, or all files of its package, and in a notebook the
-        functions of the entry itself.
+        It covers the file that defines the entry, or all files of its package; in a notebook, the entry itself.
         """
         self[name]
         origin = self._origins[name]
         return None if origin.__module__.partition(".")[0] == _OWN else content_of(origin)
 
     def place(self, name: str) -> str:
-        """Where an entry was defined: its file, or its module in a notebook."""
+        """The file that defines an entry, or the module in a notebook."""
         self[name]
         return _place_of(self._origins[name]).rpartition(":")[0]
 
 
 def content_of(thing: Any) -> str:
-    """A fingerprint of the code behind a class or function: ``sha256:`` and 16 hexadecimal digits."""
+    """Fingerprint of the code of a class or function: ``sha256:`` and 16 hexadecimal digits."""
     module = sys.modules.get(thing.__module__)
     files = files_of(module) if module is not None else []
     if files:
@@ -120,7 +119,7 @@ def content_of(thing: Any) -> str:
 
 
 def files_of(module: ModuleType) -> list[Path]:
-    """The Python files whose content a module stands for: its own, or all of the package that it belongs to."""
+    """A module's own Python file, or all files of the package that it belongs to."""
     package = sys.modules.get(module.__name__.partition(".")[0], module)
     folders = [Path(folder) for folder in getattr(package, "__path__", ())]
     if folders:
@@ -130,7 +129,7 @@ def files_of(module: ModuleType) -> list[Path]:
 
 
 def _place_of(origin: Any) -> str:
-    """File, or module where there is none, and name: a program's own file may also be imported as a plug-in."""
+    """``file:name``, or ``module:name`` without a file: a file may be both the program and a plug-in."""
     module = sys.modules.get(origin.__module__)
     file = getattr(module, "__file__", None)
     return f"{Path(file).resolve() if file else origin.__module__}:{origin.__qualname__}"
@@ -139,6 +138,6 @@ def _place_of(origin: Any) -> str:
 def _source(function: Any) -> str:
     try:
         return inspect.getsource(function)
-    except (OSError, TypeError):  # typed at the prompt: its instructions and constants stand for it
+    except (OSError, TypeError):  # typed at the prompt: bytecode and constants stand for it
         code = function.__code__
         return f"{code.co_code!r}{code.co_names!r}{code.co_consts!r}"

@@ -7,8 +7,8 @@ shape functions for two operators that nobody defined. Declaring these two is en
 datasets and ``tv_tensors``; the compiled operators themselves (NMS, RoI pooling, ``torchvision.io``) stay
 unavailable, and the lab uses none of them.
 
-`declare_on_import` declares them just before torchvision is imported, by whomever. Where torchvision's library loads,
-it does nothing.
+`declare_on_import` declares them just before anybody imports torchvision. Where torchvision's library loads, it does
+nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _declarations: Any = None
 
 
 class _BeforeTorchvision(MetaPathFinder):
-    """Finds nothing itself: it is asked for torchvision before others are, and declares what is missing."""
+    """An import hook that finds nothing: it declares missing operators when torchvision is asked for."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
         if fullname == "torchvision" and self in sys.meta_path:
@@ -38,7 +38,7 @@ class _BeforeTorchvision(MetaPathFinder):
 
 
 def declare_on_import() -> None:
-    """Declare the missing operators as soon as torchvision is imported, and not before."""
+    """Declare the missing operators when torchvision is imported, not before."""
     if "torchvision" not in sys.modules:
         sys.meta_path.insert(0, _BeforeTorchvision())
 

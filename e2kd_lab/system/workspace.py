@@ -1,4 +1,4 @@
-"""Where data sets and runs lie unless the user says otherwise.
+"""Default folders of data sets and runs.
 
 The workspace is the folder named by the environment variable ``E2KD_LAB_HOME``; else the nearest folder, from the
 current one upwards, that holds both ``notebooks`` and ``e2kd_lab`` (a checkout of the lab, wherever in it a notebook

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from e2kd_lab.methods import Distiller
 from e2kd_lab.models.checkpoints import load_state, read_checkpoint
-from e2kd_lab.system.atomic_write import write_atomically
+from e2kd_lab.system.atomic_write import atomic_write
 from e2kd_lab.system.errors import CheckpointError
 
 
@@ -46,13 +46,13 @@ def save_state(path: Path, state: TrainingState, method: Distiller, optimizer: t
         "state": {**vars(state), "sums": {name: value.cpu() for name, value in state.sums.items()}},
         "random": _random_state(),
     }
-    write_atomically(path, lambda file: torch.save(content, file))
+    atomic_write(path, lambda file: torch.save(content, file))
 
 
 def save_student(path: Path, state: TrainingState, method: Distiller) -> None:
     """Write the student's weights under ``model``, and the step at which they were taken."""
     content = {"model": method.student.state_dict(), "step": state.step}
-    write_atomically(path, lambda file: torch.save(content, file))
+    atomic_write(path, lambda file: torch.save(content, file))
 
 
 def load_state_into(

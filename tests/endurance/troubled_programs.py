@@ -21,7 +21,7 @@ from e2kd_lab.minidata import minibirds
 from e2kd_lab.models.checkpoints import read_checkpoint
 from e2kd_lab.runs import Run
 from e2kd_lab.runs import freeze as freezing
-from e2kd_lab.system.atomic_write import write_atomically
+from e2kd_lab.system.atomic_write import atomic_write
 from e2kd_lab.system.errors import LabError
 from e2kd_lab.training import Watcher
 
@@ -68,11 +68,11 @@ def write_through(kind: str, folder: str) -> Any:
     sentences, kept = [], []
     with disk_of(kind, Path(folder)) as disk:
         path = disk.folder / "last.ckpt"
-        write_atomically(path, lambda file: torch.save(one, file))
+        atomic_write(path, lambda file: torch.save(one, file))
         before = path.read_bytes()
 
         def write_other() -> None:
-            write_atomically(path, lambda file: torch.save(other, file))
+            atomic_write(path, lambda file: torch.save(other, file))
 
         for space in (350_000, 200_000, 70_000, 5_000, 100, 0):
             disk.spoil("full", leaving=space)
