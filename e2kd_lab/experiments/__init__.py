@@ -44,12 +44,19 @@ _BUILDERS: Mapping[str, Mapping[str, Callable[[Scale], Experiment]]] = {
 
 
 def names() -> list[str]:
-    """The experiments that `get` knows."""
+    """Names of the paper's experiments, sorted.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> lab.experiments.names()[0]
+    'cnn_to_vit'
+    """
     return sorted(_BUILDERS)
 
 
 def get(name: str, scale: str = "lab", family: str | None = None) -> Experiment:
-    """An experiment with the recipe of a scale.
+    """An experiment at one of the scales.
 
     Parameters
     ----------
@@ -64,6 +71,12 @@ def get(name: str, scale: str = "lab", family: str | None = None) -> Experiment:
     ------
     ExperimentError
         If the name, the scale or the family is not known.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> lab.experiments.get("waterbirds", "paper", "bcos").epochs
+    700
     """
     if name in OWN:
         _check_family(name, family, (OWN[name].family,))

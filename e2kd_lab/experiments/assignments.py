@@ -1,4 +1,4 @@
-"""Fields of an experiment given as text, as the command line has them: ``lr=0.01``."""
+"""Fields of an experiment from the command line: ``lr=0.01``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def assigned(assignments: Iterable[str]) -> dict[str, Any]:
     Parameters
     ----------
     assignments : iterable of str
-        Of the form ``field=value``; a value that is no Python literal is text.
+        ``field=value``; a value that is no Python literal is text.
 
     Raises
     ------
@@ -35,5 +35,5 @@ def _literal(text: str) -> Any:
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        # Besides what is no literal: a list as the key of a dictionary, and brackets in brackets without end.
+        # The last three: a list as a dictionary's key, and endlessly nested brackets.
         return text

@@ -1,4 +1,4 @@
-"""From a CNN to a ViT: priors of an architecture (Sec. 4.3.2; Fig. 4, A5).
+"""From a CNN to a ViT: distilling the priors of an architecture (Sec. 4.3.2; Fig. 4, A5).
 
 At paper scale a B-cos DenseNet-169 teaches a B-cos ViT-Ti for 150 epochs of ImageNet; days on one data-centre GPU. At
 lab scale a B-cos DenseNet mini of stride product 4 teaches a B-cos ViT mini with patches of 8 px on MiniScenes: vision

@@ -38,7 +38,18 @@ class Data:
         Side of the network's input, and of the image's smaller side before the centre crop of evaluation, in pixels;
         for one's own images also height and width.
     crop_scale : tuple of float
-        Smallest and largest share of the image that a random training crop covers.
+        Smallest and largest share of the image that a random training crop covers, in (0, 1].
+
+    Raises
+    ------
+    ExperimentError
+        If a value is not valid.
+
+    Examples
+    --------
+    >>> from e2kd_lab.experiments.waterbirds import WaterbirdsData
+    >>> WaterbirdsData(scale="paper", image_size=224, resize=256, data_root="waterbirds/").classes()
+    ('landbird', 'waterbird')
     """
 
     scales: ClassVar[tuple[Scale, ...]] = SCALES

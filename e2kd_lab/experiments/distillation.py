@@ -1,4 +1,4 @@
-"""How a student is taught: method, hyper-parameters and explanation; and how its teacher is guided."""
+"""Method, hyper-parameters and explanation of a distillation, and the guidance of its teacher."""
 
 from __future__ import annotations
 
@@ -34,7 +34,17 @@ class Distillation:
     guidance : str or None
         Guidance of a teacher that is trained here: ``energy`` or ``l1`` (see `e2kd_lab.methods.Guidance`), or None.
     guidance_weight : float
-        Weight of the guidance loss beside the label loss.
+        Weight of the guidance loss, >= 0; the label loss has weight 1.
+
+    Raises
+    ------
+    ExperimentError
+        If method, explanation, guidance or a hyper-parameter is not valid.
+
+    Examples
+    --------
+    >>> Distillation(method="e2kd").replace(lam=2.0).hyperparameters
+    {'lam': 2.0, 'tau': 1.0, 'explain_every': 1, 'explain_part': 1.0}
     """
 
     method: str = "baseline"

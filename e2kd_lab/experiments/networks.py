@@ -30,6 +30,16 @@ class Networks:
         training starts from these weights.
     student_weights : str or None
         Weights that the student starts from; None for random ones.
+
+    Raises
+    ------
+    ExperimentError
+        If a network, the family or the number of classes is not valid.
+
+    Examples
+    --------
+    >>> Networks(teacher="resnet34", student="resnet18", num_classes=1000).family
+    'standard'
     """
 
     family: Family = "standard"

@@ -126,12 +126,12 @@ def own(
     teacher_epochs: int | None = None,
     **fields: Any,
 ) -> Experiment:
-    """An experiment on one's own pictures, for which everything works that works for the paper's.
+    """An experiment on one's own pictures; whatever works for the paper's experiments works for it.
 
     Parameters
     ----------
     name : str
-        A name of its own: letters, digits and _; it begins the names of its runs, and tables tell it from others by it.
+        Name of the experiment, its runs and its rows in tables: letters, digits and _; none of the lab's.
     data : str, Path, mapping or sequence of Dataset
         A folder of ``train/<class>``, ``val/<class>`` and ``test/<class>``, or of classes alone; a CSV file with the
         columns ``path``, ``label``, ``split`` and, for groups, ``group``, whose paths start from ``data_root``, by
@@ -218,13 +218,12 @@ def _check_name(name: str) -> None:
         raise ExperimentError(f"'name' is '{shown(name)}'; expected letters, digits and _, no digit first.")
     if name in names():
         raise ExperimentError(
-            f"'{name}' is an experiment of the lab, whose runs would stand in one table with these; expected a name of "
-            "your own."
+            f"'{name}' is an experiment of the lab, and tables would mix its runs with these; expected another name."
         )
 
 
 def _plain(size: Size) -> Size:
-    """A square's side as a number, so that one experiment has one name."""
+    """A square's side as one number, so that equal sizes have equal hashes."""
     if isinstance(size, list | tuple):
         size = tuple(size)  # type: ignore[assignment]
         if len(size) == 2 and size[0] == size[1]:

@@ -1,4 +1,4 @@
-"""A run is a folder; running, sweeping, evaluating and freezing make and read them."""
+"""Runs: folders that training, sweeps, evaluation and freezing write and read."""
 
 from e2kd_lab.runs.results import (
     RESULT_COLUMNS,

@@ -1,4 +1,4 @@
-"""What a run ran on."""
+"""Versions, device and revision of a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 
 def environment_of(device: str) -> dict[str, Any]:
-    """What a run ran on: versions, device and revision.
+    """Versions, device and git revision, as ``environment.json`` records them.
 
     Parameters
     ----------

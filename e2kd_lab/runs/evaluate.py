@@ -25,12 +25,26 @@ from e2kd_lab.training.outcomes_file import read_outcomes
 
 
 def load_teacher(experiment: Experiment, *, folder: Path | str | None = None) -> ExplainableModel:
-    """The teacher of an experiment, trained before or given as weights, in evaluation mode on the CPU.
+    """The teacher of an experiment, from its weights or its finished run, in evaluation mode on the CPU.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Gives the teacher; any method.
+    folder : Path or str, optional
+        Folder of runs; the workspace's by default.
 
     Raises
     ------
     RunError
         If the teacher's run is not done.
+    CheckpointError
+        If its weights cannot be used.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> lab.load_teacher(lab.experiments.get("waterbirds", "smoke"))  # doctest: +SKIP
     """
     if experiment.teacher_weights is not None:
         return experiment.build(experiment.teacher, weights=experiment.teacher_weights).eval()
@@ -49,24 +63,35 @@ def evaluate(
     folder: Path | str | None = None,
     device: torch.device | str = "auto",
 ) -> pd.DataFrame:
-    """What a student and the experiment's teacher say about each image of a split.
+    """Predictions of a student and the experiment's teacher, and how similar their explanations are, image by image.
 
     Parameters
     ----------
     experiment : Experiment
-        Gives data and teacher; with method ``teacher`` the student is looked at alone.
+        Gives data and teacher; with method ``teacher`` the student is evaluated alone.
     student : ExplainableModel
         The network to evaluate.
     split : str
         ``train``, ``val`` or ``test``.
     folder, device
-        Where runs lie, and the device to compute on: ``auto`` is a GPU if there is one. The student comes back from it.
+        Folder of runs, and the device to compute on: ``auto`` is a GPU if there is one. The student returns from it.
 
     Returns
     -------
     DataFrame
-        See `e2kd_lab.training.outcomes`, which `e2kd_lab.training.measures` averages; where an image may show several
-        classes, `e2kd_lab.training.multilabel_outcomes` with ``every_class``, and `multilabel_measures`.
+        One row an image (see `e2kd_lab.training.outcomes`); where an image may show several classes, one row an image
+        and class (see `e2kd_lab.training.multilabel_outcomes`, with ``every_class``). `averaged` gives the measures.
+
+    Raises
+    ------
+    LabError
+        If data or teacher cannot be used.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> experiment = lab.experiments.get("waterbirds", "smoke").replace(method="e2kd")
+    >>> lab.evaluate(experiment, lab.run(experiment).load_model())  # doctest: +SKIP
     """
     teacher = None if experiment.method == "teacher" else load_teacher(experiment, folder=folder)
     look, _ = _evaluation_of(experiment)
@@ -84,10 +109,9 @@ def outcomes_of(
     folder: Path | str | None = None,
     device: torch.device | str = "auto",
 ) -> pd.DataFrame:
-    """What the student of a finished run and its teacher say about each image of a split.
+    """`evaluate` for a finished run, computed once and then kept in its folder as ``outcomes-<split>.csv``.
 
-    Computed once, then kept in the run's folder as ``outcomes-<split>.csv``; a file of an earlier version that lacks a
-    column is computed anew.
+    A file of an earlier version that lacks a column is computed again.
 
     Parameters
     ----------
@@ -101,19 +125,19 @@ def outcomes_of(
     path = run.folder / f"outcomes-{split}.csv"
     if path.is_file():
         known = read_outcomes(path)
-        # Tables of several classes an image that were written by earlier versions do not compare every class.
+        # With several classes an image, earlier versions did not compare explanations of every class.
         if "teacher_top" not in known or "class_cosine" in known:
             return known
     table = evaluate(experiment, run.load_model(), split=split, folder=folder, device=device)
     try:
         write_text(path, table.to_csv(index=False, lineterminator="\n"))
-    except RunError:  # a folder that cannot be written to is still good to read
+    except RunError:  # a read-only folder is fine
         return table
     return read_outcomes(path)
 
 
 def averaged(experiment: Experiment, table: pd.DataFrame) -> pd.DataFrame:
-    """The measures of what `evaluate` returned: ``group``, ``metric``, ``value``."""
+    """Measures of a table of `evaluate`: ``group``, ``metric``, ``value``."""
     return _evaluation_of(experiment)[1](table)
 
 

@@ -1,4 +1,4 @@
-"""A few test images explained by the teacher and the students of an experiment, for figures."""
+"""Example images for figures, explained by an experiment's teacher and students."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from e2kd_lab.runs.evaluate import load_teacher
 
 @dataclass(frozen=True)
 class Examples:
-    """A few test images, each with the class that it is known to show.
+    """A few test images, each with a class that it shows.
 
     Attributes
     ----------
@@ -32,9 +32,9 @@ class Examples:
     titles : tuple of str
         Group or class of each image.
     boxes : tuple of Tensor
-        Boxes of the class in each image, (n, 4) in pixels, where an image may show several classes; else none.
+        Where an image may show several classes, boxes of the class in each image, (n, 4) in pixels; else empty.
     multilabel : bool
-        Whether it may.
+        Whether an image may show several classes.
     """
 
     images: Tensor
@@ -53,9 +53,9 @@ class Examples:
         )
 
     def explained_by(self, networks: Mapping[str, ExplainableModel]) -> Comparison:
-        """Explain them by networks (see `networks_of`): for the teacher's prediction, or for the class that they show.
+        """Explanations by several networks (see `networks_of`) of the teacher's prediction.
 
-        The latter where an image may show several classes.
+        Where an image may show several classes, of the class that stands here.
         """
         if self.multilabel:
             return compare_class(networks, self.images, self.classes, self.titles, self.boxes)
@@ -63,14 +63,14 @@ class Examples:
 
 
 def examples_of(experiment: Experiment, count: int = 8) -> Examples:
-    """Images from all over the test split.
+    """Images spread over the test split.
 
     Parameters
     ----------
     experiment : Experiment
         Gives the images.
     count : int
-        Number of images: as many of each group, where there are groups, or each of another class.
+        Number of images: equally many of each group, or each of another class where there are no groups.
     """
     if experiment.multilabel:
         return examples_of_classes(experiment, count=count)
@@ -88,7 +88,7 @@ def examples_of(experiment: Experiment, count: int = 8) -> Examples:
 
 
 def examples_of_classes(experiment: Experiment, *, classes: Sequence[int] | None = None, count: int = 8) -> Examples:
-    """Test images that show given classes, with the boxes of these classes' objects.
+    """Test images that show given classes, with boxes of their objects.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def examples_of_classes(experiment: Experiment, *, classes: Sequence[int] | None
     classes : sequence of int, optional
         The classes to walk through; all by default.
     count : int
-        Number of examples; fewer are returned where there are no more.
+        Largest number of examples.
     """
     dataset, names = experiment.dataset_with_objects("test"), experiment.classes()
     chosen = range(len(names)) if classes is None else classes
@@ -121,7 +121,7 @@ def examples_of_classes(experiment: Experiment, *, classes: Sequence[int] | None
 def explained_examples(
     experiment: Experiment, runs: Sequence[Run], *, count: int = 8, folder: Path | str | None = None
 ) -> Comparison:
-    """Images from all over the test split (see `examples_of`), explained by teacher and students.
+    """Images spread over the test split (see `examples_of`), explained by teacher and students.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def explained_examples(
     count : int
         Number of images.
     folder : Path or str, optional
-        Where runs lie.
+        Folder of runs; the workspace's by default.
     """
     return examples_of(experiment, count).explained_by(networks_of(experiment, runs, folder))
 
@@ -140,13 +140,13 @@ def explained_examples(
 def networks_of(
     experiment: Experiment, runs: Sequence[Run], folder: Path | str | None = None
 ) -> dict[str, ExplainableModel]:
-    """The experiment's teacher by the name ``teacher``, then the students of finished runs by their methods."""
+    """The experiment's ``teacher``, then students of finished runs, named after their methods."""
     students = {run.config["method"]: run.load_model() for run in runs}
     return {"teacher": load_teacher(experiment, folder=folder), **students}
 
 
 def _spread(parts: np.ndarray, count: int) -> list[int]:
-    """Indices of ``count`` images, as evenly as can be over the parts and within each of them."""
+    """Indices of ``count`` images, spread evenly over the parts and within each part."""
     present = np.unique(parts)
     chosen = [present[number * len(present) // count] for number in range(count)]
     indices = []

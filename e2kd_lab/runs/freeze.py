@@ -28,7 +28,7 @@ _CHUNK, _SAMPLE = 128, 64
 
 @dataclass(frozen=True)
 class Storage:
-    """What one way to store explanations costs and keeps.
+    """Cost and fidelity of one form of stored explanations.
 
     Attributes
     ----------
@@ -53,18 +53,18 @@ def freeze(
     device: torch.device | str = "auto",
     say: Callable[[str], None] = lambda line: None,
 ) -> Path:
-    """Compute and store what a frozen experiment's teacher says about its training images.
+    """Store logits and explanations of all training images of an experiment's teacher.
 
-    A call that was interrupted is continued by the next one; a complete cache is returned at once.
+    An interrupted call is continued by the next one; a complete cache is returned at once.
 
     Parameters
     ----------
     experiment : Experiment
-        Gives teacher, images and the form of storage; its teacher must be trained.
+        Gives teacher, images and form of storage; the teacher must be trained.
     folder : Path or str, optional
-        Where the cache goes; ``frozen_folder(experiment)`` by default.
+        Folder of the cache; by default `e2kd_lab.experiments.frozen_teacher.frozen_folder`.
     runs : Path or str, optional
-        Where runs lie.
+        Folder of runs; the workspace's by default.
     device : torch.device or str
         Where to compute; ``auto`` on a GPU if there is one.
     say : callable
@@ -85,7 +85,7 @@ def freeze(
     spec = frozen_spec(experiment)
     folder = frozen_folder(experiment) if folder is None else Path(folder)
     images, names = _training_images(experiment)
-    if _is_complete(folder, spec, names):  # which may lie where nothing can be written
+    if _is_complete(folder, spec, names):  # before locking: the folder may be read-only
         return folder
     with folder_lock(folder, folder / LOCK, "freezing a teacher into it", DataError):
         writer = FrozenWriter(folder, spec, names, chunk=_CHUNK)
@@ -104,7 +104,7 @@ def freeze(
 def storage_choices(
     experiment: Experiment, *, runs: Path | str | None = None, device: torch.device | str = "auto"
 ) -> list[Storage]:
-    """Size of the whole cache and cosine kept, on some images, for single and half precision and reduced maps."""
+    """Size of the cache, and cosine on some images, for single and half precision and for reduced maps."""
     images, names = _training_images(experiment)
     where = named_device(device)
     teacher = load_teacher(experiment, folder=runs).to(where)
@@ -127,7 +127,7 @@ def _is_complete(folder: Path, spec: FrozenSpec, names: list[str]) -> bool:
 
 
 def _training_images(experiment: Experiment) -> tuple[LabelledImages, list[str]]:
-    """All images that students of the experiment may see, as the teacher is shown them."""
+    """All images that students may see, with the teacher's view of them."""
     every = experiment.replace(shots=None)
     size = experiment.image_size
     view = v2.Resize([size, size], antialias=True)

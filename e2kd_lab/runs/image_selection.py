@@ -1,4 +1,4 @@
-"""Which images to look at: filters and orders over what a student and its teacher say about each of them."""
+"""Selecting images to look at: filters and orders over the outcomes of a student and its teacher."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ ORDERS = ("data set", "lowest cosine first", "highest cosine first")
 
 
 def views_of(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """What there is to look at: an image, or one of several classes that an image shows.
+    """Views to select from: images, or each class that an image shows.
 
     Parameters
     ----------
     outcomes : DataFrame
-        Of a student beside its teacher: `e2kd_lab.training.outcomes`, or `e2kd_lab.training.multilabel_outcomes` with
+        Of a student and its teacher: `e2kd_lab.training.outcomes`, or `e2kd_lab.training.multilabel_outcomes` with
         ``every_class``.
 
     Returns
     -------
     DataFrame
-        A row an image, or where it may show several classes a row an image and class that it shows: ``index`` of the
-        image, ``part`` (that class; else the image's group, or its label where there are no groups), ``agrees``
-        (whether student and teacher predict or decide the same), ``correct`` (whether the student is right), ``cosine``
-        of their explanations, of the teacher's prediction or of that class, in [-1, 1].
+        A row an image, or a row an image and class that it shows: ``index`` of the image, ``part`` (the class; else the
+        image's group, or its label without groups), ``agrees`` (student and teacher predict the same), ``correct`` (the
+        student is right), ``cosine`` of their explanations of the teacher's prediction or of the class, in [-1, 1].
     """
     several = "class" in outcomes
     rows = outcomes[outcomes["label"]] if several else outcomes
@@ -51,10 +50,9 @@ def select_views(
     part : int, optional
         The only group or class to keep.
     relation : str
-        One of ``RELATIONS``: what the student says must agree or disagree with the teacher, or be correct or incorrect.
+        One of ``RELATIONS``: the student agrees or disagrees with the teacher, or is correct or incorrect.
     order : str
-        One of ``ORDERS``. In the order of the data set, views of all parts come in turns, one of each part, because
-        data sets are sorted by them.
+        One of ``ORDERS``. In the order of the data set, parts take turns, because data sets are sorted by part.
 
     Raises
     ------

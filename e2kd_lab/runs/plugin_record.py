@@ -1,4 +1,4 @@
-"""The plug-ins that a run was made with: recorded by content, asked for by name."""
+"""The plug-ins of a run: recorded by content, required when its network is rebuilt."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _REGISTRIES: Mapping[str, Registry] = {"model": MODELS, "method": METHODS, "expl
 
 
 def places_of_plugins(plugins: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Where each of these, such as ``model my_net``, was defined, as an entry of ``environment.json``."""
+    """Files of these plug-ins (such as ``model my_net``), as an entry of ``environment.json``."""
     places = {}
     for entry in plugins:
         kind, _, name = entry.partition(" ")
@@ -27,16 +27,16 @@ def places_of_plugins(plugins: Mapping[str, str]) -> dict[str, dict[str, str]]:
 
 
 def require_plugins(folder: Path, config: Mapping[str, Any]) -> None:
-    """Refuse to rebuild a network whose code is not loaded; say so where it has changed since.
+    """Refuse to rebuild a network whose code is not loaded; warn if the code has changed.
 
     Raises
     ------
     RunError
-        One sentence that says which plug-in to give.
+        Names the missing plug-in.
     """
     for entry, content in config.get("plugins", {}).items():
         kind, _, name = entry.partition(" ")
-        if kind == "method":  # trained by it, rebuilt without it
+        if kind == "method":  # only training needs it
             continue
         registry = _REGISTRIES[kind]
         if name not in registry:

@@ -19,7 +19,23 @@ RESULT_COLUMNS = ["run", "status", *_CONFIG_COLUMNS, "teacher", "step", "epoch",
 
 
 def find_runs(folder: Path | str | None = None) -> list[Run]:
-    """The runs in a folder (by default the workspace's), by name."""
+    """The runs in a folder, sorted by name.
+
+    Parameters
+    ----------
+    folder : Path or str, optional
+        The folder of runs; the workspace's by default.
+
+    Raises
+    ------
+    RunError
+        If the folder cannot be read.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> [run.status for run in lab.runs.find_runs()]  # doctest: +SKIP
+    """
     folder = runs_folder() if folder is None else Path(folder)
     with readable(folder, RunError):
         return [Run(path.parent) for path in sorted(folder.glob(f"*/{CONFIG}"))]
@@ -38,14 +54,19 @@ def load_runs(folder: Path | str | None = None) -> pd.DataFrame:
     DataFrame
         One row a run, split (``val``, ``test``), group and metric, with the columns ``run``, ``status``,
         ``experiment``, ``scale``, ``family``, ``setting``, ``method``, ``lam``, ``tau``, ``seed``, ``teacher`` (its
-        run, or what identifies its weights; empty for teachers), ``step``, ``epoch``, ``split``, ``group``,
-        ``metric``, ``value``, and one for each hyper-parameter that only some methods have. Accuracy, agreement and
-        dead-map rate are in percent, cosines in [-1, 1]. Runs without measures yet are left out.
+        run, or the fingerprint of its weights; empty for teachers), ``step``, ``epoch``, ``split``, ``group``,
+        ``metric``, ``value``, and one for each further hyper-parameter. Accuracy, agreement and
+        dead-map rate are in percent, cosines in [-1, 1]. Runs without measures are left out.
 
     Raises
     ------
     RunError
         If a run's files are damaged.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> lab.load_runs().query("split == 'test' and metric == 'agreement'")  # doctest: +SKIP
     """
     return _results(find_runs(folder))
 
@@ -56,33 +77,66 @@ def results_of(runs: Iterable[Run]) -> pd.DataFrame:
     Parameters
     ----------
     runs : iterable of Run
-        Runs with measures; one that comes twice counts once.
+        The runs; one that is given twice counts once.
+
+    Returns
+    -------
+    DataFrame
+        See `load_runs`.
+
+    Raises
+    ------
+    RunError
+        If a run's files are damaged.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> experiment = lab.experiments.get("waterbirds", "smoke")
+    >>> lab.results_of(lab.run_all(experiment.grid("e2kd")))  # doctest: +SKIP
     """
     return _results({run.folder: run for run in runs}.values())
 
 
 def configurations_of(results: pd.DataFrame) -> pd.Series:
-    """The configuration that each row comes from: its run's name without the seed, in which alone the runs differ."""
+    """The configuration of each row: its run's name without the seed.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of `load_runs`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> configurations_of(pd.DataFrame({"run": ["waterbirds-lab-kd-0123abcd-s4"]}))[0]
+    'waterbirds-lab-kd-0123abcd'
+    """
     return results["run"].str.replace(r"-s\d+$", "", regex=True)
 
 
 def select_by_validation(results: pd.DataFrame) -> pd.DataFrame:
-    """Keep, for each family, setting and method, the configuration with the best validation accuracy or F1 (C.1.2).
+    """Keep the configuration with the best validation accuracy or F1 of each family, setting and method (C.1.2).
 
-    Runs of one configuration differ in their seed only: they share (lam, tau), recipe, data and teacher, and thereby
+    Runs of one configuration differ in their seed only: they share hyper-parameters, recipe, data and teacher, and so
     the hash in their names.
 
     Parameters
     ----------
     results : DataFrame
-        Rows of `load_runs`; every experiment and scale selects for itself.
+        Rows of `load_runs`; each experiment and scale is selected on its own.
 
     Returns
     -------
     DataFrame
-        The rows of the selected runs, all their seeds, and of all teachers but those that taught others only; ``tried``
-        is the number of configurations to choose from, 1 for teachers. The accuracy over all validation images is
-        averaged over seeds; on a tie the configuration with more seeds is kept, then that of the smaller tau, then lam.
+        The rows of the selected runs (all seeds), and of teachers unless all their students were dropped; ``tried`` is
+        the number of configurations to choose from, 1 for teachers. Accuracy over all validation images is averaged
+        over seeds; ties go to the configuration with more seeds, then the smaller tau, then the smaller lam.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> lab.runs.select_by_validation(lab.load_runs())  # doctest: +SKIP
     """
     keys = ["experiment", "scale", "family", "setting", "method"]
     done = results[results["status"] == "done"]

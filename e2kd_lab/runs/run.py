@@ -49,7 +49,7 @@ def run(
     experiment : Experiment
         What to run.
     folder : Path or str, optional
-        Where runs lie; the workspace's ``runs`` by default.
+        Folder of runs; the workspace's ``runs`` by default.
     progress : bool
         Show a progress bar.
     hardware : Hardware, optional
@@ -65,7 +65,7 @@ def run(
     Returns
     -------
     Run
-        With status ``done``, or ``stopped`` if a watcher stopped it; run again to resume.
+        Its status is ``done``, or ``stopped`` if a watcher stopped it; call again to resume.
 
     Raises
     ------

@@ -34,7 +34,7 @@ CONFIG, ENVIRONMENT, STATUS, LOCK = "config.json", "environment.json", "status.j
 TRAINING_FILES = "training_files.csv"
 Status = Literal["new", "running", "stopped", "failed", "done"]
 
-# What others rely on in a configuration.
+# Fields of a configuration that other code reads, and their types.
 _TEXTS, _NUMBERS = ("name", "scale", "family", "setting", "method", "select", "network"), ("lam", "tau")
 _CONFIG_TYPES: dict[str, Any] = {
     **dict.fromkeys(_TEXTS, str), **dict.fromkeys(_NUMBERS, (int, float)), **dict.fromkeys(("seed", "num_classes"), int)
@@ -49,15 +49,21 @@ class Run:
     ----------
     folder : Path
         ``<experiment>-<scale>-<method>-<hash>-s<seed>``, with ``config.json``, ``environment.json``, ``metrics.csv``,
-        ``last.ckpt``, ``best.ckpt`` and ``status.json``; where training images were chosen, ``training_files.csv``;
-        where somebody looked at single images, ``outcomes-<split>.csv``, or at shifts, ``shifts-<split>.csv``.
+        ``last.ckpt``, ``best.ckpt`` and ``status.json``; ``training_files.csv`` where training images were chosen;
+        ``outcomes-<split>.csv`` and ``shifts-<split>.csv`` once single images or shifts were evaluated.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> Run(Path("runs/waterbirds-lab-kd-0123abcd-s0")).status
+    'new'
     """
 
     folder: Path
 
     @property
     def config(self) -> dict[str, Any]:
-        """What was run: everything that determines the result."""
+        """Everything that determines the result (see `Experiment.config`)."""
         return _checked_config(self.folder / CONFIG, _read_json(self.folder / CONFIG))
 
     @property
@@ -67,14 +73,14 @@ class Run:
             return "new"
         status = _status(self.folder / STATUS)
         if status == "running" and not is_locked(self.folder / LOCK):
-            # It may have ended between the two looks.
+            # It may have ended between reading and asking for the lock.
             status = _status(self.folder / STATUS)
             return "stopped" if status == "running" else status
         return status
 
     @property
     def error(self) -> str | None:
-        """Why the run failed, if it did."""
+        """The error of a failed run."""
         error = _read_json(self.folder / STATUS).get("error") if is_file(self.folder / STATUS) else None
         return None if error is None else str(error)
 
@@ -83,7 +89,7 @@ class Run:
         return read_metrics(self.folder / METRICS)
 
     def results(self) -> pd.DataFrame:
-        """The measures of the selected checkpoint on validation and test images; of the last one while unfinished."""
+        """Validation and test measures of the selected checkpoint; of the last validation in an unfinished run."""
         rows = self.metrics()
         measured = rows[rows["split"] == "test"]
         if measured.empty:
@@ -92,7 +98,7 @@ class Run:
         return rows[(rows["step"] == step) & rows["split"].isin(["val", "test"])].reset_index(drop=True)
 
     def checkpoint(self) -> Path:
-        """The file whose ``model`` is the result of the run."""
+        """The selected checkpoint, whose ``model`` is the result of the run."""
         return self.folder / (BEST if self.config["select"] == "best" else LAST)
 
     def load_model(self, device: torch.device | str = "cpu") -> ExplainableModel:
@@ -101,7 +107,7 @@ class Run:
         Raises
         ------
         RunError
-            If it was trained with a plug-in that is not loaded here; the sentence says which.
+            If it was trained with a plug-in that is not loaded here.
         """
         config = self.config
         require_plugins(self.folder, config)
@@ -155,7 +161,7 @@ class Run:
         return Path(path)
 
     def begin(self, experiment: Experiment, device: str) -> None:
-        """Write what is going to be run, where, and that it is running."""
+        """Write configuration, environment and the status ``running``."""
         remove_unfinished(self.folder)
         write_json(self.folder / CONFIG, experiment.config())
         if (files := experiment.training_files()) is not None:
@@ -165,7 +171,7 @@ class Run:
         self.set_status("running")
 
     def set_status(self, status: Status, error: str | None = None, **details: Any) -> None:
-        """Write ``status.json``, with this process as its author."""
+        """Write ``status.json``, signed by this process."""
         author = {
             "pid": os.getpid(),
             "host": socket.gethostname(),
@@ -175,12 +181,12 @@ class Run:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for this process; the lock ends with the process, however that ends.
+        """Lock the folder for this process; the lock ends with the process, however that ends.
 
         Raises
         ------
         RunError
-            If another process or thread holds it, or the folder cannot be made.
+            If another process or thread has the lock, or the folder cannot be made.
         """
         with folder_lock(self.folder, self.folder / LOCK, "working on this run", RunError):
             yield

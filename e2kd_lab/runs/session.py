@@ -1,4 +1,4 @@
-"""Training in the background: start it, look at it, stop it, wait for it."""
+"""Training in the background: start, watch, stop, wait."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from e2kd_lab.training.own_measures import MeasureFunction
 
 
 class Session(Watcher):
-    """One experiment that trains on a thread of its own.
+    """One experiment in training on a background thread.
 
     Parameters
     ----------
     experiment : Experiment
         What to run.
     folder : Path or str, optional
-        Where runs lie.
+        Folder of runs; the workspace's by default.
     hardware : Hardware, optional
         Device and processes.
     on_change : callable, optional

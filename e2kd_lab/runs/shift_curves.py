@@ -1,4 +1,4 @@
-"""Shift curves of a network over many images, kept in the run's folder, and what they amount to (Sec. 4.3.2)."""
+"""Shift curves of a network over many images, kept in the run's folder, and their summary (Sec. 4.3.2)."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def shift_curves(
 ) -> pd.DataFrame:
     """Similarity of the explanations of shifted images to those of the unshifted ones, image by image.
 
-    Each image is explained for the class that the network predicts for it unshifted. Every ``batch_size`` images the
-    results are written; a call that was interrupted goes on there when it is repeated, and measures the same.
+    Each image is explained for the class that the network predicts for it unshifted. Results are written every
+    ``batch_size`` images; an interrupted call is continued by the next one, to the same results.
 
     Parameters
     ----------
     model : ExplainableModel
-        The network; evaluated on ``device`` in evaluation mode, place and mode are restored.
+        The network; evaluated on ``device`` in evaluation mode; its device and mode are restored.
     dataset : Dataset
         Samples with ``image``, (3, H, W), uint8 or floats in [0, 1], where H and W are at least ``size + largest``: the
         images before the crop (see `e2kd_lab.explanations.shifted_crops`).
@@ -50,13 +50,13 @@ def shift_curves(
     largest : int
         T_max: the shifts are 0, 1, ..., T_max.
     folder : Path, optional
-        The run's folder, which keeps the results as ``shifts-<split>.csv``; they are not kept if None.
+        The run's folder, which keeps the results as ``shifts-<split>.csv``; None to keep nothing.
     split : str
-        Which images these are, for the name of the file.
+        Name of the split, for the name of the file.
     count : int, optional
         Number of images, spread evenly over the data set; all if None or if there are not more.
     batch_size, device
-        How to compute, ``auto`` on a GPU if there is one; they do not change what is computed, beyond rounding.
+        How to compute; ``auto`` is a GPU if there is one. They change results by rounding only.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def shift_curves(
     Raises
     ------
     RunError
-        If the file is damaged, is of other shifts or cannot be written.
+        If the file is damaged, has other shifts or cannot be written.
     ValueError
         If the images are too small.
     """
@@ -103,7 +103,7 @@ def shift_curves(
 
 @dataclass(frozen=True)
 class ShiftSummary:
-    """What the shift curves of one network amount to.
+    """Summary of the shift curves of one network.
 
     Attributes
     ----------
@@ -113,8 +113,8 @@ class ShiftSummary:
     period : PeriodEstimate
         Of the mean curve.
     between, at_multiples : float
-        Mean similarity over the shifts by no multiple of the patch, and over those by one (0 left out); NaN where
-        there are none.
+        Mean similarity at shifts that are no multiples of the patch size, and at multiples (without 0); NaN where there
+        are none.
     """
 
     curve: pd.DataFrame
@@ -124,7 +124,7 @@ class ShiftSummary:
 
 
 def summarise_shifts(curves: pd.DataFrame, *, patch: int) -> ShiftSummary:
-    """Mean curve over images, its period, and how much is left between shifts by whole patches.
+    """Mean curve over images, its period, and its height between and at shifts by whole patches.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def summarise_shifts(curves: pd.DataFrame, *, patch: int) -> ShiftSummary:
 
 
 def _read(path: Path, largest: int, total: int) -> pd.DataFrame:
-    """The rows that a file holds already, which are those of whole images."""
+    """The rows of a file, which holds whole curves only."""
     expected = f"expected the columns {', '.join(COLUMNS)}; delete it to measure anew"
     try:
         # Python's float() is exact, which pandas' own parser is not in every version.

@@ -1,4 +1,4 @@
-"""Several experiments, one after the other."""
+"""Sweeps: several experiments, one after the other."""
 
 from __future__ import annotations
 
@@ -24,7 +24,31 @@ def run_all(
     watchers: Iterable[Watcher] = (),
     metrics: Mapping[str, MeasureFunction] | None = None,
 ) -> list[Run]:
-    """Train or load several experiments, one after the other (see `run`)."""
+    """Train or load several experiments, one after the other; the first error ends it (see `sweep`).
+
+    Parameters
+    ----------
+    experiments : iterable of Experiment
+        The experiments, in this order.
+    folder, progress, hardware, watchers, metrics
+        See `run`.
+
+    Returns
+    -------
+    list of Run
+        One run an experiment.
+
+    Raises
+    ------
+    LabError
+        See `run`.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> experiment = lab.experiments.get("waterbirds", "smoke")
+    >>> lab.run_all([experiment.replace(seed=seed) for seed in range(3)])  # doctest: +SKIP
+    """
     told = all_watchers(progress, watchers)
     return [
         run(one, folder=folder, progress=False, hardware=hardware, watchers=[told], metrics=metrics)
@@ -34,14 +58,14 @@ def run_all(
 
 @dataclass(frozen=True)
 class Sweep:
-    """What became of several experiments.
+    """Outcome of several experiments.
 
     Attributes
     ----------
     runs : list of Run
-        Those that are done, and at most one that was stopped.
+        Finished runs, and at most one that was stopped.
     failures : list of (Experiment, str)
-        Those that failed, and why.
+        Failed experiments and their errors.
     """
 
     runs: list[Run]
@@ -60,26 +84,37 @@ def sweep(
 ) -> Sweep:
     """Train or load several experiments; one that fails does not keep the others from running.
 
-    A sweep that was interrupted goes on where it was: finished runs are loaded, the stopped one is resumed.
+    An interrupted sweep is continued by the next call: finished runs are loaded, the stopped one is resumed.
 
     Parameters
     ----------
     experiments : sequence of Experiment
-        What to run, in this order.
+        The experiments, in this order.
     folder, progress, hardware, watchers, metrics
         See `run`; a watcher that asks to stop ends the sweep.
     say : callable
         Receives a line for each experiment.
+
+    Returns
+    -------
+    Sweep
+        Runs and failures.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> swept = lab.sweep(lab.experiments.get("waterbirds", "smoke").grid("e2kd"))  # doctest: +SKIP
+    >>> [str(error) for _, error in swept.failures]  # doctest: +SKIP
     """
     folder = runs_folder() if folder is None else Path(folder)
-    told = all_watchers(progress, watchers)
+    shared = all_watchers(progress, watchers)
     result = Sweep([], [])
     for number, experiment in enumerate(experiments, start=1):
         place = f"{number}/{len(experiments)}  {experiment.title}"
         try:
             known = Run(folder / experiment.run_name()).status == "done"
             finished = run(
-                experiment, folder=folder, progress=False, hardware=hardware, watchers=[told], metrics=metrics
+                experiment, folder=folder, progress=False, hardware=hardware, watchers=[shared], metrics=metrics
             )
         except LabError as error:
             result.failures.append((experiment, str(error)))

@@ -1,4 +1,4 @@
-"""How a network is trained, whatever it is trained on: the numbers of Sec. C.1."""
+"""Training recipes: optimizer, schedule, clipping and length (Sec. C.1)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import nn
 from e2kd_lab.system.errors import ExperimentError, shown
 from e2kd_lab.system.fields import check_types
 
-# Lightning Fabric's names of the arithmetic that all networks here take: images are single precision.
+# Lightning Fabric's names; images are single precision, so true half or double precision is left out.
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 # NumPy's generators take no larger one.
 _LARGEST_SEED = 2**32 - 1
@@ -25,7 +25,7 @@ _CONFIG = (
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Optimisation of one training run.
+    """Optimisation of one training.
 
     The defaults are the paper's for standard networks (Sec. C.1): AdamW, learning rate 0.01, weight decay 1e-4, cosine
     schedule after 5 warm-up epochs, gradient norm clipped at 1.
@@ -43,19 +43,30 @@ class Recipe:
     warmup_epochs : float
         Epochs of linear warm-up before the schedule.
     step_epochs : float or None
-        Divide the learning rate by ten every so many epochs, as prior work does (Table B1); None for a cosine.
+        Epochs after which the learning rate is divided by ten, again and again, as in prior work (Table B1); None for a
+        cosine schedule.
     clip_norm : float or None
-        Largest norm of the gradient; None to leave it as it is.
+        Largest norm of the gradient; None for no limit.
     adaptive_clip : float or None
-        Largest ratio of a unit's gradient to its weights (see `clip_gradients_adaptively`); None for no such limit.
+        Largest ratio of a unit's gradient to its weights (see `clip_gradients_adaptively`); None for no limit.
     mixup : float
         Alpha of mixup's Beta distribution; 0 for none.
     validate_every : int
         Epochs between validations; the last epoch is always validated.
     precision : str
-        Lightning Fabric's name of the arithmetic, such as ``32-true`` or ``bf16-mixed``.
+        ``32-true``, ``bf16-mixed`` or ``16-mixed``, as Lightning Fabric names them.
     seed : int
         Seed of initialisation, order and augmentation.
+
+    Raises
+    ------
+    ExperimentError
+        If a value is not valid.
+
+    Examples
+    --------
+    >>> Recipe(epochs=200, batch_size=256).lr
+    0.01
     """
 
     epochs: int
@@ -99,8 +110,8 @@ class Recipe:
         return {name: getattr(self, name) for name in (*_CONFIG, *stepped)}
 
 
-# A student that starts from the weights that its teacher started from agrees with it for no merit of the method.
-# So teachers have a seed that no student is likely to get.
+# Student and teacher of one seed would start from the same weights and agree without any distillation, so teachers have
+# a seed that no student is likely to have.
 TEACHER_SEED = 1000
 
 # What the paper changes for B-cos networks (Sec. C.1): Adam, learning rate 0.001, no decay, adaptive gradient clipping.
@@ -114,17 +125,17 @@ BCOS_OPTIMISATION: Mapping[str, Any] = {
 
 
 def build_optimizer(recipe: Recipe, module: nn.Module, *, fused: bool = True) -> torch.optim.Optimizer:
-    """The recipe's optimizer over all trainable parameters of a module.
+    """The recipe's optimizer of all trainable parameters of a module.
 
     Parameters
     ----------
     recipe : Recipe
-        Which optimizer, with which learning rate and weight decay.
+        Gives optimizer, learning rate and weight decay.
     module : nn.Module
-        What to train.
+        The module to train.
     fused : bool
-        Update a parameter in one pass over memory. Never so with scaled half precision, whose gradients could then not
-        be clipped.
+        Update each parameter in one pass over memory; ignored with ``16-mixed``, whose gradients could then not be
+        clipped.
     """
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     fused = fused and recipe.precision != "16-mixed"
@@ -137,7 +148,7 @@ def build_optimizer(recipe: Recipe, module: nn.Module, *, fused: bool = True) ->
 def learning_rate(
     step: int, *, peak: float, warmup_steps: int, total_steps: int, steps_per_tenth: float | None = None
 ) -> float:
-    """Learning rate of one step: linear warm-up from 1 % of the peak, then a half cosine to zero, or steps of a tenth.
+    """Learning rate of one step: linear warm-up from 1 % of the peak, then a half cosine to zero, or tenfold drops.
 
     Parameters
     ----------
@@ -148,7 +159,7 @@ def learning_rate(
     warmup_steps, total_steps : int
         Length of the warm-up and of the training.
     steps_per_tenth : float, optional
-        Steps after which the rate is divided by ten, again and again, in place of the cosine.
+        Steps between two tenfold drops, in place of the cosine.
 
     Returns
     -------
