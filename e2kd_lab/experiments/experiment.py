@@ -16,9 +16,9 @@ from e2kd_lab.explanations import EXPLANATIONS
 from e2kd_lab.methods import METHODS, Distiller, Guidance, defaults_of, grid_of
 from e2kd_lab.methods.guidance import GuidanceName
 from e2kd_lab.metrics import Grouping
-from e2kd_lab.models import MODELS, MOST_CLASSES, ExplainableModel, build_model, explanation_by_name
+from e2kd_lab.models import MODELS, ExplainableModel, build_model, explanation_by_name
 from e2kd_lab.models.checkpoints import weights_fingerprint
-from e2kd_lab.models.probing import pair
+from e2kd_lab.models.network_inputs import height_and_width
 from e2kd_lab.system.errors import ExperimentError, shown
 from e2kd_lab.system.fields import check_values
 from e2kd_lab.training.recipe import Recipe
@@ -136,13 +136,13 @@ class Experiment(Recipe):
             if getattr(self, field) not in known:
                 value = shown(getattr(self, field))
                 raise ExperimentError(f"There is no {field} '{value}'; expected one of {', '.join(known)}.")
-        if not 1 <= self.num_classes <= MOST_CLASSES:
-            raise ExperimentError(f"'num_classes' is {self.num_classes}; expected 1 to {MOST_CLASSES}.")
+        if self.num_classes < 1:
+            raise ExperimentError(f"'num_classes' is {self.num_classes}; expected at least 1.")
         if not 0 < self.crop_scale[0] <= self.crop_scale[1] <= 1:
             raise ExperimentError(f"'crop_scale' is {self.crop_scale}; expected (smallest, largest) within (0, 1].")
         self._check_hyperparameters()
         self._check_networks()
-        sides = zip(pair(self.image_size), pair(self.resize), strict=True)
+        sides = zip(height_and_width(self.image_size), height_and_width(self.resize), strict=True)
         if not all(_LEAST_PIXELS <= size <= resize <= _MOST_PIXELS for size, resize in sides):
             raise ExperimentError(
                 f"'image_size' is {self.image_size} and 'resize' is {self.resize}; expected "

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from e2kd_lab.losses import attention_transfer_loss
 from e2kd_lab.methods.distiller import Batch
-from e2kd_lab.methods.features import FeatureDistiller
+from e2kd_lab.methods.feature_distiller import FeatureDistiller
 from e2kd_lab.methods.registry import register_method
 
 

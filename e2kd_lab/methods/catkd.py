@@ -9,9 +9,9 @@ from torch import Tensor
 
 from e2kd_lab.losses import class_attention_loss
 from e2kd_lab.methods.distiller import Batch
-from e2kd_lab.methods.features import PROBED, FeatureDistiller
+from e2kd_lab.methods.feature_distiller import PROBED, FeatureDistiller
 from e2kd_lab.methods.registry import register_method
-from e2kd_lab.models.probing import probe
+from e2kd_lab.models.dummy_forward import dummy_forward
 
 
 @register_method("catkd", title="CAT-KD", colour="#D55E00", grid={"lam": (1.0, 5.0, 10.0)}, order=3)
@@ -29,7 +29,7 @@ class ClassAttentionTransfer(FeatureDistiller):
     def setup(self) -> None:
         """See `Distiller.setup`: refuses networks without class activation maps."""
         for model in (self.student, self.frozen_teacher):
-            model.class_maps(probe(model, PROBED, model.forward_features))
+            model.class_maps(dummy_forward(model, PROBED, model.forward_features))
 
     def step(self, batch: Batch) -> Mapping[str, Tensor]:
         """See `Distiller.step`: ``label_loss`` and ``feature_loss``."""

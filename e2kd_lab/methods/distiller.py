@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from e2kd_lab.explanations import ExplanationMethod
-from e2kd_lab.explanations.explaining import require_unit_range
-from e2kd_lab.explanations.method import explanation_method
+from e2kd_lab.explanations.explain import require_unit_range
+from e2kd_lab.explanations.registry import explanation_method
 from e2kd_lab.losses import kd_loss, multilabel_kd_loss
 from e2kd_lab.losses.precision import at_least_float32
 from e2kd_lab.models.interface import ExplainableModel

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from e2kd_lab.explanations import Explanation, explain_in_parts, explanation_of
-from e2kd_lab.explanations.method import require_comparable
+from e2kd_lab.explanations.registry import require_comparable
 from e2kd_lab.losses import e2kd_loss, explanation_loss
 from e2kd_lab.methods.distiller import Batch, Distiller
 from e2kd_lab.methods.registry import register_method
 from e2kd_lab.metrics import dead_maps
-from e2kd_lab.models.running_statistics import running_statistics_kept
+from e2kd_lab.models.preserved_state import preserved_buffers
 from e2kd_lab.system.errors import ExperimentError
 
 
@@ -118,7 +118,7 @@ class E2KD(Distiller):
             return logits, maps
         if explanation.passes_whole_network:  # the second backward pass would otherwise go through all images
             logits = self.student(self.student.preprocess(images))
-            with running_statistics_kept(self.student):  # the images of the part have been counted
+            with preserved_buffers(self.student):  # the images of the part have been counted
                 maps = explanation(self.student, images[:count], target.classes, create_graph=True).maps
             return logits, maps
         logits, _, maps = explanation(self.student, images, target.logits.argmax(1), create_graph=True)

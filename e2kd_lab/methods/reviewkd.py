@@ -8,9 +8,9 @@ from torch import Tensor
 
 from e2kd_lab.losses import review_kd_loss
 from e2kd_lab.methods.distiller import Batch
-from e2kd_lab.methods.features import FeatureDistiller
+from e2kd_lab.methods.feature_distiller import FeatureDistiller
 from e2kd_lab.methods.registry import register_method
-from e2kd_lab.models.review import ReviewFusion
+from e2kd_lab.models.reviewkd_fusion import ReviewFusion
 
 
 @register_method("reviewkd", title="ReviewKD", colour="#56B4E9", grid={"lam": (1.0, 5.0)}, order=2)

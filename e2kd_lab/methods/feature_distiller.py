@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from e2kd_lab.methods.distiller import Batch, Distiller
+from e2kd_lab.models.dummy_forward import dummy_forward
 from e2kd_lab.models.interface import ExplainableModel
-from e2kd_lab.models.probing import probe
 
 # Side in pixels of the empty image that tells numbers of channels; every network of the lab takes it.
 PROBED = 64
@@ -44,4 +44,4 @@ class FeatureDistiller(Distiller):
     @classmethod
     def levels_of(cls, model: ExplainableModel) -> list[Tensor]:
         """ReviewKD's levels of an empty image, for their numbers of channels."""
-        return cls.with_pooled(model, probe(model, PROBED, model.forward_stages))
+        return cls.with_pooled(model, dummy_forward(model, PROBED, model.forward_stages))
