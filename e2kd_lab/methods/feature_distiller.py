@@ -1,4 +1,4 @@
-"""What the methods share that match intermediate features (Sec. C.2)."""
+"""The base of methods that match intermediate features (Sec. C.2)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from e2kd_lab.methods.distiller import Batch, Distiller
+from e2kd_lab.methods.batch import Batch
+from e2kd_lab.methods.distiller import Distiller
 from e2kd_lab.models.dummy_forward import dummy_forward
 from e2kd_lab.models.interface import ExplainableModel
 
-# Side in pixels of the empty image that tells numbers of channels; every network of the lab takes it.
-PROBED = 64
+# Side in pixels of the image that shows a network's stages; every network of the lab takes it.
+DUMMY_SIZE = 64
 
 
 class FeatureDistiller(Distiller):
@@ -21,27 +22,28 @@ class FeatureDistiller(Distiller):
     lam: float = 1.0
 
     def stages(self, batch: Batch) -> tuple[list[Tensor], list[Tensor]]:
-        """Both networks' stages before their activation, the student's with a graph."""
-        own = self.student.forward_stages(self.student.preprocess(batch.images))
+        """Stages of the student, with their graph, and of the teacher, both before their activation."""
+        student = self.student.forward_stages(self.student.preprocess(batch.images))
         with torch.no_grad():
-            other = self.frozen_teacher.forward_stages(self.frozen_teacher.preprocess(batch.images))
-        return own, other
+            teacher = self.teacher.forward_stages(self.teacher.preprocess(batch.images))
+        return student, teacher
 
     def logits_of(self, stages: list[Tensor]) -> Tensor:
         """The student's logits (N, K) from its stages."""
         return self.student.forward_head(self.student.activate(stages[-1]))
 
-    def with_labels(self, logits: Tensor, labels: Tensor, features: Tensor) -> Mapping[str, Tensor]:
-        """The method's losses from the student's logits and the feature loss."""
+    def losses(self, logits: Tensor, labels: Tensor, feature_loss: Tensor) -> Mapping[str, Tensor]:
+        """``loss``, ``label_loss`` and ``feature_loss`` from the student's logits (N, K) and the feature loss."""
         label_loss = self.label_loss(logits, labels)
-        return {"loss": label_loss + self.lam * features, "label_loss": label_loss, "feature_loss": features}
+        return {"loss": label_loss + self.lam * feature_loss, "label_loss": label_loss, "feature_loss": feature_loss}
 
     @staticmethod
-    def with_pooled(model: ExplainableModel, stages: list[Tensor]) -> list[Tensor]:
-        """ReviewKD's levels: the stages before their activation, and the pooled last feature map."""
-        return [*stages, model.activate(stages[-1]).mean((2, 3), keepdim=True)]
+    def dummy_stages(model: ExplainableModel) -> list[Tensor]:
+        """A network's stages for a black image, which show their numbers of channels.
 
-    @classmethod
-    def levels_of(cls, model: ExplainableModel) -> list[Tensor]:
-        """ReviewKD's levels of an empty image, for their numbers of channels."""
-        return cls.with_pooled(model, dummy_forward(model, PROBED, model.forward_stages))
+        Raises
+        ------
+        ExperimentError
+            If the network has no stages of feature maps.
+        """
+        return dummy_forward(model, DUMMY_SIZE, model.forward_stages)
