@@ -14,7 +14,7 @@ from e2kd_lab.bench.reference import plain_model
 from e2kd_lab.bench.timing import require_equal, take_turns
 from e2kd_lab.explanations import explain
 from e2kd_lab.models import ExplainableModel, build_model
-from e2kd_lab.models.folding import fold_batch_norms
+from e2kd_lab.models.fuse_batch_norms import fuse_batch_norms
 from e2kd_lab.training.layout import arrange_frozen
 
 _TITLES = {
@@ -46,7 +46,7 @@ def measure_explaining(findings: Findings, device: torch.device, quick: bool, sa
         (double,) = in_double(model)
         some = images[:_CHECKED_IMAGES].double()
         plain_maps = plainly(double)(some)
-        fold_batch_norms(double, size)
+        fuse_batch_norms(double, size)
         ours = explain(double, some).maps
         for program, maps in (("itself", one_by_one(double, some)), ("plain layers", plain_maps)):
             require_equal(f"Explanations by {name} and by {program}", {"maps": ours}, {"maps": maps}, _TOLERANCE)

@@ -16,7 +16,7 @@ from e2kd_lab.bench.timing import peak_memory, take_turns
 from e2kd_lab.explanations import explain
 from e2kd_lab.methods import E2KD, KD
 from e2kd_lab.models import ExplainableModel
-from e2kd_lab.models.probing import probe
+from e2kd_lab.models.dummy_forward import dummy_forward
 from e2kd_lab.training.layout import arrange
 
 # Of each batch. What that costs in agreement is in the README, and for a live teacher in notebook 11.
@@ -117,5 +117,5 @@ def _step(
 def _operations(model: ExplainableModel, image_size: int) -> int:
     """Multiplications and additions of a forward pass of one image."""
     with FlopCounterMode(display=False) as counted:
-        probe(model, image_size)
+        dummy_forward(model, image_size)
     return counted.get_total_flops()

@@ -24,7 +24,7 @@ from e2kd_lab.bench.pairs import (
 from e2kd_lab.bench.reference import PlainStep
 from e2kd_lab.bench.timing import peak_memory, take_turns
 from e2kd_lab.models import ExplainableModel
-from e2kd_lab.models.folding import fold_batch_norms
+from e2kd_lab.models.fuse_batch_norms import fuse_batch_norms
 
 # Counted in forward passes, a pass to the input costs one and an ordinary backward pass two. KD: the teacher's forward
 # (T) and the student's forward and backward, T + 3 S. GradCAM has a closed form, so e2KD needs no other pass. W(x)
@@ -97,7 +97,7 @@ def check_steps(
 def _our_step(
     name: str, teacher: ExplainableModel, student: ExplainableModel, images: Tensor, labels: Tensor
 ) -> dict[str, Tensor]:
-    fold_batch_norms(teacher, images.shape[-1])
+    fuse_batch_norms(teacher, images.shape[-1])
     method = method_of(name, student, teacher)
     return loss_and_gradients(method(images, labels)["loss"], student)
 

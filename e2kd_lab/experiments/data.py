@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from e2kd_lab.data.splits import Split
 from e2kd_lab.metrics import Grouping
 from e2kd_lab.models import ExplainableModel
-from e2kd_lab.models.probing import pair
+from e2kd_lab.models.network_inputs import height_and_width
 from e2kd_lab.system.errors import ExperimentError, shown
 from e2kd_lab.system.fields import check_types
 
@@ -70,7 +70,7 @@ class Data:
             raise ExperimentError(f"There is no scale '{shown(self.scale)}'; expected one of {', '.join(self.scales)}.")
         if not 0 < self.crop_scale[0] <= self.crop_scale[1] <= 1:
             raise ExperimentError(f"'crop_scale' is {self.crop_scale}; expected (smallest, largest) within (0, 1].")
-        sides = zip(pair(self.image_size), pair(self.resize), strict=True)
+        sides = zip(height_and_width(self.image_size), height_and_width(self.resize), strict=True)
         if not all(_LEAST_PIXELS <= size <= resize <= _MOST_PIXELS for size, resize in sides):
             raise ExperimentError(
                 f"'image_size' is {self.image_size} and 'resize' is {self.resize}; expected "

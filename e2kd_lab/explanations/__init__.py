@@ -1,19 +1,13 @@
 """Explanations of networks, one file each, and their pictures."""
 
-from e2kd_lab.explanations.bcos import BcosWeights, bcos_weights, contribution_maps
+from e2kd_lab.explanations.bcos_weights import BcosWeights, bcos_weights, contribution_maps
 from e2kd_lab.explanations.comparison import Comparison, compare, compare_class
 from e2kd_lab.explanations.evidence import evidence_maps
-from e2kd_lab.explanations.explaining import explain
+from e2kd_lab.explanations.explain import explain, explain_in_parts
+from e2kd_lab.explanations.explanation_method import Explanation, ExplanationMethod
 from e2kd_lab.explanations.feature_map import FeatureMapExplanation
 from e2kd_lab.explanations.gradcam import GradCAM
-from e2kd_lab.explanations.method import (
-    EXPLANATIONS,
-    Explanation,
-    ExplanationMethod,
-    explanation_of,
-    register_explanation,
-)
-from e2kd_lab.explanations.parts import explain_in_parts
+from e2kd_lab.explanations.registry import EXPLANATIONS, explanation_of, register_explanation
 from e2kd_lab.explanations.shifts import compare_shifted, shift_curve, shifted_crops
 
 __all__ = [

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from e2kd_lab.explanations.method import ExplanationMethod, explanation_method, explanation_of
-from e2kd_lab.explanations.parts import explain_in_parts
+from e2kd_lab.explanations.explain import explain_in_parts
+from e2kd_lab.explanations.explanation_method import ExplanationMethod
+from e2kd_lab.explanations.registry import explanation_method, explanation_of
 from e2kd_lab.models.interface import ExplainableModel
 
 

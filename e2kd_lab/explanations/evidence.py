@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from e2kd_lab.explanations.method import explanation_of
+from e2kd_lab.explanations.registry import explanation_of
 from e2kd_lab.models.interface import ExplainableModel
 
 

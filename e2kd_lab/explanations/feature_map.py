@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
-from e2kd_lab.explanations.method import Explanation, ExplanationMethod
+from e2kd_lab.explanations.explanation_method import Explanation, ExplanationMethod
 from e2kd_lab.explanations.resizing import resized
 from e2kd_lab.losses.precision import at_least_float32
 from e2kd_lab.models.interface import ExplainableModel

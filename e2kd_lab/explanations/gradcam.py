@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from e2kd_lab.explanations.explanation_method import Explanation
 from e2kd_lab.explanations.feature_map import FeatureMapExplanation
-from e2kd_lab.explanations.method import Explanation, register_explanation
+from e2kd_lab.explanations.registry import register_explanation
 from e2kd_lab.explanations.resizing import resized
 from e2kd_lab.losses.precision import at_least_float32
 from e2kd_lab.models.interface import ExplainableModel

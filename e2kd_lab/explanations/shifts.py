@@ -14,8 +14,8 @@ from torch import Tensor
 
 from e2kd_lab.explanations.comparison import Comparison
 from e2kd_lab.explanations.evidence import evidence_maps
-from e2kd_lab.explanations.method import explanation_of
-from e2kd_lab.explanations.parts import explain_in_parts
+from e2kd_lab.explanations.explain import explain_in_parts
+from e2kd_lab.explanations.registry import explanation_of
 from e2kd_lab.metrics.shift_similarity import shift_similarity
 from e2kd_lab.models import ExplainableModel
 

@@ -1,11 +1,12 @@
-"""The losses, as pure functions of logits, features and explanation maps."""
+"""Losses: pure functions of logits, features and explanation maps."""
 
 from e2kd_lab.losses.classification import uniform_off_label_bce
-from e2kd_lab.losses.distillation import kd_loss
-from e2kd_lab.losses.explanation import e2kd_loss, explanation_loss
+from e2kd_lab.losses.e2kd import e2kd_loss
+from e2kd_lab.losses.explanation_similarity import explanation_loss
 from e2kd_lab.losses.features import attention_transfer_loss, class_attention_loss, review_kd_loss
 from e2kd_lab.losses.guidance import energy_guidance_loss, l1_guidance_loss
-from e2kd_lab.losses.multilabel import multilabel_kd_loss
+from e2kd_lab.losses.kd import kd_loss
+from e2kd_lab.losses.multilabel_kd import multilabel_kd_loss
 
 __all__ = [
     "attention_transfer_loss",

@@ -11,11 +11,11 @@ from e2kd_lab.losses.precision import at_least_float32
 def uniform_off_label_bce(
     logits: Tensor, targets: Tensor, off_label: float | None = None, weight: Tensor | None = None
 ) -> Tensor:
-    r"""Binary cross-entropy with targets that are nowhere lower than the uniform distribution (B-cos v2, Sec. 4).
+    r"""Binary cross-entropy with targets of at least 1/K, the uniform distribution (B-cos v2, Sec. 4).
 
     .. math:: \mathcal{L} = \frac{1}{NK} \sum_{n,k} \mathrm{BCE}\big(\sigma(z_{nk}), \max(t_{nk}, 1/K)\big)
 
-    With the logit bias -log(K - 1) a network without evidence starts exactly at the off label 1/K.
+    With the logit bias -log(K - 1), a network without evidence predicts exactly the off label 1/K.
 
     Parameters
     ----------
@@ -26,9 +26,9 @@ def uniform_off_label_bce(
     off_label : float, optional
         Smallest target; 1/K if None.
     weight : Tensor, optional
-        How much an image of each class counts, positive, (K,): the mean over n becomes one weighted by the class of
-        image n, or by the mean of its classes' weights where it has probabilities. All terms of an image are weighted
-        alike; a weight on its positive term alone (``pos_weight``) would move the minimum away from the off label.
+        Positive weight of each class, (K,): the mean over n is weighted by the class of image n, or by the mean of its
+        classes' weights for probabilities. All K terms of an image get the same weight; weighting the positive term
+        alone (``pos_weight``) would move the minimum away from the off label.
 
     Returns
     -------
@@ -39,6 +39,12 @@ def uniform_off_label_bce(
     ------
     ValueError
         If the shapes do not fit.
+
+    Examples
+    --------
+    >>> import torch
+    >>> uniform_off_label_bce(torch.zeros(1, 4), torch.tensor([2]))  # log 2, whatever the targets
+    tensor(0.6931)
     """
     if logits.ndim != 2 or targets.shape not in (logits.shape[:1], logits.shape):
         raise ValueError(

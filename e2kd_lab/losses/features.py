@@ -1,4 +1,4 @@
-"""Losses of prior methods that match intermediate representations: AT, ReviewKD and CAT-KD (Sec. C.2)."""
+"""Losses on intermediate features: AT, ReviewKD and CAT-KD (Sec. C.2)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from e2kd_lab.losses.precision import at_least_float32
 
-# Resolutions of the hierarchical context loss besides the map's own; each weighs half as much as the one before.
+# Pooled sizes of the hierarchical context loss, each with half the weight of the one before.
 _CONTEXT_SIZES = (4, 2, 1)
 _CAM_SIZE = 2
 
@@ -24,9 +24,9 @@ def attention_transfer_loss(student_stages: Sequence[Tensor], teacher_stages: Se
     Parameters
     ----------
     student_stages, teacher_stages : sequence of Tensor
-        Outputs of the stages, (N, C_l, H_l, W_l); after their ReLU for standard networks, as they are for B-cos ones.
-        Channels may differ; of two maps of different size the larger is average-pooled to the smaller. The teacher's
-        are treated as constants.
+        Outputs of the stages, (N, C_l, H_l, W_l); after the ReLU for standard networks, unchanged for B-cos ones.
+        Channels may differ. If sizes differ, the larger map is average-pooled to the smaller size. The teacher's are
+        treated as constants.
 
     Returns
     -------
@@ -37,6 +37,12 @@ def attention_transfer_loss(student_stages: Sequence[Tensor], teacher_stages: Se
     ------
     ValueError
         If the numbers of stages differ or there are none.
+
+    Examples
+    --------
+    >>> student, teacher = torch.ones(1, 2, 2, 2), torch.tensor([[[[1.0, 0.0], [0.0, 0.0]]]])
+    >>> attention_transfer_loss([student], [teacher])
+    tensor(0.2500)
     """
     _same_number("attention_transfer_loss", student_stages, teacher_stages)
     total = torch.zeros((), device=student_stages[0].device)
@@ -52,13 +58,13 @@ def review_kd_loss(student_levels: Sequence[Tensor], teacher_levels: Sequence[Te
     r"""Hierarchical context loss over all levels (ReviewKD; Chen et al., CVPR 2021).
 
     Each level contributes the mean squared difference at its own resolution and average-pooled to 4x4, 2x2 and 1x1,
-    weighted 1, 1/2, 1/4, 1/8 (over those smaller than the map) and divided by the sum of the weights used.
+    with weights 1, 1/2, 1/4, 1/8 divided by their sum. Pooled sizes that are not smaller than the map are skipped.
 
     Parameters
     ----------
     student_levels, teacher_levels : sequence of Tensor
-        Features (N, C_l, H_l, W_l) of equal shapes; the student's are the outputs of
-        `e2kd_lab.models.review.ReviewFusion`. The teacher's are treated as constants.
+        Features (N, C_l, H_l, W_l), the same shapes for both; the student's come from
+        `e2kd_lab.models.reviewkd_fusion.ReviewFusion`. The teacher's are treated as constants.
 
     Returns
     -------
@@ -69,6 +75,11 @@ def review_kd_loss(student_levels: Sequence[Tensor], teacher_levels: Sequence[Te
     ------
     ValueError
         If the numbers of levels or two shapes differ.
+
+    Examples
+    --------
+    >>> review_kd_loss([torch.ones(1, 3, 4, 4)], [torch.zeros(1, 3, 4, 4)])
+    tensor(1.)
     """
     _same_number("review_kd_loss", student_levels, teacher_levels)
     total = torch.zeros((), device=student_levels[0].device)
@@ -92,13 +103,13 @@ def review_kd_loss(student_levels: Sequence[Tensor], teacher_levels: Sequence[Te
 def class_attention_loss(student_maps: Tensor, teacher_maps: Tensor) -> Tensor:
     r"""Mean squared difference of normalised class activation maps (CAT-KD; Guo et al., CVPR 2023).
 
-    The maps are average-pooled to 2x2 and divided, per sample and class, by their L2 norm over space.
+    The maps are average-pooled to 2x2 and divided, per image and class, by their L2 norm over space.
 
     Parameters
     ----------
     student_maps, teacher_maps : Tensor
-        The classifiers applied at every place of the last feature maps, (N, K, H, W); sizes may differ. The teacher's
-        are treated as constants.
+        The classifier applied at every position of the last feature map, (N, K, H, W); sizes may differ. The
+        teacher's are treated as constants.
 
     Returns
     -------
@@ -108,7 +119,13 @@ def class_attention_loss(student_maps: Tensor, teacher_maps: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If numbers of samples or classes differ.
+        If the numbers of images or classes differ.
+
+    Examples
+    --------
+    >>> student, teacher = torch.ones(1, 1, 2, 2), torch.tensor([[[[1.0, 0.0], [0.0, 0.0]]]])
+    >>> class_attention_loss(student, teacher)
+    tensor(0.2500)
     """
     if student_maps.shape[:2] != teacher_maps.shape[:2]:
         raise ValueError(

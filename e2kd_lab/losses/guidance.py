@@ -1,6 +1,6 @@
-"""Losses that guide a teacher's explanation into the boxes of the explained object (Rao et al., ICCV 2023).
+"""Losses that guide a network's explanation to the boxes of the explained object (Rao et al., ICCV 2023).
 
-Rao et al. sum over the batch, here the mean is taken: a weight of theirs is to be multiplied by their batch size.
+Rao et al. sum over the batch; these losses average. Multiply their weights by their batch size.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from e2kd_lab.losses.precision import at_least_float32
 
-# Below this positive contribution the energy loss counts what lies inside instead of dividing by almost nothing.
+# With less positive contribution than this the energy loss does not divide by it.
 _LEAST_ENERGY = 1e-7
 
 
@@ -20,16 +20,16 @@ def energy_guidance_loss(maps: Tensor, masks: Tensor) -> Tensor:
     .. math:: \mathcal{L}_{energy} = \frac1N \sum_n 1 - \frac{\sum_p E^+_{np} B_{np}}{\sum_p E^+_{np}},
               \qquad E^+ = \max(E, 0)
 
-    The denominator is left out for a map whose positive contribution is below 1e-7. A map without any, a dead map,
-    has loss 1 and no gradient.
+    Maps whose positive contribution is below 1e-7 are not divided by it. A map without any (a dead map) has loss 1 and
+    no gradient.
 
     Parameters
     ----------
     maps : Tensor
-        Contribution or GradCAM maps of one class an image, (N, H, W) or (N, 1, H, W); may be negative.
+        Contribution or GradCAM maps of one class per image, (N, H, W) or (N, 1, H, W); may be negative.
     masks : Tensor
-        Union of that class's boxes, (N, H, W) or (N, 1, H, W); bool, or numbers that are not zero inside. An empty
-        mask means an image without annotation: it is left out of the mean.
+        Union of that class's boxes, (N, H, W) or (N, 1, H, W); bool, or numbers other than zero inside. An
+        image with an empty mask has no annotation and is left out of the mean.
 
     Returns
     -------
@@ -40,6 +40,12 @@ def energy_guidance_loss(maps: Tensor, masks: Tensor) -> Tensor:
     ------
     ValueError
         If the shapes do not fit.
+
+    Examples
+    --------
+    >>> maps, masks = torch.tensor([[[1.0, 3.0]]]), torch.tensor([[[False, True]]])  # one image of 1 x 2 px
+    >>> energy_guidance_loss(maps, masks)
+    tensor(0.2500)
     """
     positive, inside = _positive_and_inside("energy_guidance_loss", maps, masks)
     total = positive.sum(1)
@@ -53,16 +59,16 @@ def l1_guidance_loss(maps: Tensor, masks: Tensor) -> Tensor:
     .. math:: \mathcal{L}_{L1} = \frac{1}{NHW} \sum_{n,p} \left| \frac{E^+_{np}}{\max_q E^+_{nq}} - B_{np} \right|,
               \qquad E^+ = \max(E, 0)
 
-    The normalisation is min-max for every map that is not positive everywhere. A map without positive contribution, a
-    dead map, stays zero: its loss is the mask's share of the image, without gradient.
+    This is min-max normalisation for every map with a value <= 0. A map without positive contribution (a dead map)
+    stays zero: its loss is the mask's share of the image, without gradient.
 
     Parameters
     ----------
     maps : Tensor
-        Contribution or GradCAM maps of one class an image, (N, H, W) or (N, 1, H, W); may be negative.
+        Contribution or GradCAM maps of one class per image, (N, H, W) or (N, 1, H, W); may be negative.
     masks : Tensor
-        Union of that class's boxes, (N, H, W) or (N, 1, H, W); bool, or numbers that are not zero inside. An empty
-        mask means an image without annotation: it is left out of the mean.
+        Union of that class's boxes, (N, H, W) or (N, 1, H, W); bool, or numbers other than zero inside. An
+        image with an empty mask has no annotation and is left out of the mean.
 
     Returns
     -------
@@ -73,6 +79,12 @@ def l1_guidance_loss(maps: Tensor, masks: Tensor) -> Tensor:
     ------
     ValueError
         If the shapes do not fit.
+
+    Examples
+    --------
+    >>> maps, masks = torch.tensor([[[1.0, 3.0]]]), torch.tensor([[[False, True]]])  # one image of 1 x 2 px
+    >>> l1_guidance_loss(maps, masks)
+    tensor(0.1667)
     """
     positive, inside = _positive_and_inside("l1_guidance_loss", maps, masks)
     peak = positive.amax(1, keepdim=True)

@@ -4,8 +4,9 @@ import importlib
 import pkgutil
 
 from e2kd_lab.methods.at import AttentionTransfer
+from e2kd_lab.methods.batch import Batch
 from e2kd_lab.methods.catkd import ClassAttentionTransfer
-from e2kd_lab.methods.distiller import SYMBOLS, Batch, Distiller
+from e2kd_lab.methods.distiller import SYMBOLS, Distiller
 from e2kd_lab.methods.e2kd import E2KD
 from e2kd_lab.methods.guidance import Guidance
 from e2kd_lab.methods.kd import KD
@@ -22,7 +23,7 @@ from e2kd_lab.methods.registry import (
 from e2kd_lab.methods.reviewkd import ReviewKD
 from e2kd_lab.methods.supervised import Baseline, Teacher
 
-# A file that is put here is a method; importing it registers it.
+# Import every file of this folder, which registers its methods.
 for _file in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_file.name}")
 

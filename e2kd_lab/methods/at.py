@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from e2kd_lab.losses import attention_transfer_loss
-from e2kd_lab.methods.distiller import Batch
-from e2kd_lab.methods.features import FeatureDistiller
+from e2kd_lab.methods.batch import Batch
+from e2kd_lab.methods.feature_distiller import FeatureDistiller
 from e2kd_lab.methods.registry import register_method
 
 
@@ -26,15 +26,15 @@ class AttentionTransfer(FeatureDistiller):
 
     def setup(self) -> None:
         """See `Distiller.setup`: refuses networks without stages."""
-        self.levels_of(self.student)
-        self.levels_of(self.frozen_teacher)
+        for model in (self.student, self.teacher):
+            self.dummy_stages(model)
 
     def step(self, batch: Batch) -> Mapping[str, Tensor]:
         """See `Distiller.step`: ``label_loss`` and ``feature_loss``."""
-        own, other = self.stages(batch)
-        count = min(len(own), len(other))
-        features = attention_transfer_loss(
-            [self.student.activate(stage) for stage in own[-count:]],
-            [self.frozen_teacher.activate(stage) for stage in other[-count:]],
+        student, teacher = self.stages(batch)
+        count = min(len(student), len(teacher))
+        feature_loss = attention_transfer_loss(
+            [self.student.activate(stage) for stage in student[-count:]],
+            [self.teacher.activate(stage) for stage in teacher[-count:]],
         )
-        return self.with_labels(self.logits_of(own), batch.labels, features)
+        return self.losses(self.logits_of(student), batch.labels, feature_loss)

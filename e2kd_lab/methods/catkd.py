@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from e2kd_lab.losses import class_attention_loss
-from e2kd_lab.methods.distiller import Batch
-from e2kd_lab.methods.features import PROBED, FeatureDistiller
+from e2kd_lab.methods.batch import Batch
+from e2kd_lab.methods.feature_distiller import DUMMY_SIZE, FeatureDistiller
 from e2kd_lab.methods.registry import register_method
-from e2kd_lab.models.probing import probe
+from e2kd_lab.models.dummy_forward import dummy_forward
 
 
 @register_method("catkd", title="CAT-KD", colour="#D55E00", grid={"lam": (1.0, 5.0, 10.0)}, order=3)
@@ -28,14 +28,14 @@ class ClassAttentionTransfer(FeatureDistiller):
 
     def setup(self) -> None:
         """See `Distiller.setup`: refuses networks without class activation maps."""
-        for model in (self.student, self.frozen_teacher):
-            model.class_maps(probe(model, PROBED, model.forward_features))
+        for model in (self.student, self.teacher):
+            model.class_maps(dummy_forward(model, DUMMY_SIZE, model.forward_features))
 
     def step(self, batch: Batch) -> Mapping[str, Tensor]:
         """See `Distiller.step`: ``label_loss`` and ``feature_loss``."""
         features = self.student.forward_features(self.student.preprocess(batch.images))
         with torch.no_grad():
-            target = self.frozen_teacher.forward_features(self.frozen_teacher.preprocess(batch.images))
-            target_maps = self.frozen_teacher.class_maps(target)
-        attention = class_attention_loss(self.student.class_maps(features), target_maps)
-        return self.with_labels(self.student.forward_head(features), batch.labels, attention)
+            teacher_features = self.teacher.forward_features(self.teacher.preprocess(batch.images))
+            teacher_maps = self.teacher.class_maps(teacher_features)
+        feature_loss = class_attention_loss(self.student.class_maps(features), teacher_maps)
+        return self.losses(self.student.forward_head(features), batch.labels, feature_loss)

@@ -1,4 +1,4 @@
-"""What one training step computes: the base of all distillation methods."""
+"""The base of all distillation methods: a student, its teacher, and the losses of a training step."""
 
 from __future__ import annotations
 
@@ -12,59 +12,29 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from e2kd_lab.explanations import ExplanationMethod
-from e2kd_lab.explanations.explaining import require_unit_range
-from e2kd_lab.explanations.method import explanation_method
+from e2kd_lab.explanations.explain import require_unit_range
+from e2kd_lab.explanations.registry import explanation_method
 from e2kd_lab.losses import kd_loss, multilabel_kd_loss
 from e2kd_lab.losses.precision import at_least_float32
+from e2kd_lab.methods.batch import Batch
 from e2kd_lab.models.interface import ExplainableModel
 from e2kd_lab.system.errors import ExperimentError, shown
 from e2kd_lab.system.fields import check_values
 
-# How labels write the paper's hyper-parameters; others keep their names.
+# Symbols of the paper's hyper-parameters in labels; others keep their names.
 SYMBOLS: Mapping[str, str] = {"lam": "λ", "tau": "τ"}
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What a step sees.
-
-    Attributes
-    ----------
-    images : Tensor
-        RGB images in [0, 1], (N, 3, H, W).
-    labels : Tensor
-        Class indices (N,), or class probabilities (N, K) after mixup or of several classes.
-    teacher_logits, teacher_maps : Tensor or None
-        A frozen teacher's logits (N, K) and maps (N, C, H, W) of these images, computed before (Sec. 3.3).
-    masks : Tensor or None
-        Where the objects are, for guidance: of each class (N, K, H, W), or of the only object (N, 1, H, W).
-    step : int
-        Steps before this one.
-    """
-
-    images: Tensor
-    labels: Tensor
-    teacher_logits: Tensor | None = None
-    teacher_maps: Tensor | None = None
-    masks: Tensor | None = None
-    step: int = 0
-
-    @property
-    def is_frozen(self) -> bool:
-        """Whether the teacher's answers are stored ones."""
-        return self.teacher_logits is not None
 
 
 @dataclass(init=False, eq=False, repr=False, kw_only=True)
 class Distiller(nn.Module):
-    """A student and the losses that train it; calling it is one training step up to the loss.
+    """A student and the losses that train it; a call computes the losses of one training step.
 
-    A subclass says in `step` what a step computes. Its annotated fields with defaults are its hyper-parameters:
-    numbers, texts or switches, which the constructor takes as keywords. Layers that are trained beside the student are
-    made in `setup`.
+    A call ``method(images, labels)`` makes a `Batch` and passes it to `step`, which a subclass defines. The subclass's
+    annotated fields with defaults are its hyper-parameters: numbers, strings or booleans that the constructor takes as
+    keywords. Layers that are trained together with the student are made in `setup`.
 
-    The whole step is one module, so that data-parallel training, mixed precision and compilation see a single forward.
-    The teacher is kept outside the module tree, because it is neither trained nor saved; it is always in evaluation
+    The whole step is one module, so that data-parallel training, mixed precision and compilation see a single forward
+    pass. The teacher stays outside the module tree, because it is neither trained nor saved; it is always in evaluation
     mode. Teacher and student see the same augmented images ("consistent teaching").
 
     Parameters
@@ -72,28 +42,28 @@ class Distiller(nn.Module):
     student : ExplainableModel
         The network to train.
     teacher : ExplainableModel, optional
-        For methods that distil; its parameters are frozen.
+        The network to distil from; its parameters are frozen.
     multilabel : bool
-        An image may show several classes: labels are (N, K) with 0 and 1, the label loss is binary cross-entropy, the
-        logit loss that of Eq. C.1.
+        Images may show several classes: labels are 0 or 1, (N, K), the label loss is binary cross-entropy and the logit
+        loss is Eq. C.1.
     explanation : str or ExplanationMethod, optional
-        How both networks are explained from now on, in place of what they say themselves.
+        Sets the explanation of both networks; by default each keeps its own.
     **hyperparameters
-        Values of the fields; defaults for those that are not given.
+        Values of the fields; their defaults if not given.
 
     Attributes
     ----------
     needs_teacher : bool
-        Whether it distils from a teacher; the others learn from labels only.
+        Whether it distils from a teacher, rather than learning from labels only.
     uses_labels : bool
-        Whether it looks at labels, so that it needs images of the classes that are learned.
+        Whether it uses labels, and so needs images of the classes to be learned.
     can_be_frozen : bool
-        Whether it can learn from a teacher's stored logits and maps, `Batch.teacher_logits` and `Batch.teacher_maps`.
+        Whether it can use a teacher's stored logits and maps, `Batch.teacher_logits` and `Batch.teacher_maps`.
 
     Raises
     ------
     ExperimentError
-        If a network is not the lab's, the teacher is missing, or a hyper-parameter is not known or not valid.
+        If a network is not explainable, the teacher is missing, or a hyper-parameter is unknown or invalid.
 
     Examples
     --------
@@ -132,35 +102,30 @@ class Distiller(nn.Module):
         **hyperparameters: Any,
     ) -> None:
         super().__init__()
-        self._set_fields(hyperparameters)
+        self._set_hyperparameters(hyperparameters)
         if self.needs_teacher and teacher is None:
             raise ExperimentError(f"Method '{self._called}' distils from a teacher, but none was given.")
-        for network in (student, teacher):
-            if network is not None and not isinstance(network, ExplainableModel):
-                raise ExperimentError(
-                    f"Method '{self._called}' got a {type(network).__name__}; expected a network of "
-                    "lab.build_model(name), or lab.adapt(network), which makes any classifier explainable."
-                )
-        for network in (student, teacher):
-            if explanation is not None and network is not None:
+        networks = [network for network in (student, teacher) if network is not None]
+        self._require_explainable(networks)
+        if explanation is not None:
+            for network in networks:
                 network.explanation = explanation_method(explanation)
         self.multilabel = multilabel
-        self.logit_loss = multilabel_kd_loss if multilabel else kd_loss
         self.student = student
         self._outside_the_module_tree = (teacher.eval().requires_grad_(False) if teacher else None,)
         self._has_seen_images = False
         self.setup()
 
     def setup(self) -> None:
-        """Make what the method trains beside the student, and refuse networks that it does not fit."""
+        """Make layers that are trained together with the student; refuse networks that do not fit the method."""
 
     def step(self, batch: Batch) -> Mapping[str, Tensor] | Tensor:
-        """The losses of one batch: ``loss``, to be minimised, and any scalars to be logged; or the loss alone."""
+        """Losses of a batch: the scalar to minimise, or a mapping with it as ``loss`` and other scalars to log."""
         raise NotImplementedError
 
     @classmethod
     def check(cls, hyperparameters: Mapping[str, Any]) -> None:
-        """Refuse values of hyper-parameters that make no sense, beyond their types.
+        """Refuse invalid values of hyper-parameters, whose types have been checked.
 
         Raises
         ------
@@ -174,22 +139,16 @@ class Distiller(nn.Module):
 
     @classmethod
     def describe(cls, hyperparameters: Mapping[str, Any]) -> list[str]:
-        """Hyper-parameters as labels write them, such as ``λ = 5``."""
+        """Hyper-parameters as labels, such as ``λ = 5``."""
         return [
             f"{SYMBOLS.get(name, name)} = {value:g}" if isinstance(value, float) else f"{name} = {value}"
             for name, value in hyperparameters.items()
         ]
 
     @property
-    def teacher(self) -> ExplainableModel | None:
-        """The frozen teacher, if the method has one."""
-        return self._outside_the_module_tree[0]
-
-    @property
-    def frozen_teacher(self) -> ExplainableModel:
-        """The teacher of a method that has one."""
-        assert self.teacher is not None
-        return self.teacher
+    def teacher(self) -> ExplainableModel:
+        """The teacher, in evaluation mode and without parameter gradients; None for methods without one."""
+        return self._outside_the_module_tree[0]  # type: ignore[return-value]
 
     def forward(
         self,
@@ -199,33 +158,33 @@ class Distiller(nn.Module):
         masks: Tensor | None = None,
         step: int = 0,
     ) -> dict[str, Tensor]:
-        """The losses of one batch, whose parts are those of `Batch`.
+        """Losses of one training step (see `Batch` for shapes).
+
+        Parameters
+        ----------
+        images, labels, masks, step
+            As in `Batch`; labels may be missing if the method does not use them.
+        frozen : (Tensor, Tensor), optional
+            Stored logits and maps of a frozen teacher; ignored by methods that cannot use them.
 
         Returns
         -------
         dict
-            ``loss``, and the method's other scalars, detached.
+            ``loss`` with its graph, and the other scalars of `step`, detached.
 
         Raises
         ------
         ExperimentError
-            If the first images are not RGB in [0, 1], or labels are missing that the method learns from.
+            If the first images are not RGB in [0, 1], or labels are missing.
         """
-        if not self._has_seen_images:  # once: reading values waits for the device
+        if not self._has_seen_images:  # once only: reading values synchronises the device
             require_unit_range(images)
             self._has_seen_images = True
         if labels is None and self.uses_labels:
             raise ExperimentError(f"Method '{self._called}' learns from labels, but none were given.")
         logits, maps = frozen if frozen is not None and self.can_be_frozen else (None, None)
-        terms = self.step(Batch(images, labels, logits, maps, masks, step))  # type: ignore[arg-type]
-        if isinstance(terms, Tensor):
-            return {"loss": terms}
-        if "loss" not in terms:
-            raise ExperimentError(
-                f"The step of method '{self._called}' returned {', '.join(map(shown, terms))}; expected 'loss' "
-                "among them."
-            )
-        return {name: term if name == "loss" else term.detach() for name, term in terms.items()}
+        batch = Batch(images, labels, logits, maps, masks, step)  # type: ignore[arg-type]
+        return self._with_loss_only_attached(self.step(batch))
 
     def student_logits(self, batch: Batch) -> Tensor:
         """The student's logits (N, K), with their graph."""
@@ -233,17 +192,20 @@ class Distiller(nn.Module):
 
     def teacher_logits(self, batch: Batch) -> Tensor:
         """The teacher's logits (N, K), stored or computed, without a graph."""
-        if batch.teacher_logits is not None:
-            return batch.teacher_logits
-        return self.logits_by_teacher(batch.images)
+        return self.live_teacher_logits(batch.images) if batch.teacher_logits is None else batch.teacher_logits
 
     @torch.no_grad()
-    def logits_by_teacher(self, images: Tensor) -> Tensor:
-        """The live teacher's logits (N, K) of RGB images (N, 3, H, W) in [0, 1]."""
-        return self.frozen_teacher(self.frozen_teacher.preprocess(images))
+    def live_teacher_logits(self, images: Tensor) -> Tensor:
+        """The teacher's logits (N, K) of RGB images (N, 3, H, W) in [0, 1], computed now."""
+        return self.teacher(self.teacher.preprocess(images))
+
+    def logit_loss(self, student_logits: Tensor, teacher_logits: Tensor, tau: float) -> Tensor:
+        """KD on logits: Eq. 1, or Eq. C.1 for multi-label data."""
+        loss = multilabel_kd_loss if self.multilabel else kd_loss
+        return loss(student_logits, teacher_logits, tau)
 
     def label_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The student's classification loss: its family's, or binary cross-entropy with several classes an image."""
+        """The student family's classification loss, or binary cross-entropy for multi-label data."""
         if self.multilabel:
             return F.binary_cross_entropy_with_logits(at_least_float32(logits), labels.to(at_least_float32(logits)))
         return self.student.classification_loss(logits, labels)
@@ -252,15 +214,35 @@ class Distiller(nn.Module):
     def _called(self) -> str:
         return self.name or type(self).__name__
 
-    def _set_fields(self, values: Mapping[str, Any]) -> None:
-        fields = {field.name: field.default for field in dataclasses.fields(self)}
-        for name in values:
-            if name not in fields:
+    def _set_hyperparameters(self, given: Mapping[str, Any]) -> None:
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        for name in given:
+            if name not in defaults:
                 raise ExperimentError(
                     f"Method '{self._called}' has no hyper-parameter '{shown(name)}'; expected one of "
-                    f"{', '.join(fields) or 'none, for it has none'}."
+                    f"{', '.join(defaults) or 'none, for it has none'}."
                 )
-        check_values(type(self), {**fields, **values})
-        for name, value in {**fields, **values}.items():
+        values = {**defaults, **given}
+        check_values(type(self), values)
+        for name, value in values.items():
             setattr(self, name, value)
-        self.check({**fields, **values})
+        self.check(values)
+
+    def _require_explainable(self, networks: list[ExplainableModel]) -> None:
+        for network in networks:
+            if not isinstance(network, ExplainableModel):
+                raise ExperimentError(
+                    f"Method '{self._called}' got a {type(network).__name__}; expected a network of "
+                    "lab.build_model(name), or lab.adapt(network), which makes any classifier explainable."
+                )
+
+    def _with_loss_only_attached(self, terms: Mapping[str, Tensor] | Tensor) -> dict[str, Tensor]:
+        """The terms of a step by name, all but ``loss`` detached."""
+        if isinstance(terms, Tensor):
+            return {"loss": terms}
+        if "loss" not in terms:
+            raise ExperimentError(
+                f"The step of method '{self._called}' returned {', '.join(map(shown, terms))}; expected 'loss' "
+                "among them."
+            )
+        return {name: term if name == "loss" else term.detach() for name, term in terms.items()}

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from e2kd_lab.explanations import Explanation, explain_in_parts, explanation_of
-from e2kd_lab.explanations.method import require_comparable
+from e2kd_lab.explanations.registry import require_comparable
 from e2kd_lab.losses import e2kd_loss, explanation_loss
-from e2kd_lab.methods.distiller import Batch, Distiller
+from e2kd_lab.methods.batch import Batch
+from e2kd_lab.methods.distiller import Distiller
 from e2kd_lab.methods.registry import register_method
 from e2kd_lab.metrics import dead_maps
-from e2kd_lab.models.running_statistics import running_statistics_kept
+from e2kd_lab.models.preserved_state import preserved_buffers
 from e2kd_lab.system.errors import ExperimentError
 
 
@@ -27,7 +28,7 @@ from e2kd_lab.system.errors import ExperimentError
     order=7,
 )
 class E2KD(Distiller):
-    """KD plus the cosine distance of both networks' explanations of the teacher's prediction (Eq. 2, 3).
+    """KD plus ``lam`` times the cosine distance of the explanations of the teacher's prediction (Eq. 2, 3).
 
     Attributes
     ----------
@@ -36,13 +37,12 @@ class E2KD(Distiller):
     tau : float
         Temperature, > 0.
     explain_every : int
-        Compute the explanation loss on every so many steps only, beginning with the first; the others are steps of KD.
-        It is scaled by ``explain_every`` there, so that gradients are the same on average.
+        Compute the explanation loss every ``explain_every`` steps, starting with the first; the others are KD steps.
+        The loss is scaled by ``explain_every``, which keeps the expected gradient.
     explain_part : float
-        Compute the explanation loss on this share of each batch, in (0, 1], at least one image; with several processes,
-        of what each of them sees of it. An explanation that passes through the whole network, such as W(x), sees these
-        images in a forward pass of their own, with batch statistics of their own that do not count among the running
-        ones; GradCAM needs none.
+        Share of each batch (of each process) whose explanation loss is computed, in (0, 1]; at least one image. For
+        explanations that backpropagate through the whole network, such as W(x), these images get a forward pass of
+        their own, with their own batch statistics, which do not update the running statistics.
     """
 
     uses_labels: ClassVar[bool] = False
@@ -53,8 +53,8 @@ class E2KD(Distiller):
     explain_part: float = 1.0
 
     def setup(self) -> None:
-        """See `Distiller.setup`: refuses networks whose explanations do not compare."""
-        require_comparable(self.student, self.frozen_teacher)
+        """See `Distiller.setup`: refuses networks with different kinds of explanations."""
+        require_comparable(self.student, self.teacher)
 
     @classmethod
     def check(cls, hyperparameters: Mapping[str, Any]) -> None:
@@ -68,7 +68,7 @@ class E2KD(Distiller):
 
     @classmethod
     def describe(cls, hyperparameters: Mapping[str, Any]) -> list[str]:
-        """See `Distiller.describe`; explanations of all images on all steps go without saying."""
+        """See `Distiller.describe`; ``explain_every`` and ``explain_part`` are shown only if they are not 1."""
         every, part = hyperparameters["explain_every"], hyperparameters["explain_part"]
         said = super().describe({name: hyperparameters[name] for name in ("lam", "tau")})
         said += [f"every {every} steps"] if every > 1 else []
@@ -77,16 +77,16 @@ class E2KD(Distiller):
     def step(self, batch: Batch) -> Mapping[str, Tensor]:
         """See `Distiller.step`: ``kd_loss``, ``explanation_loss`` and ``dead_map_rate``.
 
-        The latter is the percentage of the student's maps that are zero everywhere. On steps that explain, the last two
-        are scaled by ``explain_every``, so that epoch means are unbiased.
+        The latter is the percentage of the student's maps that are zero everywhere. The last two are scaled by
+        ``explain_every``, so that epoch means are unbiased.
         """
         if batch.step % self.explain_every:
             kd = self.logit_loss(self.student_logits(batch), self.teacher_logits(batch), self.tau)
             return {"loss": kd, "kd_loss": kd}
-        target = self._target(batch)
-        logits, maps = self._student(batch.images, target)
-        kd = self.logit_loss(logits, target.logits, self.tau)
-        explanation = self.explain_every * explanation_loss(maps, target.maps)
+        teacher = self._explain_teacher(batch)
+        logits, maps = self._explain_student(batch.images, teacher)
+        kd = self.logit_loss(logits, teacher.logits, self.tau)
+        explanation = self.explain_every * explanation_loss(maps, teacher.maps)
         dead = 100 * dead_maps(maps.detach()).double().mean()
         return {
             "loss": e2kd_loss(kd, explanation, self.lam),
@@ -95,31 +95,31 @@ class E2KD(Distiller):
             "dead_map_rate": self.explain_every * dead,
         }
 
-    def _target(self, batch: Batch) -> Explanation:
-        """The teacher's logits of all images, and its classes and maps of those to be explained."""
-        # The first images: they come in random order.
-        count = max(1, round(self.explain_part * len(batch.images)))
-        if batch.teacher_logits is not None:
+    def _explain_teacher(self, batch: Batch) -> Explanation:
+        """The teacher's logits of all N images; classes and maps of the first ``explain_part`` of them."""
+        images = batch.images
+        count = max(1, round(self.explain_part * len(images)))  # the first images: batches are shuffled
+        if batch.teacher_logits is not None:  # a frozen teacher
             assert batch.teacher_maps is not None
-            logits = batch.teacher_logits
-            return Explanation(logits, logits[:count].argmax(1), batch.teacher_maps[:count])
-        if count == len(batch.images):
-            return explain_in_parts(self.frozen_teacher, batch.images)
-        # The teacher is in evaluation mode, where images do not see each other: none needs to pass twice.
-        some = explain_in_parts(self.frozen_teacher, batch.images[:count])
-        logits = torch.cat([some.logits, self.logits_by_teacher(batch.images[count:])])
-        return Explanation(logits, some.classes, some.maps)
-
-    def _student(self, images: Tensor, target: Explanation) -> tuple[Tensor, Tensor]:
-        """The student's logits of all images, and its maps of those that the teacher explains."""
-        explanation, count = explanation_of(self.student), len(target.maps)
+            return Explanation(batch.teacher_logits, batch.teacher_logits[:count].argmax(1), batch.teacher_maps[:count])
         if count == len(images):
-            logits, _, maps = explanation(self.student, images, target.classes, create_graph=True)
-            return logits, maps
-        if explanation.passes_whole_network:  # the second backward pass would otherwise go through all images
+            return explain_in_parts(self.teacher, images)
+        # In evaluation mode images are independent, so that each passes the teacher once, explained or not.
+        part = explain_in_parts(self.teacher, images[:count])
+        rest = self.live_teacher_logits(images[count:])
+        return Explanation(torch.cat([part.logits, rest]), part.classes, part.maps)
+
+    def _explain_student(self, images: Tensor, teacher: Explanation) -> tuple[Tensor, Tensor]:
+        """The student's logits of all N images, and its maps of the n <= N images that the teacher explains."""
+        explanation, count = explanation_of(self.student), len(teacher.maps)
+        if count == len(images):
+            logits, _, maps = explanation(self.student, images, teacher.classes, create_graph=True)
+        elif explanation.passes_whole_network:
+            # A second pass of the part is cheaper than a double backward pass of all images.
             logits = self.student(self.student.preprocess(images))
-            with running_statistics_kept(self.student):  # the images of the part have been counted
-                maps = explanation(self.student, images[:count], target.classes, create_graph=True).maps
-            return logits, maps
-        logits, _, maps = explanation(self.student, images, target.logits.argmax(1), create_graph=True)
-        return logits, maps[:count]
+            with preserved_buffers(self.student):  # running statistics have seen these images
+                maps = explanation(self.student, images[:count], teacher.classes, create_graph=True).maps
+        else:  # maps cost next to nothing: explain all images in the one pass
+            logits, _, maps = explanation(self.student, images, teacher.logits.argmax(1), create_graph=True)
+            maps = maps[:count]
+        return logits, maps

@@ -1,4 +1,4 @@
-"""Guiding a network's explanations to the objects, which is how the paper's VOC and Waterbirds teachers were made."""
+"""Guiding a network's explanations to the objects, as for the paper's VOC and Waterbirds teachers."""
 
 from __future__ import annotations
 
@@ -19,22 +19,31 @@ GUIDANCE: tuple[GuidanceName, ...] = ("energy", "l1")
 
 @dataclass(frozen=True)
 class Guidance:
-    """A loss on where a network's own positive evidence lies (Rao et al., ICCV 2023).
+    """A loss on the location of a network's own positive evidence (Rao et al., ICCV 2023).
 
-    Of each image one of its classes, drawn at random, is explained: by the contributions of the pixels for B-cos
-    networks, by GradCAM for standard ones.
+    It explains one class of each image, drawn at random: by pixel contributions for B-cos networks, by GradCAM for
+    standard ones.
 
     Attributes
     ----------
     name : str
-        ``energy`` keeps the evidence within the object (a high EPG), ``l1`` also fills it (a high IoU).
+        ``energy`` keeps the evidence inside the object (high EPG); ``l1`` also fills the object (high IoU).
     weight : float
-        Of this loss beside the label loss.
+        Weight of this loss, added to the label loss; >= 0.
 
     Raises
     ------
     ExperimentError
-        If the name is not known or the weight is negative.
+        If the name is unknown or the weight is negative.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> student = lab.build_model("resnet_mini", num_classes=3)
+    >>> guided = lab.methods.Baseline(student, guidance=Guidance("energy", weight=0.5))
+    >>> images, masks = torch.rand(2, 3, 32, 32), torch.ones(2, 1, 32, 32)
+    >>> sorted(guided(images, torch.tensor([0, 2]), masks=masks))
+    ['guidance_loss', 'label_loss', 'loss']
     """
 
     name: GuidanceName
@@ -56,24 +65,24 @@ class Guidance:
         images : Tensor
             RGB images in [0, 1], (N, 3, H, W).
         labels : Tensor
-            Class indices (N,), or which classes an image shows (N, K).
+            Class indices (N,), or 0 and 1 for each class (N, K).
         masks : Tensor
-            Where the objects are: (N, K, H, W), or (N, 1, H, W) for the only object of an image.
+            Object masks: per class (N, K, H, W), or of the only object (N, 1, H, W).
 
         Returns
         -------
         logits, loss : Tensor
-            (N, K), and a scalar: the mean over the images that show an object.
+            (N, K), and a scalar: the mean over images with a nonempty mask.
         """
         classes = labels if labels.ndim == 1 else _one_of(labels)
-        explanation = explanation_of(model)(model, images, classes, create_graph=True)
-        maps = evidence_maps(model, images, explanation.maps)
+        logits, _, maps = explanation_of(model)(model, images, classes, create_graph=True)
+        evidence = evidence_maps(model, images, maps)
         channels = classes.clamp(max=masks.shape[1] - 1)
         chosen = masks[torch.arange(len(masks), device=masks.device), channels]
         loss = energy_guidance_loss if self.name == "energy" else l1_guidance_loss
-        return explanation.logits, loss(maps, chosen)
+        return logits, loss(evidence, chosen)
 
 
 def _one_of(labels: Tensor) -> Tensor:
-    """One class that each image shows, drawn at random; any class where it shows none."""
+    """A random class of each image; any class if it has none."""
     return torch.multinomial(labels.float() + 1e-9, 1)[:, 0]

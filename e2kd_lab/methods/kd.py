@@ -7,13 +7,14 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from e2kd_lab.methods.distiller import Batch, Distiller
+from e2kd_lab.methods.batch import Batch
+from e2kd_lab.methods.distiller import Distiller
 from e2kd_lab.methods.registry import register_method
 
 
 @register_method("kd", title="KD", colour="#E69F00", frozen_colour="#F5CF7A", grid={"tau": (1.0, 5.0)}, order=6)
 class KD(Distiller):
-    """KD: the temperature-scaled KL divergence of the teacher's to the student's class distribution (Eq. 1).
+    """KD: temperature-scaled KL divergence of the teacher's and the student's class distributions (Eq. 1).
 
     Attributes
     ----------

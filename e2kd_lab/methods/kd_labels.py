@@ -1,4 +1,4 @@
-"""KD beside the label loss, the first row of Table B1."""
+"""KD plus the label loss, the first row of Table B1."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from e2kd_lab.methods.distiller import Batch, Distiller
+from e2kd_lab.methods.batch import Batch
+from e2kd_lab.methods.distiller import Distiller
 from e2kd_lab.methods.registry import register_method
 
 

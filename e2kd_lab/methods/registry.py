@@ -1,4 +1,4 @@
-"""Distillation methods by name, the lab's and a stranger's by the same door."""
+"""Distillation methods by name: the lab's own and those that others register."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from e2kd_lab.system.registry import Registry
 
 METHODS: Registry[type[Distiller]] = Registry("method", "register_method")
 Kind = TypeVar("Kind", bound=type[Distiller])
-# For methods that are registered without a colour; none of them is a colour of the lab's own methods.
+# Default colours, different from those of the lab's own methods.
 _FREE_COLOURS = ("#7A5195", "#EF5675", "#2F4B7C", "#66A61E", "#A6761D", "#1B9E9E", "#E7298A", "#5B5B9E")
 
 
@@ -27,30 +27,30 @@ def register_method(
     order: int = 100,
     frozen_colour: str = "",
 ) -> Callable[[Kind], Kind]:
-    """Make a class known as a distillation method: ``method="name"`` then works everywhere.
+    """Register a class as a distillation method: ``method="name"`` then works everywhere.
 
-    Sliders, grids, hashes, columns of tables, labels and colours follow from what is said here and from the class's
-    annotated fields, which are its hyper-parameters.
+    Sliders, grids, hashes, table columns, labels and colours follow from these arguments and from the class's annotated
+    fields, which are its hyper-parameters.
 
     Parameters
     ----------
     name : str
-        What experiments and the command line call it.
+        Its name in experiments and on the command line.
     title : str
-        What figures and tables call it; the class's name by default.
+        Its title in figures and tables; the class's name by default.
     colour : str
-        Of its bars and curves, in any form that matplotlib knows.
+        Colour of its bars and curves, as matplotlib takes it.
     grid : mapping
-        Values of hyper-parameters that a sweep tries in all combinations; the others keep their defaults.
+        Values of hyper-parameters for sweeps, which run all combinations; the others keep their defaults.
     order : int
         Place among the methods in figures, from left to right.
     frozen_colour : str
-        Of its runs from a frozen teacher.
+        Colour of its runs with a frozen teacher.
 
     Raises
     ------
     ExperimentError
-        If the name is taken, the class is no `Distiller`, or the grid names something else than a hyper-parameter.
+        If the name is taken, the class is not a `Distiller`, or a name in the grid is not a hyper-parameter.
 
     Examples
     --------
@@ -84,19 +84,41 @@ def register_method(
 
 
 def method_names() -> list[str]:
-    """Names of all methods, in the order of figures: the lab's, then strangers'."""
+    """Names of all registered methods, in the order of figures.
+
+    Examples
+    --------
+    >>> method_names()[:4]
+    ['teacher', 'at', 'reviewkd', 'catkd']
+    """
     return sorted(METHODS, key=lambda name: METHODS[name].order)  # a stable sort
 
 
 def build_method(
     name: str, student: ExplainableModel, teacher: ExplainableModel | None = None, **options: Any
 ) -> Distiller:
-    """A registered method of these networks (see `Distiller`).
+    """Build a registered method from its networks.
+
+    Parameters
+    ----------
+    name : str
+        One of `method_names`.
+    student, teacher : ExplainableModel
+        As for `Distiller`.
+    **options
+        Hyper-parameters and other arguments of the method's class.
 
     Raises
     ------
     ExperimentError
         If there is no such method, or it does not take these options.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> student, teacher = (lab.build_model("resnet_mini", num_classes=3) for _ in range(2))
+    >>> build_method("kd", student, teacher, tau=5.0).tau
+    5.0
     """
     return METHODS[name](student, teacher, **options)
 
@@ -108,16 +130,33 @@ def defaults_of(method: str) -> dict[str, Any]:
     ------
     ExperimentError
         If there is no such method.
+
+    Examples
+    --------
+    >>> defaults_of("kd")
+    {'tau': 1.0}
     """
     return {field.name: field.default for field in dataclasses.fields(METHODS[method])}
 
 
 def has_hyperparameter(method: str, name: str) -> bool:
-    """Whether a method has a hyper-parameter; of a method that nobody has registered here, any."""
+    """Whether a method has a hyper-parameter; True for unregistered methods, such as those of old runs.
+
+    Examples
+    --------
+    >>> has_hyperparameter("e2kd", "lam"), has_hyperparameter("kd", "lam")
+    (True, False)
+    """
     return method not in METHODS or name in defaults_of(method)
 
 
 def grid_of(name: str) -> list[dict[str, float]]:
-    """All combinations of a method's registered grid, each as hyper-parameters; one without any if it has no grid."""
+    """All combinations of a method's grid, as hyper-parameters; a single empty one if it has no grid.
+
+    Examples
+    --------
+    >>> grid_of("kd")
+    [{'tau': 1.0}, {'tau': 5.0}]
+    """
     grid = METHODS[name].grid
     return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]

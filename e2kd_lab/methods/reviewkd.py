@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from e2kd_lab.losses import review_kd_loss
-from e2kd_lab.methods.distiller import Batch
-from e2kd_lab.methods.features import FeatureDistiller
+from e2kd_lab.methods.batch import Batch
+from e2kd_lab.methods.feature_distiller import FeatureDistiller
 from e2kd_lab.methods.registry import register_method
-from e2kd_lab.models.review import ReviewFusion
+from e2kd_lab.models.interface import ExplainableModel
+from e2kd_lab.models.reviewkd_fusion import ReviewFusion
 
 
 @register_method("reviewkd", title="ReviewKD", colour="#56B4E9", grid={"lam": (1.0, 5.0)}, order=2)
 class ReviewKD(FeatureDistiller):
-    """The label loss plus ``lam`` times the distance of fused levels (Sec. C.2); the fusion is trained, then dropped.
+    """The label loss plus ``lam`` times the distance of fused levels (Sec. C.2); only training uses the fusion.
 
     Attributes
     ----------
@@ -27,17 +28,22 @@ class ReviewKD(FeatureDistiller):
 
     def setup(self) -> None:
         """See `Distiller.setup`: makes the fusion, and refuses networks without stages."""
-        own, other = self.levels_of(self.student), self.levels_of(self.frozen_teacher)
-        count = min(len(own), len(other))
-        self.fusion = ReviewFusion(
-            [level.shape[1] for level in own[-count:]], [level.shape[1] for level in other[-count:]]
-        )
+        student, teacher = self._levels(self.dummy_stages(self.student), self.dummy_stages(self.teacher))
+        self.fusion = ReviewFusion([level.shape[1] for level in student], [level.shape[1] for level in teacher])
 
     def step(self, batch: Batch) -> Mapping[str, Tensor]:
         """See `Distiller.step`: ``label_loss`` and ``feature_loss``."""
-        own, other = self.stages(batch)
-        levels = [self.with_pooled(self.student, own), self.with_pooled(self.frozen_teacher, other)]
-        count = min(map(len, levels))
-        student, teacher = (part[-count:] for part in levels)
+        stages, teacher_stages = self.stages(batch)
+        student, teacher = self._levels(stages, teacher_stages)
         fused = self.fusion(student, [(level.shape[2], level.shape[3]) for level in teacher])
-        return self.with_labels(self.logits_of(own), batch.labels, review_kd_loss(fused, teacher))
+        return self.losses(self.logits_of(stages), batch.labels, review_kd_loss(fused, teacher))
+
+    def _levels(self, student: list[Tensor], teacher: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """The deepest levels of both networks, equally many: their stages and the pooled last feature map."""
+        levels = _with_pooled(self.student, student), _with_pooled(self.teacher, teacher)
+        count = min(map(len, levels))
+        return levels[0][-count:], levels[1][-count:]
+
+
+def _with_pooled(model: ExplainableModel, stages: list[Tensor]) -> list[Tensor]:
+    return [*stages, model.activate(stages[-1]).mean((2, 3), keepdim=True)]

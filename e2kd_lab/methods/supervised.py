@@ -1,4 +1,4 @@
-"""Learning from labels alone: baselines, and the teachers that are trained here."""
+"""Learning from labels alone: the baseline, and the training of teachers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from e2kd_lab.methods.distiller import Batch, Distiller
+from e2kd_lab.methods.batch import Batch
+from e2kd_lab.methods.distiller import Distiller
 from e2kd_lab.methods.guidance import Guidance
 from e2kd_lab.methods.registry import register_method
 from e2kd_lab.models.interface import ExplainableModel
@@ -21,7 +22,7 @@ class Baseline(Distiller):
     Parameters
     ----------
     guidance : Guidance, optional
-        Guide the network's own explanations to the objects, too.
+        Also guides the network's explanations to the objects.
     """
 
     needs_teacher: ClassVar[bool] = False
@@ -43,7 +44,7 @@ class Baseline(Distiller):
             return self.label_loss(self.student_logits(batch), batch.labels)
         if batch.masks is None:
             raise ExperimentError(
-                "Guidance needs to know where the objects are, but the training images have no masks."
+                "Guidance needs object masks, but the training images have none; expected data with boxes or masks."
             )
         logits, guided = self.guidance(self.student, batch.images, batch.labels, batch.masks)
         label_loss = self.label_loss(logits, batch.labels)
@@ -56,4 +57,4 @@ class Baseline(Distiller):
 
 @register_method("teacher", title="Teacher", colour="#AA4499", order=0)
 class Teacher(Baseline):
-    """The training of a teacher: as the baseline's, but of the experiment's teacher network."""
+    """Trains the experiment's teacher network as `Baseline` trains the student."""

@@ -1,9 +1,10 @@
-"""Measures of accuracy and of fidelity to the teacher, as pure functions."""
+"""Metrics of accuracy and of fidelity to the teacher: tensors in, numbers out."""
 
+from e2kd_lab.metrics.agreement import agreement
+from e2kd_lab.metrics.epg_iou import energy_pointing_game, explanation_iou
+from e2kd_lab.metrics.explanation_cosine import dead_maps, explanation_cosine
 from e2kd_lab.metrics.f1 import multilabel_f1
-from e2kd_lab.metrics.fidelity import agreement, dead_maps, explanation_cosine
 from e2kd_lab.metrics.groups import Grouping, group_accuracy, group_means
-from e2kd_lab.metrics.localisation import energy_pointing_game, explanation_iou
 from e2kd_lab.metrics.predictions import Predictions
 from e2kd_lab.metrics.shift_similarity import PeriodEstimate, estimate_period, shift_similarity
 

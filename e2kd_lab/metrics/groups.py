@@ -1,4 +1,4 @@
-"""Measures per group of images: Waterbirds' groups, one's own, or classes."""
+"""Accuracy and means per group of images: Waterbirds' groups, your own, or classes."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ OUT_OF_DISTRIBUTION = ("LW", "WL")
 
 @dataclass(frozen=True)
 class Grouping:
-    """What the numbers of groups mean.
+    """Names and unions of numbered groups.
 
     Parameters
     ----------
     names : tuple of str
         Name of each group, in the order of their numbers.
     unions : mapping
-        Names of sets of images that are made of several groups, and these groups' names.
+        Names of sets made of several groups, and the names of these groups.
     titles : mapping
-        What figures call a group, where that is not its name.
+        Titles of groups in figures; by default their names.
 
     Raises
     ------
     ValueError
-        If a name comes twice, or is that of an average over groups.
+        If a name is used twice, or is that of a union or an average.
     """
 
     names: tuple[str, ...]
@@ -47,16 +47,16 @@ class Grouping:
         for number, name in enumerate(self.names):
             if name in (*AVERAGES, *self.unions) or name in self.names[:number]:
                 raise ValueError(
-                    f"A group is named '{name}', as another one or an average is; expected names of their own, "
+                    f"The group name '{name}' is taken by another group, a union or an average; expected unique names "
                     f"other than {', '.join((*AVERAGES, *self.unions))}."
                 )
 
     def title(self, number: int) -> str:
-        """What figures call a group."""
+        """Title of a group in figures."""
         return self.titles.get(self.names[number], self.names[number])
 
     def members(self, groups: Tensor) -> dict[str, Tensor]:
-        """Which images belong to each union and to each group, of those that have images.
+        """Membership of each image in the unions and groups, without those that have no images.
 
         Parameters
         ----------
@@ -79,7 +79,7 @@ class Grouping:
         return {name: chosen for name, chosen in found.items() if chosen.any()}
 
 
-# Rows that `group_means` has whatever the groups are.
+# Entries of `group_means` for any groups.
 AVERAGES = ("all", "mean", "worst")
 WATERBIRDS = Grouping(
     GROUPS, {"in_distribution": IN_DISTRIBUTION, "out_of_distribution": OUT_OF_DISTRIBUTION}, GROUP_TITLES
@@ -92,23 +92,28 @@ def group_means(values: Tensor, groups: Tensor | None = None, grouping: Grouping
     Parameters
     ----------
     values : Tensor
-        One value an image, (N,), N >= 1.
+        One value per image, (N,), N >= 1.
     groups : Tensor, optional
-        Group of each image, integers, (N,); of Waterbirds 2 * label + place. None for data without groups.
+        Group of each image, integers, (N,); 2 * label + place for Waterbirds. None for data without groups.
     grouping : Grouping
-        What these numbers mean; Waterbirds' groups by default.
+        Names of these groups; Waterbirds' by default.
 
     Returns
     -------
     dict
-        ``all``, and with groups also the unions and the groups by their names (those with images), ``mean`` and
-        ``worst`` (mean and minimum over the groups). Waterbirds has the groups ``LL``, ``LW``, ``WL``, ``WW`` and the
-        unions ``in_distribution`` (images of LL and WW) and ``out_of_distribution`` (LW and WL).
+        ``all``; with groups also each union and group with images, ``mean`` and ``worst`` (mean and minimum over the
+        groups). Waterbirds has the groups ``LL``, ``LW``, ``WL``, ``WW`` and the unions ``in_distribution`` (LL and WW)
+        and ``out_of_distribution`` (LW and WL).
 
     Raises
     ------
     ValueError
-        If there is no image, the lengths differ or a number is no group's.
+        If there is no image, the lengths differ or a group number is out of range.
+
+    Examples
+    --------
+    >>> group_means(torch.tensor([1.0, 0.0, 1.0]), torch.tensor([0, 0, 3]))["worst"]
+    0.5
     """
     values = values.double()
     if not len(values):
@@ -132,18 +137,29 @@ def group_accuracy(
     """Share of images whose prediction is the target, overall and per group.
 
     With the teacher's predictions as targets this is the agreement (Eq. 4) per group. With the targets as groups,
-    ``mean`` is the class-balanced accuracy: the mean of the classes' recalls.
+    ``mean`` is the balanced accuracy: the mean recall over classes.
 
     Parameters
     ----------
     predictions, targets : Tensor
         Class indices, (N,).
     groups, grouping
-        Group of each image and what it means, see `group_means`.
+        Group of each image and the groups' names, see `group_means`.
 
     Returns
     -------
     dict
-        Shares in [0, 1] under the names of `group_means`.
+        Shares in [0, 1], keyed as in `group_means`.
+
+    Raises
+    ------
+    ValueError
+        As `group_means`.
+
+    Examples
+    --------
+    >>> predictions, targets = torch.tensor([0, 1, 1, 1]), torch.tensor([0, 0, 1, 1])
+    >>> group_accuracy(predictions, targets, groups=torch.tensor([0, 1, 2, 3]))["out_of_distribution"]
+    0.5
     """
     return group_means(predictions == targets, groups, grouping)

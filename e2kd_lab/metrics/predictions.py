@@ -1,4 +1,4 @@
-"""What an own measure gets to see: logits, labels, groups, and a table of what is known about each image."""
+"""The input of custom metrics: logits, labels, groups, and a table with a row per image."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a student and its teacher say about the images of a split, in the order of the data set.
+    """Predictions of a student and its teacher on a split, in the order of the data set.
 
     Attributes
     ----------
     logits : Tensor
         The student's, float32 on the CPU, (N, K).
     labels : Tensor
-        Class indices, (N,); where an image may show several classes 0 and 1, (N, K).
+        Class indices, (N,); 0 and 1, (N, K), for multi-label data.
     teacher_logits : Tensor or None
         The teacher's, (N, K); None for a teacher itself.
     groups : Tensor or None
         Group of each image, integers, (N,); None for data without groups.
     table : DataFrame
-        A row an image, see `e2kd_lab.training.outcomes`; where an image may show several classes a row an image and
-        class, see `e2kd_lab.training.multilabel_outcomes`.
+        A row per image, see `e2kd_lab.training.outcomes`; for multi-label data a row per image and class, see
+        `e2kd_lab.training.multilabel_outcomes`.
 
     Examples
     --------
@@ -41,7 +41,7 @@ class Predictions:
     table: pd.DataFrame
 
     def of(self, chosen: Tensor) -> Predictions:
-        """A copy with some of the images only; ``chosen`` is boolean, (N,)."""
+        """The predictions on some of the images; ``chosen`` is boolean, (N,)."""
         rows_per_image = len(self.table) // max(1, len(self.logits))
         rows = chosen.repeat_interleave(rows_per_image).numpy()
         return Predictions(

@@ -1,4 +1,4 @@
-"""Whether an explanation moves with its image: the cosine under shifts, and the period of that curve (Sec. 4.3.2)."""
+"""Shift equivariance of explanations: their cosine under shifts, and the period of that curve (Sec. 4.3.2)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from torch.nn import functional as F
 
 from e2kd_lab.losses.precision import at_least_float32
 
-# With these, white noise over 32 shifts passes for periodic once in a hundred times, and smooth curves do not.
+# With these thresholds 1% of white-noise curves over 32 shifts count as periodic, and smooth curves never do.
 _LEAST_STRENGTH = 0.65
 _LEAST_SWING = 0.01
 _LEAST_SHARE_OF_RANGE = 0.1
-# A divisor is preferred to its multiple if it explains this share of what the multiple explains.
+# A divisor is preferred to its multiple if its strength is at least this share of the multiple's.
 _AS_GOOD = 0.9
-# Degrees of freedom that trend and period must leave for noise.
+# Minimum degrees of freedom left for noise.
 _LEAST_FREEDOM = 5
-# How much of itself the periodic part may lose towards the end, as exponents of e; the faster ones only where the curve
-# has so many cycles that they are not mistaken for trend.
-_FADING, _FADING_CYCLES = (0.0, 1.0, 2.0), 3
+# Decay rates of the periodic part over the curve, as exponents of e. Nonzero rates are tried only on curves with enough
+# cycles not to be mistaken for trend.
+_DECAYS, _DECAY_CYCLES = (0.0, 1.0, 2.0), 3
 
 
 class PeriodEstimate(NamedTuple):
@@ -31,10 +31,10 @@ class PeriodEstimate(NamedTuple):
     period : int or None
         In pixels; None where nothing repeats.
     strength : float
-        Share of what is not trend that the best period explains, in [0, 1], adjusted for the values that are free to
-        fit: chance alone gives about 0 for each single period.
+        Share of the detrended variance that the best period explains, in [0, 1], adjusted for the degrees of freedom:
+        for noise it is about 0 for each single period.
     swing : float
-        From the lowest value to the highest within that period, in units of the curve.
+        Difference of the highest and lowest value within a period, in units of the curve.
     """
 
     period: int | None
@@ -66,6 +66,12 @@ def shift_similarity(reference: Tensor, shifted: Tensor, shift: int) -> Tensor:
     ------
     ValueError
         If the shapes do not fit, or the shift is negative or leaves no shared area.
+
+    Examples
+    --------
+    >>> image = torch.arange(16.0).view(1, 4, 4)
+    >>> shift_similarity(image, image.roll((1, 1), dims=(1, 2)), shift=1)
+    tensor([1.])
     """
     if reference.ndim != 3 or reference.shape != shifted.shape:
         raise ValueError(
@@ -84,34 +90,38 @@ def shift_similarity(reference: Tensor, shifted: Tensor, shift: int) -> Tensor:
 
 
 def estimate_period(curve: Tensor) -> PeriodEstimate:
-    r"""Period of a curve of similarities over shifts, apart from its trend.
+    r"""Period of a curve of similarities over shifts, after removing its trend.
 
-    For each candidate p, a trend and a periodic part are fitted together by least squares, so that neither takes what
-    belongs to the other. The trend is a parabola plus an exponential decay; the periodic part has a free value for each
-    T mod p and may fade. With the residual sums of squares R and degrees of freedom f of this fit and of the trend
-    alone,
+    For each candidate p, a trend and a periodic part are fitted jointly by least squares. The trend is a parabola plus
+    an exponential decay; the periodic part has a free value for each T mod p and may decay. With the residual sums of
+    squares R and degrees of freedom f of this fit and of the trend alone,
 
     .. math:: \text{strength}_p = 1 - \frac{R_p / f_p}{R / f}.
 
-    The strongest p is taken, or its smallest divisor that is nearly as strong, since multiples of a period repeat, too.
-    It is the dominant period: the weaker ripples of a longer one are not looked for.
+    The result is the strongest p, or its smallest divisor that is nearly as strong, since multiples of a period are
+    periods, too. Only this dominant period is estimated.
 
     Parameters
     ----------
     curve : Tensor
-        Similarities at T = 0, 1, ..., T_max, (T_max + 1,). At T = 0 it is 1 by definition, which is not looked at.
+        Similarities at T = 0, 1, ..., T_max, (T_max + 1,). The first is 1 by definition and ignored.
 
     Returns
     -------
     PeriodEstimate
-        A period in [2, T_max / 2]; reliable to the pixel up to T_max / 3. None if its strength is below 0.65, or its
-        swing below 0.01 or a tenth of the curve's range; for fewer than eleven shifts, which tell nothing; and for a
-        curve with a NaN.
+        A period in [2, T_max / 2], accurate to the pixel up to T_max / 3. It is None if the strength is below 0.65, the
+        swing below 0.01 or a tenth of the curve's range, for fewer than eleven shifts, and for curves with a NaN.
 
     Raises
     ------
     ValueError
-        If it is not one curve.
+        If ``curve`` is not one-dimensional.
+
+    Examples
+    --------
+    >>> shifts = torch.arange(65)
+    >>> estimate_period(0.8 + 0.1 * torch.cos(2 * torch.pi * shifts / 16)).period
+    16
     """
     if curve.ndim != 1:
         raise ValueError(f"estimate_period needs one curve (T_max + 1,), got {tuple(curve.shape)}.")
@@ -120,10 +130,10 @@ def estimate_period(curve: Tensor) -> PeriodEstimate:
     values = curve.detach().double().cpu()[1:]
     shifts = torch.arange(1, len(values) + 1)
     trend = _trend(shifts)
-    rest, freedom = _without(trend, values), len(values) - trend.shape[1]
+    rest, freedom = _detrended(trend, values), len(values) - trend.shape[1]
     estimates: dict[int, PeriodEstimate] = {}
     for period in range(2, len(values) // 2 + 1):
-        left = freedom - period  # one value for each T mod p less their mean, and how fast they fade
+        left = freedom - period  # one value for each T mod p less their mean, and the decay rate
         if left < _LEAST_FREEDOM or rest.max() - rest.min() < _LEAST_SWING:
             break
         residual, swing = _fit(period, shifts, trend, rest)
@@ -139,7 +149,7 @@ def estimate_period(curve: Tensor) -> PeriodEstimate:
 
 
 def _scaled(maps: Tensor) -> Tensor:
-    """Rows (N, H * W) whose largest magnitude is 1, so that no norm underflows; all-zero rows stay zero."""
+    """Rows (N, H * W) scaled to a largest magnitude of 1, so that no norm underflows; all-zero rows stay zero."""
     rows = at_least_float32(maps).flatten(1)
     largest = rows.abs().amax(1, keepdim=True)
     return rows / largest.masked_fill(largest == 0, 1)
@@ -152,19 +162,19 @@ def _trend(shifts: Tensor) -> Tensor:
     return torch.linalg.qr(columns.double()).Q
 
 
-def _without(trend: Tensor, columns: Tensor) -> Tensor:
-    """What the trend leaves of columns (T_max, ...)."""
+def _detrended(trend: Tensor, columns: Tensor) -> Tensor:
+    """Columns (T_max, ...) with the trend projected out."""
     return columns - trend @ (trend.T @ columns)
 
 
 def _fit(period: int, shifts: Tensor, trend: Tensor, rest: Tensor) -> tuple[float, float]:
-    """Residual sum of squares and mean swing of the periodic part that fits best beside the trend."""
+    """Residual sum of squares and mean swing of the best periodic fit to the detrended values."""
     phases = F.one_hot(shifts % period, period).double()
     phases = phases[:, 1:] - phases[:, :1]  # the values add up to 0; their mean belongs to the trend
     fits = []
-    for fading in _FADING if _FADING_CYCLES * period <= len(shifts) else _FADING[:1]:
-        size = torch.exp(-fading * shifts.double() / len(shifts))
-        columns = _without(trend, phases * size[:, None])
+    for decay in _DECAYS if _DECAY_CYCLES * period <= len(shifts) else _DECAYS[:1]:
+        size = torch.exp(-decay * shifts.double() / len(shifts))
+        columns = _detrended(trend, phases * size[:, None])
         values = torch.linalg.lstsq(columns, rest[:, None], driver="gelsd").solution[:, 0]
         profile = torch.cat([-values.sum(0, keepdim=True), values])
         swing = (profile.max() - profile.min()) * size.mean()

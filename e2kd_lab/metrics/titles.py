@@ -1,4 +1,4 @@
-"""How measures are written: title, unit and decimals of the lab's own, and a fallback for those of others."""
+"""Titles, units and decimals of metrics: the lab's own, and defaults for custom ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class MeasureTitle:
-    """How one measure is written.
+    """Title, unit and number format of a metric.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class MeasureTitle:
     decimals : int or None
         Digits after the point; None for three significant ones.
     best : str or None
-        Which values are good: ``highest``, ``lowest``, or None where that is not known.
+        Better values: ``highest``, ``lowest``, or None if unknown.
     """
 
     title: str
@@ -38,14 +38,14 @@ class MeasureTitle:
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
     def text(self, value: float, *, largest: float | None = None) -> str:
-        """A value in words; NaN is a dash.
+        """A value as text; a dash for NaN.
 
         Parameters
         ----------
         value : float
             The value.
         largest : float, optional
-            Largest of the values beside it, so that all of them have as many decimals.
+            Largest of the values shown together; all get the same number of decimals.
         """
         if math.isnan(value):
             return "–"
@@ -53,7 +53,7 @@ class MeasureTitle:
         return f"{value:.{decimals if self.decimals is None else self.decimals}f}"
 
 
-# In the order in which they are shown. Their names are taken: an own measure needs another one.
+# In display order. Custom metrics need other names.
 LAB_MEASURES: Mapping[str, MeasureTitle] = {
     "accuracy": MeasureTitle("Accuracy", "acc."),
     "balanced_accuracy": MeasureTitle("Balanced accuracy", "bal."),
@@ -67,7 +67,7 @@ LAB_MEASURES: Mapping[str, MeasureTitle] = {
 
 
 def measure_title(metric: str) -> MeasureTitle:
-    """How a measure is written; one that the lab does not know by its name, with spaces and without a unit.
+    """Title and number format of a metric; a custom one is titled by its name with spaces, without a unit.
 
     Examples
     --------

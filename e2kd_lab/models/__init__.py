@@ -8,7 +8,6 @@ from e2kd_lab.models.adapted import AdaptedModel
 from e2kd_lab.models.interface import BcosModel, ExplainableModel
 from e2kd_lab.models.registry import (
     MODELS,
-    MOST_CLASSES,
     ZOOS,
     Zoo,
     build_model,
@@ -22,7 +21,6 @@ from e2kd_lab.models.registry import (
 
 __all__ = [
     "MODELS",
-    "MOST_CLASSES",
     "ZOOS",
     "AdaptedModel",
     "BcosModel",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from e2kd_lab.models.adapted import AdaptedModel
-from e2kd_lab.models.dry_run import Laboratory, examining
+from e2kd_lab.models.dry_run import DryRunner, examining
 from e2kd_lab.models.interface import ExplainableModel
 from e2kd_lab.models.layer_search import Findings, examine
 from e2kd_lab.models.network_inputs import Size, preprocessing_of, sizes_to_try
@@ -106,13 +106,13 @@ def _examined(
     reshape: Callable[[Tensor], Tensor] | None,
     image_size: Size | None,
 ) -> Findings:
-    laboratory = Laboratory(module, preprocess, take)
+    laboratory = DryRunner(module, preprocess, take)
     with examining(laboratory):
         return examine(laboratory, _accepted_size(laboratory, sizes_to_try(module, image_size)), layer, reshape)
 
 
 @torch.no_grad()
-def _accepted_size(laboratory: Laboratory, sizes: list[tuple[int, int]]) -> tuple[int, int]:
+def _accepted_size(laboratory: DryRunner, sizes: list[tuple[int, int]]) -> tuple[int, int]:
     """The first size of images that a network takes."""
     refusal: Exception | None = None
     name = type(laboratory.module).__name__
@@ -155,7 +155,7 @@ def _refuse_others(module: nn.Module) -> None:
         )
 
 
-def _refuse_channels(laboratory: Laboratory) -> None:
+def _refuse_channels(laboratory: DryRunner) -> None:
     channels = _first_channels(laboratory.module)
     given = laboratory.images((32, 32)).shape[1]
     if channels is not None and channels != given:

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from e2kd_lab.models.feature_layout import first_tensor
 from e2kd_lab.models.interface import ExplainableModel
 from e2kd_lab.models.layer_search import Findings
-from e2kd_lab.models.map_layout import first_tensor
 from e2kd_lab.system.errors import ExperimentError
 
 # What a wrapper and its network share, so that parameters, buffers and children have one home and their own names.

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from e2kd_lab.models.convolution import convolved
+from e2kd_lab.models.conv2d_double_backward import conv2d
 from e2kd_lab.models.dynamic_scales import (
     dynamic,
     normalized_by_batch,
@@ -119,7 +119,7 @@ class BcosConv2d(BcosUnit):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, H', W')."""
-        product = convolved(x, self.weight(), stride=self.stride, padding=self.padding, groups=self.linear.groups)
+        product = conv2d(x, self.weight(), stride=self.stride, padding=self.padding, groups=self.linear.groups)
         if self.max_out > 1:
             product = product.unflatten(1, (-1, self.max_out)).amax(2)  # (N, out_channels, H', W')
         return bcos_scaled(product, self.patch_norm(read_by_scales(x), product.shape[1]), self.b)

@@ -12,9 +12,9 @@ from torch import nn
 from torchvision.models import get_model_weights
 
 from e2kd_lab.models.interface import BcosModel
+from e2kd_lab.models.state_dict_search import find_state_dict
 from e2kd_lab.models.state_dicts import load_state, state_dict_of, with_own_classifier
 from e2kd_lab.models.weight_files import files_of, read_checkpoint, save_weights
-from e2kd_lab.models.wrapped_weights import fitting_state
 from e2kd_lab.system.errors import CheckpointError
 from e2kd_lab.system.paths import is_file, is_folder, readable
 
@@ -72,7 +72,7 @@ def load_weights(model: nn.Module, name: str, weights: str, *, any_classifier: b
     if enum is None:
         file, choice = _file_and_choice(weights)
         checkpoint = read_checkpoint(file)
-        state = fitting_state(model, checkpoint, file, choice)
+        state = find_state_dict(model, checkpoint, file, choice)
         load_state(model, with_own_classifier(model, state) if any_classifier else state, weights)
         if not any_classifier and isinstance(model, BcosModel) and checkpoint.keys() >= _OF_GUIDED_TEACHERS:
             model.logit_bias = GUIDED_LOGIT_BIAS

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from e2kd_lab.models.graph import Place, bottlenecks, place_of
-from e2kd_lab.models.map_layout import first_tensor
-from e2kd_lab.models.probing import undisturbed
+from e2kd_lab.models.autograd_graph import Edge, dominators, edge_of
+from e2kd_lab.models.feature_layout import first_tensor
+from e2kd_lab.models.preserved_state import preserved_state
 
 _IMAGES = 2
 _POOLS = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
@@ -69,16 +69,16 @@ class DryRun:
     calls: tuple[Call, ...]
     repeated: frozenset[str]
 
-    def bottlenecks(self) -> list[Call]:
+    def dominators(self) -> list[Call]:
         """Layers whose output is all that the logits see of the image, the last first, one for each tensor.
 
         Adaptive pooling is left out, which belongs to the head.
         """
-        at: dict[Place, list[Call]] = {}
+        at: dict[Edge, list[Call]] = {}
         for call in self.calls:
             if call.tensor.grad_fn is not None:
-                at.setdefault(place_of(call.tensor), []).append(call)
-        found = [outermost(at[place]) for place in bottlenecks(self.logits, self.inputs) if place in at]
+                at.setdefault(edge_of(call.tensor), []).append(call)
+        found = [outermost(at[place]) for place in dominators(self.logits, self.inputs) if place in at]
         return [call for call in found if not isinstance(call.layer, _POOLS)]
 
     def gradients(self, calls: list[Call]) -> list[Tensor | None]:
@@ -107,7 +107,7 @@ def outermost(calls: list[Call]) -> Call:
     return min(around, key=lambda call: len(call.path))
 
 
-class Laboratory:
+class DryRunner:
     """A network under test: evaluation mode, without autocast, no weight matrix entirely zero; see `examining`."""
 
     def __init__(
@@ -169,7 +169,7 @@ class Laboratory:
 
 
 @contextmanager
-def examining(laboratory: Laboratory) -> Iterator[None]:
+def examining(laboratory: DryRunner) -> Iterator[None]:
     """Have a network as dry runs need it; afterwards it is as before.
 
     Weights that are zero, as some libraries initialise classifiers, would hide what depends on what.
@@ -177,7 +177,7 @@ def examining(laboratory: Laboratory) -> Iterator[None]:
     zeros = [p for p in laboratory.module.parameters() if p.ndim > 1 and p.is_floating_point() and not p.any()]
     kept = [parameter.data for parameter in zeros]
     device = laboratory.like.device.type
-    with torch.inference_mode(False), undisturbed(laboratory.module), torch.autocast(device, enabled=False):
+    with torch.inference_mode(False), preserved_state(laboratory.module), torch.autocast(device, enabled=False):
         try:
             for parameter in zeros:
                 noise = torch.randn(parameter.shape, generator=laboratory.generator) / parameter[0].numel() ** 0.5

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from e2kd_lab.models.dry_run import Call, DryRun, Laboratory
-from e2kd_lab.models.graph import operations_behind
-from e2kd_lab.models.map_layout import MapLayout, layout_of, prefix_tokens
+from e2kd_lab.models.autograd_graph import operations_behind
+from e2kd_lab.models.dry_run import Call, DryRun, DryRunner
+from e2kd_lab.models.feature_layout import FeatureLayout, layout_of, prefix_tokens
 from e2kd_lab.models.stages import stage_paths
 from e2kd_lab.system.errors import ExperimentError, shown
 
@@ -35,7 +35,7 @@ class Findings:
     ----------
     layer : str
         Path of the layer whose output is the feature map.
-    layout : MapLayout
+    layout : FeatureLayout
         How the map lies in it.
     shape : tuple of int
         Channels, height and width of the map.
@@ -54,7 +54,7 @@ class Findings:
     """
 
     layer: str
-    layout: MapLayout
+    layout: FeatureLayout
     shape: tuple[int, int, int]
     size: tuple[int, int]
     input_channels: int
@@ -65,7 +65,7 @@ class Findings:
 
 
 def examine(
-    laboratory: Laboratory,
+    laboratory: DryRunner,
     size: tuple[int, int],
     layer: str | None,
     reshape: Callable[[Tensor], Tensor] | None,
@@ -77,7 +77,7 @@ def examine(
 
     Parameters
     ----------
-    laboratory : Laboratory
+    laboratory : DryRunner
         The network, inside `e2kd_lab.models.dry_run.examining`.
     size : tuple of int
         Height and width of the images in pixels.
@@ -114,11 +114,11 @@ def examine(
 class Search:
     """The layers of one dry run, and which of them a network can be explained by."""
 
-    def __init__(self, laboratory: Laboratory, run: DryRun, reshape: Callable[[Tensor], Tensor] | None) -> None:
+    def __init__(self, laboratory: DryRunner, run: DryRun, reshape: Callable[[Tensor], Tensor] | None) -> None:
         self.laboratory, self.run, self.reshape = laboratory, run, reshape
         self.prefix = prefix_tokens(laboratory.module)
 
-    def layout(self, call: Call) -> MapLayout | None:
+    def layout(self, call: Call) -> FeatureLayout | None:
         """How a layer's output is a map; None if it is none."""
         if call.tensor.shape[:1] != self.run.inputs.shape[:1] or not call.tensor.is_floating_point():
             return None
@@ -128,7 +128,7 @@ class Search:
             found = self.reshape(call.tensor.detach())
         except (RuntimeError, ValueError, IndexError, TypeError):
             return None
-        return MapLayout("reshape", reshape=self.reshape) if isinstance(found, Tensor) and found.ndim == 4 else None
+        return FeatureLayout("reshape", reshape=self.reshape) if isinstance(found, Tensor) and found.ndim == 4 else None
 
     def _is_flattened(self, call: Call) -> bool:
         """Whether an output is a map (N, C, H, W) as (N, C, H * W), which tokens (N, T, C) are easily taken for."""
@@ -141,7 +141,7 @@ class Search:
 
     def last(self) -> Call:
         """The last layer that a network can be explained by."""
-        for call in self.reached(self.run.bottlenecks()):
+        for call in self.reached(self.run.dominators()):
             if self.laboratory.decides(call, self.run.size):
                 return call
         others = [call.path for call in self.reached(list(self.run.calls))][::-1]
@@ -202,7 +202,7 @@ class Search:
         except ExperimentError:
             return "another layer"
 
-    def pooled_head(self, call: Call, layout: MapLayout) -> str | None:
+    def pooled_head(self, call: Call, layout: FeatureLayout) -> str | None:
         """Path of the linear layer behind global average pooling of a layer's map; None for other heads."""
         logits, tensor = self.run.logits, call.tensor
         last = [other for other in self.run.calls if other.tensor is logits and isinstance(other.layer, nn.Linear)]
@@ -220,7 +220,7 @@ class Search:
 
     def stages(self, last: Call) -> tuple[str, ...]:
         """Paths of the maps that stages end with, down to the explained one."""
-        above = self.run.bottlenecks()
+        above = self.run.dominators()
         paths = [call.path for call in above]
         chain = above[paths.index(last.path) :][::-1] if last.path in paths else []
         sizes = {call.path: tuple(call.tensor.shape[2:]) for call in self.run.calls if self._is_stage(call)}
@@ -231,7 +231,7 @@ class Search:
         return layout is not None and layout.kind == "NCHW" and not self._is_image(call)
 
 
-def _pools_in_training(laboratory: Laboratory, size: tuple[int, int], path: str) -> bool:
+def _pools_in_training(laboratory: DryRunner, size: tuple[int, int], path: str) -> bool:
     """Whether nothing but pooling and a linear layer stands behind a layer in training mode either."""
     try:
         laboratory.module.train()

@@ -17,6 +17,11 @@ _USUAL, *_SMALLER = 224, 64, 32
 Size = int | tuple[int, int]
 
 
+def height_and_width(size: Size) -> tuple[int, int]:
+    """A size in pixels as (height, width); one number is the side of a square."""
+    return (size, size) if isinstance(size, int) else size
+
+
 def preprocessing_of(
     module: nn.Module,
     preprocess: Callable[[Tensor], Tensor] | None,

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from e2kd_lab.models.harmless import HARMLESS
+from e2kd_lab.models.safe_globals import SAFE_GLOBALS
 from e2kd_lab.system.atomic_write import write_bytes
 from e2kd_lab.system.errors import CheckpointError, shown
 from e2kd_lab.system.json_files import read_json
@@ -187,7 +187,7 @@ def _read_pickled(path: Path) -> Any:
     _refuse_compressed(path)
     try:
         # Opened here, since torch takes files of safetensors by their suffix.
-        with path.open("rb") as file, _ALLOWING, torch.serialization.safe_globals(HARMLESS):
+        with path.open("rb") as file, _ALLOWING, torch.serialization.safe_globals(SAFE_GLOBALS):
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(_why_refused(path, str(error))) from error

@@ -88,7 +88,7 @@ class Hardware:
         ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or another accelerator of Lightning Fabric.
     devices : int
         Processes on this machine, one a device, that Fabric starts; under ``torchrun`` its number counts. They share
-        each batch, and normalise it with the statistics of all of them (see `e2kd_lab.models.shared_batch_norm`).
+        each batch, and normalise it with the statistics of all of them (see `e2kd_lab.models.sync_batch_norm`).
     workers : int
         Processes that load data, per device; 0 loads in the training process.
     checkpoint_seconds : float

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from e2kd_lab.models import AdaptedModel, ExplainableModel
 from e2kd_lab.models.bcos_layers import BcosConv2d
-from e2kd_lab.models.folding import fold_batch_norms
-from e2kd_lab.models.probing import probe
+from e2kd_lab.models.dummy_forward import dummy_forward
+from e2kd_lab.models.fuse_batch_norms import fuse_batch_norms
 
 # On CPUs, oneDNN is 10 to 15 % faster with channels last, but up to 30 % slower where maps have so few pixels, because
 # bringing the weights into its own order then weighs most.
@@ -27,7 +27,7 @@ def arrange(
     student : ExplainableModel
         The network to train.
     teacher : ExplainableModel or None
-        Frozen from now on, and no longer fit for its checkpoint (see `e2kd_lab.models.folding.fold_batch_norms`).
+        Frozen from now on, and no longer fit for its checkpoint (see `e2kd_lab.models.fuse_batch_norms`).
     image_size : int or tuple of int
         Side, or height and width, of the images that they are going to see, in pixels.
     device : torch.device
@@ -40,7 +40,7 @@ def arrange(
 
 def arrange_frozen(model: ExplainableModel, image_size: int | tuple[int, int], device: torch.device) -> None:
     """Arrange a network that is only asked from now on, in place: folded and laid out (see `arrange`)."""
-    fold_batch_norms(model, image_size)
+    fuse_batch_norms(model, image_size)
     lay_out(model, image_size, device)
 
 
@@ -84,7 +84,7 @@ def _convolutions_of_small_maps(model: ExplainableModel, image_size: int | tuple
         layer.register_forward_pre_hook(look) for layer in model.modules() if isinstance(layer, BcosConv2d | nn.Conv2d)
     ]
     try:
-        probe(model, image_size, lambda x: model(x.contiguous(memory_format=torch.channels_last)))
+        dummy_forward(model, image_size, lambda x: model(x.contiguous(memory_format=torch.channels_last)))
     finally:
         for handle in handles:
             handle.remove()

@@ -18,7 +18,7 @@ from e2kd_lab.data.loading import steps_per_epoch, train_loader
 from e2kd_lab.data.transforms import as_unit_range, seeded
 from e2kd_lab.methods import Distiller
 from e2kd_lab.models.checkpoints import load_state, read_checkpoint, state_dict_of
-from e2kd_lab.models.shared_batch_norm import share_batch_norms
+from e2kd_lab.models.sync_batch_norm import sync_batch_norms
 from e2kd_lab.system.errors import TrainingError
 from e2kd_lab.training.gradient_clipping import clip_gradients_adaptively
 from e2kd_lab.training.hardware import Hardware
@@ -106,7 +106,7 @@ class Trainer:
         np.random.seed(self.recipe.seed)  # noqa: NPY002 - the legacy generator is what libraries draw from
         torch.manual_seed(self.recipe.seed + self.fabric.global_rank)
         if self.fabric.world_size > 1:  # the number of processes is no part of an experiment
-            share_batch_norms(self.method)
+            sync_batch_norms(self.method)
         optimizer = build_optimizer(self.recipe, self.method)
         if self.method.teacher is not None:
             self.method.teacher.to(self.fabric.device)

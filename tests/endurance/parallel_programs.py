@@ -13,7 +13,7 @@ from endurance.programs import experiment_of, hardware
 import e2kd_lab as lab
 from e2kd_lab.methods import Distiller
 from e2kd_lab.models.bcos_layers import BatchNormUncentered2d
-from e2kd_lab.models.shared_batch_norm import share_batch_norms
+from e2kd_lab.models.sync_batch_norm import sync_batch_norms
 
 
 def normalize_share(kind: str, folder: str) -> None:
@@ -26,7 +26,7 @@ def normalize_share(kind: str, folder: str) -> None:
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if world > 1:
         torch.distributed.init_process_group("gloo")
-        share_batch_norms(model)
+        sync_batch_norms(model)
         assert type(model[0]) is not layer_type
     generator = torch.Generator().manual_seed(0)
     images, factors, directions = (
@@ -59,7 +59,7 @@ def step_of_an_adapted_network(network: str, folder: str) -> None:
     method: Any = lab.methods.E2KD(student, teacher, lam=1.0).train()
     if world > 1:
         torch.distributed.init_process_group("gloo")
-        share_batch_norms(method)
+        sync_batch_norms(method)
         method = torch.nn.parallel.DistributedDataParallel(method)
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(8, 3, 32, 32, dtype=torch.float64, generator=generator)[rank::world]

@@ -4,7 +4,7 @@ Batch normalisation is what stands in the way: a process that normalises with th
 another function than one with the whole batch, and another explanation, since 1/std is a factor of W(x). Measured on
 the runs below, per-process statistics change the losses of the first epochs by 0.1 to 24 %. As the number of processes
 is no part of an experiment, whose runs are told apart by their configuration alone, the lab always normalises with the
-statistics of all processes (`e2kd_lab.models.shared_batch_norm`), and what is left is rounding.
+statistics of all processes (`e2kd_lab.models.sync_batch_norm`), and what is left is rounding.
 
 The optimizer is SGD, because Adam's first steps divide a gradient by its own size, which turns rounding into steps of
 full length where a gradient is next to zero. Mixup is left out: it mixes images of one process only, so that with more

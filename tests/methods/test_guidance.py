@@ -94,7 +94,7 @@ def test_what_makes_no_sense_is_refused(make, says):
 def test_guidance_without_masks_is_refused():
     images, labels, _ = batch()
     method = method_of("teacher", lab.build_model("resnet_mini", 3), guidance=Guidance("l1", 1.0))
-    with pytest.raises(ExperimentError, match="training images have no masks"):
+    with pytest.raises(ExperimentError, match="training images have none"):
         method(images, labels)
 
 

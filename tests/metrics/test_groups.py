@@ -74,5 +74,5 @@ def test_with_labels_as_groups_the_mean_is_the_balanced_accuracy(pairs):
 
 @pytest.mark.parametrize("names", [("a", "a"), ("a", "worst"), ("all", "b"), ("a", "both")])
 def test_names_that_would_hide_another_number_are_refused(names):
-    with pytest.raises(ValueError, match="expected names of their own"):
+    with pytest.raises(ValueError, match="expected unique names"):
         Grouping(names, {"both": ("a", "b")})

@@ -17,7 +17,7 @@ from zoo_cases import CASES, CLASSES, adapted, images_of, torchvision
 import e2kd_lab as lab
 from e2kd_lab.losses import explanation_loss
 from e2kd_lab.models import AdaptedModel
-from e2kd_lab.models.folding import fold_batch_norms
+from e2kd_lab.models.fuse_batch_norms import fuse_batch_norms
 from e2kd_lab.system.errors import ExperimentError, LabNote
 from e2kd_lab.training.layout import arrange
 
@@ -427,7 +427,7 @@ def test_layers_are_folded_only_where_nobody_else_reads_them():
     images = rgb().double()
     expected = lab.explain(model, images)
     folded = copy.deepcopy(model)
-    fold_batch_norms(folded, 64)
+    fuse_batch_norms(folded, 64)
     torch.testing.assert_close(lab.explain(folded, images), expected)
     arrange(model, None, 64, CPU)
     torch.testing.assert_close(lab.explain(model, images.contiguous(memory_format=torch.channels_last)), expected)

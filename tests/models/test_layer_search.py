@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 import e2kd_lab as lab
-from e2kd_lab.models.graph import bottlenecks, operations_behind, place_of
-from e2kd_lab.models.map_layout import grid_of, layout_of
+from e2kd_lab.models.autograd_graph import dominators, edge_of, operations_behind
+from e2kd_lab.models.feature_layout import grid_of, layout_of
 from e2kd_lab.models.stages import stage_paths
 from e2kd_lab.system.errors import ExperimentError
 
@@ -208,11 +208,11 @@ def test_bottlenecks_of_a_graph_are_its_dominators():
     d = b + c
     one, two = d.split([1, 2])
     end = one.sum() + two.sum()
-    found = bottlenecks(end, leaf)
-    places = [place_of(tensor) for tensor in (end, d, a)]
+    found = dominators(end, leaf)
+    places = [edge_of(tensor) for tensor in (end, d, a)]
     assert [place for place in found if place in places] == places
-    assert not any(place_of(tensor) in found for tensor in (b, c, one, two))
-    assert bottlenecks(end, torch.rand(3, requires_grad=True)) == []
+    assert not any(edge_of(tensor) in found for tensor in (b, c, one, two))
+    assert dominators(end, torch.rand(3, requires_grad=True)) == []
     assert operations_behind(end, d) == {"AddBackward0", "SumBackward0", "SplitWithSizesBackward0"}
 
 

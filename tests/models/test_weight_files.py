@@ -20,7 +20,7 @@ from torch import nn
 
 from e2kd_lab import build_model
 from e2kd_lab.models.checkpoints import load_weights, read_checkpoint, save_weights, weights_fingerprint
-from e2kd_lab.models.harmless import StoredArray, StoredType
+from e2kd_lab.models.safe_globals import StoredArray, StoredType
 from e2kd_lab.system.errors import CheckpointError, RunError
 
 safetensors = pytest.importorskip("safetensors.torch")

@@ -21,12 +21,12 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from e2kd_lab.models.bcos_layers import BatchNormUncentered2d, BcosConv2d, BcosUnit
+from e2kd_lab.models.dummy_forward import dummy_forward
 from e2kd_lab.models.interface import ExplainableModel
-from e2kd_lab.models.probing import probe
 
 
 @torch.no_grad()
-def fold_batch_norms(model: ExplainableModel, image_size: int | tuple[int, int]) -> None:
+def fuse_batch_norms(model: ExplainableModel, image_size: int | tuple[int, int]) -> None:
     """Fold what is constant in a frozen network into its weights: normalisations, and the norms of B-cos weights.
 
     Logits, stages and explanations stay the same up to rounding; parameters and their names do not, so that the network
@@ -85,7 +85,7 @@ def _convolutions_before_norms(
         elif type(layer) in (nn.BatchNorm2d, BatchNormUncentered2d) and layer.running_var is not None:
             handles.append(layer.register_forward_pre_hook(look))
     with _Readers() as readers:
-        probe(model, image_size)
+        dummy_forward(model, image_size)
     for handle in handles:
         handle.remove()
     places = {layer: output for output, layer in outputs}

@@ -1,6 +1,6 @@
 import torch
 
-from e2kd_lab.models.review import ReviewFusion
+from e2kd_lab.models.reviewkd_fusion import ReviewFusion
 
 
 def test_fusion_has_the_teachers_shapes_and_reaches_every_level():

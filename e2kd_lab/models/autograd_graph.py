@@ -7,15 +7,15 @@ from typing import Any
 from torch import Tensor
 
 # A node of the graph and the number of its output.
-Place = tuple[Any, int]
+Edge = tuple[Any, int]
 
 
-def place_of(tensor: Tensor) -> Place:
+def edge_of(tensor: Tensor) -> Edge:
     """Where a tensor stands in the graph."""
     return tensor.grad_fn, tensor.output_nr
 
 
-def bottlenecks(end: Tensor, start: Tensor) -> list[Place]:
+def dominators(end: Tensor, start: Tensor) -> list[Edge]:
     """The places that each path from a leaf to the end passes through, the end first.
 
     These are the dominators of the leaf, seen from the end (Cooper, Harvey and Kennedy, 2001; in a graph without cycles
@@ -28,11 +28,11 @@ def bottlenecks(end: Tensor, start: Tensor) -> list[Place]:
 
     Returns
     -------
-    list of Place
+    list of Edge
         Empty if the end does not depend on the leaf.
     """
-    order = _topological(place_of(end))
-    above: dict[Place, list[Place]] = {}
+    order = _topological(edge_of(end))
+    above: dict[Edge, list[Edge]] = {}
     for place in order:
         for other in _next(place):
             above.setdefault(other, []).append(place)
@@ -47,7 +47,7 @@ def bottlenecks(end: Tensor, start: Tensor) -> list[Place]:
                     other = dominator[other]
         dominator[place], depth[place] = common, depth[common] + 1
     here = next((place for place in order if getattr(place[0], "variable", None) is start), None)
-    found: list[Place] = []
+    found: list[Edge] = []
     while here is not None and here != order[0]:
         here = dominator[here]
         found.insert(0, here)
@@ -56,8 +56,8 @@ def bottlenecks(end: Tensor, start: Tensor) -> list[Place]:
 
 def operations_behind(end: Tensor, start: Tensor) -> set[str]:
     """Names of the graph's nodes between a tensor and a result, those of the parameters among them."""
-    stop = place_of(start)
-    seen, waiting, names = {stop}, [place_of(end)], set()
+    stop = edge_of(start)
+    seen, waiting, names = {stop}, [edge_of(end)], set()
     while waiting:
         place = waiting.pop()
         if place in seen:
@@ -68,13 +68,13 @@ def operations_behind(end: Tensor, start: Tensor) -> set[str]:
     return names
 
 
-def _next(place: Place) -> list[Place]:
+def _next(place: Edge) -> list[Edge]:
     return [(node, number) for node, number in place[0].next_functions if node is not None]
 
 
-def _topological(first: Place) -> list[Place]:
+def _topological(first: Edge) -> list[Edge]:
     """All places below one, each before those below it."""
-    done: list[Place] = []
+    done: list[Edge] = []
     seen, waiting = {first}, [(first, iter(_next(first)))]
     while waiting:
         place, below = waiting[-1]

@@ -16,7 +16,7 @@ _MOST_PREFIX_TOKENS = 16
 
 
 @dataclass(frozen=True)
-class MapLayout:
+class FeatureLayout:
     """The form of a layer's output.
 
     Attributes
@@ -70,7 +70,7 @@ class MapLayout:
         return "a reshape of your own" if self.kind == "reshape" else self.kind
 
 
-def layout_of(output: Tensor, size: tuple[int, int], prefix: int | None = None) -> MapLayout | None:
+def layout_of(output: Tensor, size: tuple[int, int], prefix: int | None = None) -> FeatureLayout | None:
     """The form of a layer's output if it is a map of more than one place, else None.
 
     Parameters
@@ -85,13 +85,13 @@ def layout_of(output: Tensor, size: tuple[int, int], prefix: int | None = None) 
     shape = tuple(output.shape)
     if output.ndim == 4:
         if _fits(shape[2], shape[3], size):
-            return MapLayout("NCHW")
-        return MapLayout("NHWC") if _fits(shape[1], shape[2], size) else None
+            return FeatureLayout("NCHW")
+        return FeatureLayout("NHWC") if _fits(shape[1], shape[2], size) else None
     if output.ndim == 3:
         hinted = [] if prefix is None else [prefix]
         for number in (*hinted, *range(_MOST_PREFIX_TOKENS + 1)):
             if shape[1] - number > 1 and grid_of(shape[1] - number, size) is not None:
-                return MapLayout("tokens", number)
+                return FeatureLayout("tokens", number)
     return None
 
 

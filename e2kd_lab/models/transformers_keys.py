@@ -7,7 +7,7 @@ import sys
 from torch import nn
 
 
-def names_on_disk(model: nn.Module) -> dict[str, str]:
+def saved_keys(model: nn.Module) -> dict[str, str]:
     """The keys of a state dict that transformers renames when it saves a network, and their names in the file.
 
     Since version 5 transformers keeps the files' names of older versions and renames on loading and saving. Only

@@ -126,4 +126,4 @@ def _stand_ins() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
 
 
 # For `torch.serialization.safe_globals`: what is called, and the name that files have for it.
-HARMLESS = _stand_ins()
+SAFE_GLOBALS = _stand_ins()

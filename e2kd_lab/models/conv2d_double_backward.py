@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from e2kd_lab.models.dynamic_scales import ScaleSwitch, current_switch
 
 
-def convolved(x: Tensor, weight: Tensor, *, stride: int, padding: int, groups: int) -> Tensor:
+def conv2d(x: Tensor, weight: Tensor, *, stride: int, padding: int, groups: int) -> Tensor:
     """``conv2d(x, weight)`` whose frozen gradient is cheap to differentiate.
 
     torch writes the second derivative to the weights as a convolution with a kernel of the feature map's size; it is an

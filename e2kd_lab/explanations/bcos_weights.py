@@ -9,7 +9,8 @@ import torch
 from matplotlib import colormaps
 from torch import Tensor
 
-from e2kd_lab.explanations.method import Drawing, Explanation, ExplanationMethod, register_explanation
+from e2kd_lab.explanations.explanation_method import Drawing, Explanation, ExplanationMethod
+from e2kd_lab.explanations.registry import register_explanation
 from e2kd_lab.explanations.rendering import bcos_rgba, bcos_strength, largest, over_white, smoothing, unit_norm
 from e2kd_lab.losses.precision import at_least_float32
 from e2kd_lab.models.dynamic_scales import constant_scales, switchable_scales

@@ -1,4 +1,4 @@
-"""Knowledge distillation from logits."""
+"""Knowledge distillation from logits (KD, Eq. 1)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from e2kd_lab.losses.precision import at_least_float32
 
 
 def kd_loss(student_logits: Tensor, teacher_logits: Tensor, tau: float = 1.0) -> Tensor:
-    r"""Temperature-scaled KL divergence of the teacher's to the student's class distribution (Eq. 1).
+    r"""Temperature-scaled divergence KL(p_T || p_S) of the class distributions (KD, Eq. 1).
 
     .. math:: \mathcal{L}_{KD} = \tau^2 \, \frac1N \sum_n \sum_k p_T^{(k)} (\log p_T^{(k)} - \log p_S^{(k)}),
               \qquad p_M = \mathrm{softmax}(z_M / \tau)
 
-    The teacher's entropy, a constant that the paper's Eq. 1 drops, is kept: the gradient is the same, and the loss
-    is zero when student and teacher agree.
+    Unlike the paper's Eq. 1 this keeps the teacher's entropy, a constant: the gradient is the same, and the loss is
+    zero when student and teacher agree.
 
     Parameters
     ----------
@@ -33,6 +33,13 @@ def kd_loss(student_logits: Tensor, teacher_logits: Tensor, tau: float = 1.0) ->
     ------
     ValueError
         If the shapes differ or tau is not positive.
+
+    Examples
+    --------
+    >>> import torch
+    >>> student, teacher = torch.tensor([[0.0, 0.0]]), torch.tensor([[0.75, 0.25]]).log()
+    >>> kd_loss(student, teacher)  # 0.75 log(0.75 / 0.5) + 0.25 log(0.25 / 0.5)
+    tensor(0.1308)
     """
     if student_logits.shape != teacher_logits.shape or student_logits.ndim != 2:
         raise ValueError(

@@ -6,7 +6,7 @@ from golden_weights import GOLDEN
 from hypothesis import given
 from hypothesis import strategies as st
 
-from e2kd_lab.metrics import energy_pointing_game, explanation_iou, localisation
+from e2kd_lab.metrics import energy_pointing_game, epg_iou, explanation_iou
 
 NUMBERS = json.loads((GOLDEN / "localisation.json").read_text())
 CASES = NUMBERS["epg_iou"]
@@ -139,7 +139,7 @@ def test_chunks_change_nothing(measure, monkeypatch):
     maps, masks = maps_and_masks(pairs=11)
     whole = measure(maps, masks)
     for pixels in (1, 3 * 42, 4 * 42 + 5):
-        monkeypatch.setitem(localisation._PIXELS_AT_ONCE, "cpu", pixels)
+        monkeypatch.setitem(epg_iou._PIXELS_AT_ONCE, "cpu", pixels)
         assert torch.equal(measure(maps, masks), whole)
 
 

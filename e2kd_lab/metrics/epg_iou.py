@@ -1,7 +1,7 @@
-"""How well an explanation falls on the boxes of the explained class.
+"""Localisation of explanations: energy pointing game (EPG) and intersection over union (IoU) with boxes (Sec. 4.3.1).
 
-Each row is one pair of an image and one of its ground-truth classes: the map of that class and the union of its
-boxes. The numbers of the paper are means over all pairs of the test set, on contribution maps.
+Each row is a pair of an image and one of its ground-truth classes: the map of that class and the union of its boxes.
+The paper reports means over all pairs of the test set, on contribution maps.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from torch import Tensor
 
 from e2kd_lab.losses.precision import at_least_float32
 
-# Maps are measured in chunks: on the CPU 1 MB each, which stays in the cache (chunks of 2 MB took several times as
-# long), elsewhere 130 MB.
+# Maximum pixels per chunk: 1 MB on the CPU, which stays in the cache (2 MB took several times as long), 130 MB
+# elsewhere.
 _PIXELS_AT_ONCE = {"cpu": 2**18}
 _PIXELS_AT_ONCE_ELSEWHERE = 2**25
 
-# A smaller sum counts as no positive contribution, a smaller range of values as none (Rao et al., ICCV 2023).
+# Smaller sums and ranges count as zero (Rao et al., ICCV 2023).
 _LEAST_ENERGY = 1e-7
 _LEAST_RANGE = 1e-7
 
@@ -33,7 +33,7 @@ def energy_pointing_game(maps: Tensor, masks: Tensor) -> Tensor:
     maps : Tensor
         Maps, (N, H, W) or (N, 1, H, W); may be negative.
     masks : Tensor
-        Union of the class's boxes, (N, H, W) or (N, 1, H, W); bool, or numbers that are not zero inside.
+        Union of the class's boxes, (N, H, W) or (N, 1, H, W); bool, or numbers other than zero inside.
 
     Returns
     -------
@@ -45,12 +45,18 @@ def energy_pointing_game(maps: Tensor, masks: Tensor) -> Tensor:
     ------
     ValueError
         If the shapes do not fit.
+
+    Examples
+    --------
+    >>> maps, masks = torch.tensor([[[1.0, 3.0, 0.0]]]), torch.tensor([[[False, True, False]]])
+    >>> energy_pointing_game(maps, masks)
+    tensor([0.7500])
     """
     return _row_by_row("energy_pointing_game", _energy_share, maps, masks)
 
 
 def explanation_iou(maps: Tensor, masks: Tensor, threshold: float = 0.05) -> Tensor:
-    r"""Intersection over union of the pixels with much positive contribution and the boxes.
+    r"""Intersection over union (IoU) of the pixels above a threshold and the boxes.
 
     .. math:: \mathrm{IoU}_n = \frac{|M_n \cap B_n|}{|M_n \cup B_n|}, \qquad
               M_n = \left\{p : \frac{E^+_{np} - \min_q E^+_{nq}}{\max_q E^+_{nq} - \min_q E^+_{nq}} > t\right\},
@@ -64,7 +70,7 @@ def explanation_iou(maps: Tensor, masks: Tensor, threshold: float = 0.05) -> Ten
     maps : Tensor
         Maps, (N, H, W) or (N, 1, H, W); may be negative.
     masks : Tensor
-        Union of the class's boxes, (N, H, W) or (N, 1, H, W); bool, or numbers that are not zero inside.
+        Union of the class's boxes, (N, H, W) or (N, 1, H, W); bool, or numbers other than zero inside.
     threshold : float
         t, in [0, 1); the paper's is 0.05.
 
@@ -78,6 +84,12 @@ def explanation_iou(maps: Tensor, masks: Tensor, threshold: float = 0.05) -> Ten
     ------
     ValueError
         If the shapes do not fit or the threshold is not in [0, 1).
+
+    Examples
+    --------
+    >>> maps, masks = torch.tensor([[[1.0, 3.0, 0.0]]]), torch.tensor([[[False, True, False]]])
+    >>> explanation_iou(maps, masks)
+    tensor([0.5000])
     """
     if not 0 <= threshold < 1:
         raise ValueError(f"explanation_iou needs a threshold in [0, 1), got {threshold}.")
@@ -106,7 +118,7 @@ def _iou(rows: Tensor, inside: Tensor, threshold: float) -> Tensor:
 
 
 def _row_by_row(name: str, measure: Callable[[Tensor, Tensor], Tensor], maps: Tensor, masks: Tensor) -> Tensor:
-    """Apply `measure` to rows (n, H * W) of E and of B, both numbers of one data type, chunk by chunk."""
+    """Apply `measure` chunk by chunk to rows (n, H * W) of E and B in one floating-point type."""
     planes, boxes = (tensor.squeeze(1) if tensor.ndim == 4 else tensor for tensor in (maps.detach(), masks))
     if planes.ndim != 3 or planes.shape != boxes.shape:
         raise ValueError(
@@ -118,6 +130,6 @@ def _row_by_row(name: str, measure: Callable[[Tensor, Tensor], Tensor], maps: Te
     values = []
     for some, these in zip(planes.split(at_once), boxes.split(at_once), strict=True):
         rows = at_least_float32(some).flatten(1)
-        inside = these.bool().flatten(1).view(torch.uint8)  # uint8 turns into floats six times as fast as bool
+        inside = these.bool().flatten(1).view(torch.uint8)  # uint8 converts to float six times faster than bool
         values.append(measure(rows, inside.to(rows.dtype)))
     return torch.cat(values)

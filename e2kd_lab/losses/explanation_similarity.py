@@ -1,43 +1,12 @@
-"""The explanation term of e2KD."""
+"""The explanation term of e2KD: cosine similarity of explanations (Eq. 3)."""
 
 from __future__ import annotations
-
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from e2kd_lab.losses.precision import at_least_float32
-
-Value = TypeVar("Value", Tensor, float)
-
-
-def e2kd_loss(kd: Value, explanation: Value, lam: float) -> Value:
-    r"""The loss of explanation-enhanced knowledge distillation (Eq. 2).
-
-    .. math:: \mathcal{L} = \mathcal{L}_{KD} + \lambda \, \mathcal{L}_{exp}
-
-    Parameters
-    ----------
-    kd : Tensor or float
-        The logit loss, for instance `kd_loss` (Eq. 1), a scalar >= 0.
-    explanation : Tensor or float
-        `explanation_loss` (Eq. 3), a scalar in [0, 2].
-    lam : float
-        Weight, >= 0.
-
-    Returns
-    -------
-    Tensor or float
-        Scalar >= 0.
-
-    Examples
-    --------
-    >>> e2kd_loss(0.5, 0.1, lam=5.0)
-    1.0
-    """
-    return kd + lam * explanation
 
 
 def explanation_loss(student_maps: Tensor, teacher_maps: Tensor) -> Tensor:
@@ -61,13 +30,19 @@ def explanation_loss(student_maps: Tensor, teacher_maps: Tensor) -> Tensor:
     ------
     ValueError
         If the shapes differ.
+
+    Examples
+    --------
+    >>> student, teacher = torch.ones(1, 1, 2, 2), torch.eye(2)[None, None]
+    >>> explanation_loss(student, teacher)  # 1 - 1 / sqrt(2)
+    tensor(0.2929)
     """
     if student_maps.shape != teacher_maps.shape:
         raise ValueError(
             f"explanation_loss needs student and teacher maps of one shape, "
             f"got {tuple(student_maps.shape)} and {tuple(teacher_maps.shape)}."
         )
-    # In the order in which the student's lie in memory, so that nothing is copied.
+    # Flattened in the student's memory order, which avoids a copy.
     is_channels_last = student_maps.is_contiguous(memory_format=torch.channels_last)
     order = (0, 2, 3, 1) if is_channels_last else (0, 1, 2, 3)
     student = at_least_float32(student_maps).permute(order).flatten(1)

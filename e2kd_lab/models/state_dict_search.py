@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from e2kd_lab.models.names_on_disk import names_on_disk
 from e2kd_lab.models.state_dicts import MAY_BE_BESIDE, MAY_BE_MISSING, last, listed, state_dicts_in
+from e2kd_lab.models.transformers_keys import saved_keys
 from e2kd_lab.models.weight_files import is_plain
 from e2kd_lab.system.errors import CheckpointError, LabNote, shown
 
@@ -60,7 +60,7 @@ class _Part:
         )
 
 
-def fitting_state(model: nn.Module, checkpoint: Any, file: str, choice: str = "") -> dict[str, Tensor]:
+def find_state_dict(model: nn.Module, checkpoint: Any, file: str, choice: str = "") -> dict[str, Tensor]:
     """The part of a checkpoint that is this network's state dict, under the network's names.
 
     Parameters
@@ -90,7 +90,7 @@ def fitting_state(model: nn.Module, checkpoint: Any, file: str, choice: str = ""
     if not inside:
         raise CheckpointError(f"{file} holds no state dict; expected names with tensors, bare or under 'model'.")
     fits, nearest = _parts_that_fit(wanted, inside)
-    renamed = {} if fits else names_on_disk(model)
+    renamed = {} if fits else saved_keys(model)
     if renamed:
         wanted = {renamed.get(key, key): value for key, value in wanted.items()}
         fits, _ = _parts_that_fit(wanted, inside)

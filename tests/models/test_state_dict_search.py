@@ -14,8 +14,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from e2kd_lab import build_model
 from e2kd_lab.models.checkpoints import load_weights, state_dict_of, weights_fingerprint
+from e2kd_lab.models.state_dict_search import find_state_dict
 from e2kd_lab.models.state_dicts import load_state
-from e2kd_lab.models.wrapped_weights import fitting_state
 from e2kd_lab.system.errors import CheckpointError, LabNote
 from e2kd_lab.training.state import save_state
 
@@ -322,7 +322,7 @@ def test_many_and_deep_mappings_are_searched_quickly():
     for _ in range(10):
         deep = {"x": deep, "y": deep, "w": wide}
     with pytest.raises(CheckpointError):
-        load_state(random_network(), fitting_state(random_network(), deep, "a file"), "a file")
+        load_state(random_network(), find_state_dict(random_network(), deep, "a file"), "a file")
     key = "a." * 100_000 + "layer.0.weight"
-    assert fitting_state(random_network(), {key: torch.ones(1)}, "a file").keys() == {"layer.0.weight"}
+    assert find_state_dict(random_network(), {key: torch.ones(1)}, "a file").keys() == {"layer.0.weight"}
     assert time.perf_counter() - start < 5

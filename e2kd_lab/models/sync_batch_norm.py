@@ -17,7 +17,7 @@ from e2kd_lab.models.dynamic_scales import scaled
 from e2kd_lab.system.errors import ExperimentError
 
 
-def share_batch_norms(module: nn.Module) -> None:
+def sync_batch_norms(module: nn.Module) -> None:
     """Let all batch normalisations inside a module use the statistics of all processes, in place.
 
     Parameters, buffers and their names stay. The processes must have equally many images each.
@@ -29,13 +29,13 @@ def share_batch_norms(module: nn.Module) -> None:
     """
     for parent in module.modules():
         for name, layer in parent.named_children():
-            if type(layer) in _SHARED:
-                parent.register_module(name, _SHARED[type(layer)](layer))
+            if type(layer) in _SYNCED:
+                parent.register_module(name, _SYNCED[type(layer)](layer))
             elif isinstance(layer, nn.modules.batchnorm._BatchNorm) and not isinstance(layer, _KNOWN):
-                parent.register_module(name, _shared_of_another_library(layer))
+                parent.register_module(name, _synced_of_another_library(layer))
 
 
-def shared_moments(x: Tensor) -> tuple[Tensor, Tensor]:
+def synced_moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and biased variance (C,) of each channel over the images of all processes, at least in float32.
 
     They can be differentiated any number of times. The variance is the mean of the processes' variances plus the
@@ -52,7 +52,7 @@ def shared_moments(x: Tensor) -> tuple[Tensor, Tensor]:
     return mean, _MeanOverProcesses.apply(own_variance + (own_mean - mean).square())
 
 
-class _Shared(nn.modules.batchnorm._BatchNorm):
+class _Synced(nn.modules.batchnorm._BatchNorm):
     """`torch.nn` batch normalisation with the statistics of all processes; takes over the tensors of ``layer``."""
 
     def __init__(self, layer: nn.modules.batchnorm._BatchNorm) -> None:
@@ -65,7 +65,7 @@ class _Shared(nn.modules.batchnorm._BatchNorm):
         """Normalize (N, C) or (N, C, ...) per channel."""
         if not self.training:
             return super().forward(x)
-        mean, variance = shared_moments(x)
+        mean, variance = synced_moments(x)
         if self.running_mean is not None:
             self._remember(mean, variance, x.numel() // x.shape[1])
         scale = (variance + self.eps).rsqrt()
@@ -87,15 +87,15 @@ class _Shared(nn.modules.batchnorm._BatchNorm):
         self.running_var.lerp_(unbiased.to(self.running_var.dtype), momentum)
 
 
-class SharedBatchNorm1d(_Shared, nn.BatchNorm1d):
+class SyncBatchNorm1d(_Synced, nn.BatchNorm1d):
     """`torch.nn.BatchNorm1d` with the statistics of all processes."""
 
 
-class SharedBatchNorm2d(_Shared, nn.BatchNorm2d):
+class SyncBatchNorm2d(_Synced, nn.BatchNorm2d):
     """`torch.nn.BatchNorm2d` with the statistics of all processes."""
 
 
-class SharedBatchNormAct2d(SharedBatchNorm2d):
+class SyncBatchNormAct2d(SyncBatchNorm2d):
     """timm's batch normalisation, which drops out and activates, with the statistics of all processes."""
 
     def __init__(self, layer: nn.BatchNorm2d) -> None:
@@ -107,7 +107,7 @@ class SharedBatchNormAct2d(SharedBatchNorm2d):
         return self.act(self.drop(super().forward(x)))
 
 
-class SharedBatchNormUncentered2d(BatchNormUncentered2d):
+class SyncBatchNormUncentered2d(BatchNormUncentered2d):
     """`BatchNormUncentered2d` with the statistics of all processes; takes over the tensors of ``layer``."""
 
     def __init__(self, layer: BatchNormUncentered2d) -> None:
@@ -116,20 +116,20 @@ class SharedBatchNormUncentered2d(BatchNormUncentered2d):
 
     def normalized(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """See `BatchNormUncentered2d.normalized`."""
-        variance = shared_moments(x)[1]
+        variance = synced_moments(x)[1]
         return scaled(x, (self.weight * (variance + self.eps).rsqrt()).view(-1, 1, 1)), variance
 
 
 # Only these very classes, so that a layer is not replaced twice.
-_SHARED: dict[type, Any] = {
-    nn.BatchNorm1d: SharedBatchNorm1d,
-    nn.BatchNorm2d: SharedBatchNorm2d,
-    BatchNormUncentered2d: SharedBatchNormUncentered2d,
+_SYNCED: dict[type, Any] = {
+    nn.BatchNorm1d: SyncBatchNorm1d,
+    nn.BatchNorm2d: SyncBatchNorm2d,
+    BatchNormUncentered2d: SyncBatchNormUncentered2d,
 }
-_KNOWN = (_Shared, BatchNormUncentered2d, nn.SyncBatchNorm)
+_KNOWN = (_Synced, BatchNormUncentered2d, nn.SyncBatchNorm)
 
 
-def _shared_of_another_library(layer: nn.Module) -> nn.Module:
+def _synced_of_another_library(layer: nn.Module) -> nn.Module:
     """A layer derived from torch's, of which timm's is known.
 
     Raises
@@ -139,7 +139,7 @@ def _shared_of_another_library(layer: nn.Module) -> nn.Module:
     """
     kind = type(layer)
     if kind.__name__ == "BatchNormAct2d" and kind.__module__.startswith("timm."):
-        return SharedBatchNormAct2d(layer)  # type: ignore[arg-type]
+        return SyncBatchNormAct2d(layer)  # type: ignore[arg-type]
     raise ExperimentError(
         f"Batch normalisation by {kind.__module__}.{kind.__name__} cannot use the statistics of all processes; "
         "expected a network with torch's nn.BatchNorm2d, or training in one process."

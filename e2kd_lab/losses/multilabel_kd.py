@@ -1,4 +1,4 @@
-"""Knowledge distillation from the logits of multi-label classifiers."""
+"""Knowledge distillation from the logits of multi-label classifiers (MLD, Eq. C.1)."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def multilabel_kd_loss(
     tau : float
         Temperature, > 0.
     tau_power : int
-        Power of tau in front of the sum: 1 as in Eq. C.1; 2 as in the program of the paper's authors and in Eq. 1,
-        where the size of the gradient doesn't depend on tau.
+        Power of tau in front of the sum: 1 as in Eq. C.1; 2 as in the authors' code and in Eq. 1, which keeps the
+        size of the gradient independent of tau.
 
     Returns
     -------
@@ -38,6 +38,13 @@ def multilabel_kd_loss(
     ------
     ValueError
         If the shapes differ, tau is not positive or tau_power is neither 1 nor 2.
+
+    Examples
+    --------
+    >>> import torch
+    >>> student, teacher = torch.tensor([[0.0]]), torch.tensor([[0.75]]).logit()
+    >>> multilabel_kd_loss(student, teacher)  # 0.75 log(0.75 / 0.5) + 0.25 log(0.25 / 0.5)
+    tensor(0.1308)
     """
     if student_logits.shape != teacher_logits.shape or student_logits.ndim != 2:
         raise ValueError(
