@@ -7,8 +7,7 @@ from e2kd_lab.training.multilabel_evaluation import multilabel_measures, multila
 from e2kd_lab.training.own_measures import OwnMeasures
 from e2kd_lab.training.recipe import Recipe
 from e2kd_lab.training.trainer import Trainer
-from e2kd_lab.training.watcher import ProgressBar, Watcher
-from e2kd_lab.training.watchers import Watchers
+from e2kd_lab.training.watchers import ProgressBar, Watcher, Watchers
 
 __all__ = [
     "Hardware",

@@ -14,8 +14,8 @@ from e2kd_lab.metrics import Grouping, Predictions
 from e2kd_lab.metrics.groups import WATERBIRDS
 from e2kd_lab.metrics.titles import LAB_MEASURES
 from e2kd_lab.system.errors import ExperimentError, note, shown
-from e2kd_lab.training.kept_logits import KeptLogits
-from e2kd_lab.training.random_state import random_state_kept
+from e2kd_lab.training.logit_collector import LogitCollector
+from e2kd_lab.training.preserved_state import random_state_preserved
 
 MeasureFunction = Callable[[Predictions], Any]
 
@@ -57,9 +57,9 @@ class OwnMeasures:
         """Those of the measures that are not known yet."""
         return OwnMeasures({name: function for name, function in self._functions.items() if name not in known})
 
-    def keep(self) -> KeptLogits | None:
-        """What an evaluation has to fill for these measures; None where there are none."""
-        return KeptLogits() if self._functions else None
+    def collector(self) -> LogitCollector | None:
+        """A collector for an evaluation to fill; None without measures, which need none."""
+        return LogitCollector() if self._functions else None
 
     def rows(self, predictions: Predictions, split: str, grouping: Grouping = WATERBIRDS) -> pd.DataFrame:
         """All measures of a split, of all images and of each group that they have.
@@ -91,7 +91,7 @@ class OwnMeasures:
 
     def _value(self, metric: str, function: MeasureFunction, predictions: Predictions, where: str) -> float | None:
         try:
-            with random_state_kept():
+            with random_state_preserved():
                 value = float(function(predictions))
             if math.isfinite(value):
                 return value

@@ -25,8 +25,7 @@ from e2kd_lab.training.hardware import Hardware
 from e2kd_lab.training.metrics_file import MetricsFile
 from e2kd_lab.training.recipe import Recipe, build_optimizer, learning_rate
 from e2kd_lab.training.state import TrainingState, load_state_into, save_state, save_student
-from e2kd_lab.training.watcher import Watcher
-from e2kd_lab.training.watchers import Watchers
+from e2kd_lab.training.watchers import Watcher, Watchers
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
