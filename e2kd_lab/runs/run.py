@@ -22,8 +22,8 @@ from e2kd_lab.system.errors import ExperimentError, LabError, RunError, Training
 from e2kd_lab.system.workspace import runs_folder
 from e2kd_lab.training import Hardware, OwnMeasures, ProgressBar, Trainer, Watcher, Watchers
 from e2kd_lab.training.hardware import lost_another_process, ran_out_of_memory
-from e2kd_lab.training.layout import arrange
-from e2kd_lab.training.memory import keep_freed_memory
+from e2kd_lab.training.malloc import keep_freed_memory
+from e2kd_lab.training.memory_format import prepare_networks
 from e2kd_lab.training.metrics_file import MetricsFile
 from e2kd_lab.training.own_measures import MeasureFunction
 from e2kd_lab.training.trainer import METRICS
@@ -212,7 +212,7 @@ def _train(experiment: Experiment, here: Run, job: _Job, fabric: Fabric) -> bool
     if experiment.method != "teacher":
         teacher = load_teacher(experiment, folder=job.folder).to(fabric.device)
     method = experiment.training_step(student, teacher)
-    arrange(student, teacher, experiment.image_size, fabric.device)
+    prepare_networks(student, teacher, experiment.image_size, fabric.device)
     sets = {split: experiment.dataset(split) for split in ("train", "val", "test")}
 
     def measure(split: Split) -> pd.DataFrame:
