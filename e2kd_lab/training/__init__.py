@@ -1,4 +1,4 @@
-"""The training loop, its recipe, and the evaluation of what it has trained."""
+"""The training loop, its recipes, checkpoints and watchers, and evaluation."""
 
 from e2kd_lab.training.evaluation import measures, outcomes
 from e2kd_lab.training.hardware import Hardware

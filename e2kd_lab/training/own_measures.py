@@ -1,4 +1,4 @@
-"""A researcher's own measures, computed beside the lab's on validation and test images."""
+"""A researcher's own measures, computed on validation and test images beside the lab's."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ MeasureFunction = Callable[[Predictions], Any]
 
 
 class OwnMeasures:
-    """Functions of `e2kd_lab.metrics.Predictions` that each return a number, by their names.
+    """Named functions from `e2kd_lab.metrics.Predictions` to a number.
 
-    They never end a training or change its numbers: where one raises or returns no finite number, that is said once and
-    its row is left out; what it draws at random or changes in place is undone.
+    They cannot end training or change its numbers. A function that raises, or returns no finite number, is noted once
+    and its row left out; random draws and changes in place are undone.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class OwnMeasures:
     Raises
     ------
     ExperimentError
-        If a name is no identifier or one of the lab's measures, or a value is no function.
+        If a name is not an identifier or is a measure of the lab, or a value is not callable.
 
     Examples
     --------
@@ -54,7 +54,7 @@ class OwnMeasures:
         return tuple(self._functions)
 
     def without(self, known: Container[str]) -> OwnMeasures:
-        """Those of the measures that are not known yet."""
+        """The measures whose names are not in ``known``."""
         return OwnMeasures({name: function for name, function in self._functions.items() if name not in known})
 
     def collector(self) -> LogitCollector | None:
@@ -62,16 +62,16 @@ class OwnMeasures:
         return LogitCollector() if self._functions else None
 
     def rows(self, predictions: Predictions, split: str, grouping: Grouping = WATERBIRDS) -> pd.DataFrame:
-        """All measures of a split, of all images and of each group that they have.
+        """All measures of a split, on all images and on each group.
 
         Parameters
         ----------
         predictions : Predictions
-            Of the split; at least one image.
+            Predictions of at least one image.
         split : str
-            Its name, for what is said.
+            Name of the split, for notes.
         grouping : Grouping
-            What the numbers of groups mean; Waterbirds' by default.
+            Names of the groups; those of Waterbirds by default.
 
         Returns
         -------
