@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from e2kd_lab.data.own_data import describe
+from e2kd_lab.data.own_source import describe
 from e2kd_lab.experiments import cnn_to_vit, imagenet_tables, voc, waterbirds
 from e2kd_lab.experiments.cnn_to_vit import CnnToVitExperiment
 from e2kd_lab.experiments.experiment import FAMILIES, SCALES, Experiment, Family, Scale
