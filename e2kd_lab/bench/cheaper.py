@@ -11,8 +11,8 @@ import torch
 from e2kd_lab.bench.pairs import Pair, optimizer_of, step_of
 from e2kd_lab.bench.timing import take_turns
 from e2kd_lab.experiments import Experiment
-from e2kd_lab.training.layout import arrange
-from e2kd_lab.training.memory import keep_freed_memory
+from e2kd_lab.training.malloc import keep_freed_memory
+from e2kd_lab.training.memory_format import prepare_networks
 
 
 def relative_step_costs(
@@ -44,7 +44,7 @@ def relative_step_costs(
     teacher, student = pair.build(device)
     images, labels = pair.images_and_labels(device)
     images = images.contiguous(memory_format=torch.channels_last)
-    arrange(student, teacher, pair.size, device)
+    prepare_networks(student, teacher, pair.size, device)
     optimizer = optimizer_of(student)
     contestants: dict[str, Callable[[], object]] = {}
     for number, experiment in enumerate(experiments):

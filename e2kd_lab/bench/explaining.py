@@ -15,7 +15,7 @@ from e2kd_lab.bench.timing import require_equal, take_turns
 from e2kd_lab.explanations import explain
 from e2kd_lab.models import ExplainableModel, build_model
 from e2kd_lab.models.fuse_batch_norms import fuse_batch_norms
-from e2kd_lab.training.layout import arrange_frozen
+from e2kd_lab.training.memory_format import prepare_frozen
 
 _TITLES = {
     "resnet_mini": "ResNet mini, GradCAM",
@@ -51,7 +51,7 @@ def measure_explaining(findings: Findings, device: torch.device, quick: bool, sa
         for program, maps in (("itself", one_by_one(double, some)), ("plain layers", plain_maps)):
             require_equal(f"Explanations by {name} and by {program}", {"maps": ours}, {"maps": maps}, _TOLERANCE)
         plain = plainly(model)  # copies the network before ours is arranged
-        arrange_frozen(model, size, device)
+        prepare_frozen(model, size, device)
         batch = images.contiguous(memory_format=torch.channels_last)
         contestants: dict[str, Callable[[], object]] = {
             "batch": partial(explain, model, batch),

@@ -17,7 +17,7 @@ from e2kd_lab.explanations import explain
 from e2kd_lab.methods import E2KD, KD
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.models.dummy_forward import dummy_forward
-from e2kd_lab.training.layout import arrange
+from e2kd_lab.training.memory_format import prepare_networks
 
 # Of each batch. What that costs in agreement is in the README, and for a live teacher in notebook 11.
 PART = 0.25
@@ -38,7 +38,7 @@ def measure_frozen(findings: Findings, device: torch.device, quick: bool, say: C
         teacher, student = pair.build(device)
         check_frozen(pair, teacher, student)
         counted = frozen_operations(pair, teacher, student)
-        arrange(student, teacher, pair.size, device)
+        prepare_networks(student, teacher, pair.size, device)
         images, labels = pair.images_and_labels(device)
         images = images.contiguous(memory_format=torch.channels_last)
         logits, _, maps = explain(teacher, images)

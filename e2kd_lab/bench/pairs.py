@@ -14,7 +14,7 @@ from e2kd_lab.bench.reference import PlainModel, PlainStep, plain_model
 from e2kd_lab.explanations import EXPLANATIONS
 from e2kd_lab.methods import Distiller, build_method, has_hyperparameter
 from e2kd_lab.models import ExplainableModel, build_model, explanation_by_name
-from e2kd_lab.training.layout import arrange
+from e2kd_lab.training.memory_format import prepare_networks
 from e2kd_lab.training.recipe import BCOS_OPTIMISATION, Recipe, build_optimizer
 
 METHODS = ("baseline", "kd", "e2kd")
@@ -81,7 +81,7 @@ def our_steps(
 
     With ``half``, in bfloat16 where torch's mixed precision takes it, as in a run of precision ``bf16-mixed``.
     """
-    arrange(student, teacher, images.shape[-1], images.device)
+    prepare_networks(student, teacher, images.shape[-1], images.device)
     images = images.contiguous(memory_format=torch.channels_last)
     optimizer = optimizer_of(student)
     mixed = torch.autocast(images.device.type, torch.bfloat16, enabled=half)

@@ -22,7 +22,7 @@ from e2kd_lab.bench.timing import BenchError
 from e2kd_lab.figures.export import export_figure
 from e2kd_lab.system.atomic_write import write_json
 from e2kd_lab.system.workspace import runs_folder
-from e2kd_lab.training.memory import keep_freed_memory
+from e2kd_lab.training.malloc import keep_freed_memory
 
 BENCHMARKS: Mapping[str, Callable[[Findings, torch.device, bool, Callable[[str], None]], None]] = {
     "steps": measure_steps,

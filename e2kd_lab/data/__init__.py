@@ -1,1 +1,1 @@
-"""Data sets as they lie on disk, their transforms and loaders, and the makers of the embedded ones."""
+"""Readers of data sets, transforms, loaders, and the cache of a frozen teacher."""

@@ -1,4 +1,4 @@
-"""Boxes as masks, which batch plainly and which measures of localisation need."""
+"""Boxes as masks, which can be batched and which localisation measures take."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from torch import Tensor
 
 
 def box_masks(boxes: Tensor, labels: Tensor, classes: int, height: int, width: int) -> Tensor:
-    """The union of each class's boxes as a mask.
-
-    A pixel is inside a box if its centre is.
+    """Union of each class's boxes as a mask. A pixel is inside a box if its centre is.
 
     Parameters
     ----------
     boxes : Tensor
-        (N, 4), x1, y1, x2, y2 in pixels, counted from zero, the right and lower edge outside.
+        (N, 4): x1, y1, x2, y2 in pixels from zero, right and lower edge exclusive.
     labels : Tensor
-        (N,) integers, class number of each box.
+        Class of each box, integers (N,).
     classes : int
         Number C of classes.
     height, width : int
@@ -31,6 +29,12 @@ def box_masks(boxes: Tensor, labels: Tensor, classes: int, height: int, width: i
     ------
     ValueError
         If a label is not 0 to C - 1.
+
+    Examples
+    --------
+    >>> box_masks(torch.tensor([[0.0, 0.0, 2.0, 1.0]]), torch.tensor([0]), 1, 2, 3).int()
+    tensor([[[1, 1, 0],
+             [0, 0, 0]]], dtype=torch.int32)
     """
     if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
         raise ValueError(f"The labels of boxes are {labels.tolist()}; expected 0 to {classes - 1}.")
@@ -40,5 +44,5 @@ def box_masks(boxes: Tensor, labels: Tensor, classes: int, height: int, width: i
     columns = ((x >= x1) & (x < x2)).float()  # (N, width)
     rows = ((y >= y1) & (y < y2)).float()  # (N, height)
     belongs = (labels[:, None] == torch.arange(classes, device=labels.device)).float()  # (N, C)
-    # The number of a class's boxes that hold a pixel: sums over N without an (N, C, height, width) in between.
+    # Boxes per class and pixel, summed over N without an (N, C, height, width) intermediate.
     return torch.einsum("nc,nh,nw->chw", belongs, rows, columns) > 0

@@ -1,14 +1,13 @@
-"""Looking through a data set before anything is trained on it."""
+"""Checks of a data set before training: every file is read."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from e2kd_lab.data.image_folders import read_imagenet
-from e2kd_lab.data.images import read_image, read_mask
+from e2kd_lab.data.images import read_all, read_image, read_mask
 from e2kd_lab.data.splits import SPLITS
 from e2kd_lab.data.voc import read_voc, voc_folders
 from e2kd_lab.data.voc_split import VocSplit
@@ -18,24 +17,24 @@ from e2kd_lab.system.paths import expanded, is_folder, readable
 
 _GROUPS = ("LL", "LW", "WL", "WW")
 
-# Images per split and group of the published sets.
+# Images per split and group (LL, LW, WL, WW) of the published sets.
 _EVALUATION = {"val": (467, 466, 133, 133), "test": (2255, 2255, 642, 642)}
 KNOWN_COUNTS: Mapping[str, Mapping[str, tuple[int, ...]]] = {
     "Waterbirds-95": {"train": (3498, 184, 56, 1057), **_EVALUATION},
     "Waterbirds-100": {"train": (3694, 0, 0, 1101), **_EVALUATION},
 }
 
-# Landbirds that the published metadata calls waterbirds.
+# Landbirds that the published metadata labels as waterbirds.
 _MISLABELLED = ("Western_Wood_Pewee", "Eastern_Towhee", "Western_Meadowlark")
 
 
 def check_data(root: Path | str) -> str:
-    """Read a data set of any known layout completely and describe what was found.
+    """Read all of a data set in any known layout, and report what was found.
 
     Raises
     ------
     DataError
-        At the first thing that is missing or damaged.
+        At the first file that is missing or damaged.
     """
     root = expanded(root)
     if not is_folder(root):
@@ -47,22 +46,20 @@ def check_data(root: Path | str) -> str:
 
 
 def check_image_folders(root: Path | str) -> str:
-    """Read a set in ImageNet's layout completely, every image, and describe what was found.
+    """Read every image of a set in the ImageNet layout, and report what was found.
 
     Returns
     -------
     str
-        Classes, and images in training and test.
+        Classes, and training and test images.
 
     Raises
     ------
     DataError
-        At the first thing that is missing or damaged.
+        At the first file that is missing or damaged.
     """
     folders = read_imagenet(root)
-    with ThreadPoolExecutor() as pool:
-        for _ in pool.map(lambda image: read_image(image.path), (*folders.train, *folders.test)):
-            pass
+    read_all(lambda image: read_image(image.path), (*folders.train, *folders.test))
     lines = [f"{folders.root}: {len(folders.train) + len(folders.test)} images, all of them readable", ""]
     lines += [f"  {len(folders.classes)} classes, {folders.classes[0]} to {folders.classes[-1]}"]
     for name, images in (("train", folders.train), ("val", folders.test)):
@@ -72,7 +69,7 @@ def check_image_folders(root: Path | str) -> str:
 
 
 def check_voc(root: Path | str, year: int | None = None) -> str:
-    """Read a set in PASCAL VOC's layout completely, every image, and describe what was found.
+    """Read every image of a set in the PASCAL VOC layout, and report what was found.
 
     Parameters
     ----------
@@ -82,19 +79,17 @@ def check_voc(root: Path | str, year: int | None = None) -> str:
     Returns
     -------
     str
-        Images in the official lists, images with each class in the splits that experiments use, and objects.
+        Images in the official lists, objects, and images of each class in the splits of experiments.
 
     Raises
     ------
     DataError
-        At the first thing that is missing or damaged.
+        At the first file that is missing or damaged.
     """
     voc = read_voc(root, year)
     images = tuple({image.path: image for listed in voc.splits.values() for image in listed}.values())
-    pictures = VocSplit(images, voc.classes)
-    with ThreadPoolExecutor() as pool:
-        for _ in pool.map(pictures.picture, range(len(pictures))):
-            pass
+    dataset = VocSplit(images, voc.classes)
+    read_all(dataset.decoded, range(len(dataset)))
     objects = [len(image.boxes) for image in images]
     difficult = sum(sum(image.difficult) for image in images)
     summary = f"{sum(objects)}, {min(objects)} to {max(objects)} an image, {difficult} of them difficult"
@@ -113,7 +108,7 @@ def check_voc(root: Path | str, year: int | None = None) -> str:
 
 
 def check_waterbirds(root: Path | str) -> str:
-    """Read a Waterbirds set completely, every image and mask, and describe what was found.
+    """Read every image and mask of a Waterbirds set, and report what was found.
 
     Parameters
     ----------
@@ -123,17 +118,15 @@ def check_waterbirds(root: Path | str) -> str:
     Returns
     -------
     str
-        Folder, counts per split and group beside those of the published sets, masks, and known peculiarities.
+        Folder, images per split and group beside those of the published sets, masks, and known label errors.
 
     Raises
     ------
     DataError
-        At the first thing that is missing or damaged.
+        At the first file that is missing or damaged.
     """
     waterbirds = read_waterbirds(root)
-    with ThreadPoolExecutor() as pool:
-        for _ in pool.map(lambda record: _decode(waterbirds, record), waterbirds.records):
-            pass
+    read_all(lambda record: _decode(waterbirds, record), waterbirds.records)
     counts = group_counts(waterbirds)
     lines = [f"{waterbirds.folder}: {len(waterbirds.records)} images, all of them readable", ""]
     lines += [_row("", _GROUPS)]

@@ -1,10 +1,10 @@
-"""A teacher's logits and explanations of a training set, computed once and kept on disk (Sec. 3.3, 4.4).
+"""On-disk cache of a frozen teacher's logits and explanations of a training set (Sec. 3.3, 4.4).
 
-A cache is a folder with memory-mapped arrays, one row an image, and a manifest that binds them to the teacher, the
-images and the view that the teacher had of them: each whole image, squeezed to a square. It is written in chunks with
-checksums, so that a killed writer goes on where it was, and it is refused where it does not fit.
+A cache is a folder with memory-mapped arrays, one row per image, and a manifest that binds them to the teacher, the
+images and the view: each whole image, resized to a square. It is written in chunks with checksums, so that a killed
+writer can resume, and is refused for any other teacher or data set.
 
-What a row holds tells `e2kd_lab.data.frozen_spec`; training reads it by `e2kd_lab.data.frozen_images`.
+See `e2kd_lab.data.frozen_spec` for the content of a row, `e2kd_lab.data.frozen_images` for training on it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ VERSION = 1
 
 
 class FrozenWriter:
-    """Writes a cache chunk by chunk; a new writer on the same folder goes on after the last complete chunk.
+    """Writes a cache chunk by chunk; a new writer on the same folder resumes after the last complete chunk.
 
     Only one writer may work on a folder at a time.
 
@@ -43,16 +43,16 @@ class FrozenWriter:
     folder : Path
         The cache.
     spec : FrozenSpec
-        What it is going to hold.
+        Content of the cache.
     files : sequence of str
-        The images, by their paths in the data set, in the order of the rows.
+        Paths of the images in the data set, in the order of the rows.
     chunk : int
-        Images between two checksums.
+        Images per checksum.
 
     Raises
     ------
     DataError
-        If the folder holds another cache or cannot be written to, or the disk has not enough space for all chunks.
+        If the folder holds another cache or cannot be written to, or the disk lacks space for the whole cache.
     """
 
     def __init__(self, folder: Path, spec: FrozenSpec, files: Sequence[str], *, chunk: int = 256) -> None:
@@ -62,7 +62,7 @@ class FrozenWriter:
             self._opened = self._open_arrays()
         except OSError as error:
             raise DataError(f"{folder} cannot be written to: {error.strerror or error}.") from error
-        # A chunk whose checksum was noted may still have been lost with the machine's power.
+        # A power failure may lose a chunk after its checksum was written.
         for number, checksum in enumerate(self.checksums):
             if _checksum(self._opened, self._rows(number)) != checksum:
                 self.checksums = self.checksums[:number]
@@ -89,7 +89,7 @@ class FrozenWriter:
         return {name: _open(folder / name, shape, dtype, "r+") for name, shape, dtype in forms}
 
     def missing(self) -> Iterator[range]:
-        """Rows that are still to be written, a chunk at a time."""
+        """Rows still to write, chunk by chunk."""
         for number in range(len(self.checksums), -(-len(self.files) // self.chunk)):
             yield self._rows(number)
 
@@ -127,9 +127,9 @@ class FrozenTeacher:
     folder : Path
         The cache.
     teacher, data : str, optional
-        Fingerprints that it must have been made with.
+        Fingerprints that the cache must have.
     verify : bool
-        Compare the checksums of all chunks, which reads the whole cache (see `verified_once`).
+        Verify all checksums, which reads the whole cache (see `verified_once`).
 
     Raises
     ------
@@ -174,11 +174,11 @@ class FrozenTeacher:
         return len(self.row_of)
 
     def logits(self, name: str) -> Tensor:
-        """Logits (K,) of an image, float32."""
+        """Logits of an image, float32 (K,)."""
         return torch.from_numpy(np.array(self._arrays[LOGITS][self.row(name)]))
 
     def map(self, name: str) -> Tensor:
-        """Map (C, side, side) of the whole image, float32, largest absolute value 1."""
+        """Map of the whole image, float32 (C, side, side), largest absolute value 1."""
         return torch.from_numpy(self._arrays[MAPS][self.row(name)].astype(np.float32))
 
     def row(self, name: str) -> int:
@@ -189,15 +189,15 @@ class FrozenTeacher:
 
 
 def verified_once(folder: Path | str, *, teacher: str | None = None, data: str | None = None) -> FrozenTeacher:
-    """Open a cache whose checksums were compared before, or compare them: for ImageNet's maps that may take an hour.
+    """Open a cache, and verify its checksums unless that was done before: for ImageNet it may take an hour.
 
-    The folder remembers when it was done. It is done again where a file has another size or time than then, or where
-    the folder cannot be written to.
+    The folder records sizes and times of the verified files. Verification is repeated if they have changed, or if the
+    folder cannot be written to.
 
     Parameters
     ----------
     folder, teacher, data
-        See `FrozenTeacher`, also for what is raised.
+        See `FrozenTeacher`, also for errors.
     """
     folder = Path(folder)
     stamps = _stamps(folder)
@@ -210,7 +210,7 @@ def verified_once(folder: Path | str, *, teacher: str | None = None, data: str |
 
 
 def _stamps(folder: Path) -> dict[str, list[int]]:
-    """Size and time of the last change of each file that is there of those that the checksums are about."""
+    """Size and modification time of each checksummed file that exists."""
     stamps = {}
     for name in (MANIFEST, LOGITS, MAPS):
         with contextlib.suppress(OSError):
@@ -242,7 +242,7 @@ def _forms(spec: FrozenSpec, count: int) -> tuple[tuple[str, tuple[int, ...], st
 
 
 def _reserve(path: Path, shape: tuple[int, ...], dtype: str) -> None:
-    """Make an array file and take its space on the disk now: writing to a full disk's memory map ends the process."""
+    """Create an array file and reserve its disk space: writing to a memory map on a full disk kills the process."""
     size = 0
     try:
         np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape).flush()
@@ -258,7 +258,7 @@ def _reserve(path: Path, shape: tuple[int, ...], dtype: str) -> None:
 
 
 def _digest_of_names(files: Sequence[str]) -> str:
-    # File names that are no UTF-8 come as lone surrogates, which only this form of it holds.
+    # Names that are not UTF-8 contain lone surrogates.
     return hashlib.sha256("\n".join(files).encode(errors="surrogatepass")).hexdigest()
 
 
@@ -275,7 +275,7 @@ def _open(path: Path, shape: tuple[int, ...], dtype: str, mode: Literal["r", "r+
     except FileNotFoundError:
         raise DataError(f"{path} is not there; expected the arrays of a frozen teacher.") from None
     except (ValueError, OSError, EOFError, SyntaxError, TokenError, TypeError, OverflowError) as error:
-        # The header is read as Python, whose parser and what is made of its values complain in their own ways.
+        # NumPy parses the header as Python, which raises many kinds of errors.
         raise DataError(f"{path} is damaged: {error}.") from error
     if array.shape != shape or array.dtype != np.dtype(dtype):
         found = shown(f"{array.dtype} {array.shape}")

@@ -1,4 +1,4 @@
-"""Training images beside what a frozen teacher says about them (Sec. 3.3)."""
+"""Training images with a frozen teacher's logits and explanations (Sec. 3.3)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from e2kd_lab.data.image_folders import LabelledImages
 
 
 class FrozenImages(Dataset):
-    """Training images with the frozen teacher's logits and maps; crop and flip hit image and map together.
+    """Training images with the frozen teacher's logits and maps; image and map are cropped and flipped together.
 
-    A sample has ``image`` (uint8 (3, size, size)), ``label``, ``index``, ``teacher_logits`` (K,), as they were stored,
+    A sample has ``image`` (uint8 (3, size, size)), ``label``, ``index``, ``teacher_logits`` (K,) of the whole image,
     and ``teacher_map`` (C, size, size).
 
     Parameters
@@ -33,7 +33,7 @@ class FrozenImages(Dataset):
     size : int
         Side of the crops in pixels.
     scale : tuple of float
-        Smallest and largest share of the image's area that a crop covers.
+        Range of the share of the image's area that a crop covers.
 
     Raises
     ------
@@ -75,7 +75,7 @@ class FrozenImages(Dataset):
 def crop_map(
     whole: Tensor, box: tuple[int, int, int, int], image_size: tuple[int, int], size: int, *, flip: bool = False
 ) -> Tensor:
-    """The part of a map that lies under a crop of its image.
+    """Crop a map as its image.
 
     Parameters
     ----------
@@ -86,14 +86,14 @@ def crop_map(
     image_size : tuple of int
         Height and width of the image.
     size : int
-        Side of the square that the crop is resized to.
+        Side of the resized crop in pixels.
     flip : bool
         Mirror the result.
 
     Returns
     -------
     Tensor
-        (C, size, size), bilinearly interpolated; where the crop falls on the map's pixels, exactly these.
+        (C, size, size), bilinearly interpolated; exact where output and map pixels coincide.
     """
     top, left, height, width = box
     steps = (torch.arange(size, dtype=torch.float64) + 0.5) / size

@@ -1,7 +1,7 @@
-"""The form in which a frozen teacher's logits and maps are kept.
+"""Storage format of a frozen teacher's logits and maps.
 
-Each map is stored divided by its largest absolute value: half precision could not hold the small weights of W(x), and
-the cosine of Eq. 3 does not see the factor.
+Each map is divided by its largest absolute value: the small weights of W(x) would underflow in half precision, and the
+cosine of Eq. 3 is invariant to scale.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ _LARGEST = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class FrozenSpec:
-    """What a cache holds.
+    """Content and format of a cache.
 
     Attributes
     ----------
     teacher, data : str
         Fingerprints of the teacher's weights and of the data set.
     view : int
-        Side in pixels of the square that each whole image was resized to.
+        Side in pixels of the square that whole images are resized to.
     channels, classes : int
-        Channels of a map, and logits.
+        Channels of a map, and number of logits.
     reduction : int
-        Maps are stored at ``view / reduction``, averaged; 1 keeps them whole.
+        Maps are average-pooled by this factor; 1 keeps full resolution.
     dtype : str
-        ``float16`` or ``float32``, of the maps; logits are float32.
+        ``float16`` or ``float32`` for maps; logits are float32.
     """
 
     teacher: str
@@ -65,14 +65,14 @@ class FrozenSpec:
 
 
 def stored_form(maps: Tensor, spec: FrozenSpec) -> np.ndarray:
-    """Maps (N, C, view, view) as a cache keeps them: (N, C, side, side), each with largest absolute value 1."""
+    """Maps (N, C, view, view) as stored: (N, C, side, side), each with largest absolute value 1."""
     reduced = F.avg_pool2d(maps, spec.reduction) if spec.reduction > 1 else maps
     largest = reduced.flatten(1).abs().amax(1).clamp_min(torch.finfo(reduced.dtype).tiny).view(-1, 1, 1, 1)
     return (reduced / largest).cpu().numpy().astype(spec.dtype)
 
 
 def cosine_kept(maps: Tensor, spec: FrozenSpec) -> float:
-    """Mean cosine similarity of maps (N, C, view, view) and what comes back from a cache of this form, in [-1, 1]."""
+    """Mean cosine similarity of maps (N, C, view, view) to their stored form, in [-1, 1]."""
     stored = torch.from_numpy(stored_form(maps, spec).astype(np.float32)).to(maps.device)
     back = F.interpolate(stored, maps.shape[-2:], mode="bilinear", align_corners=False)
     return F.cosine_similarity(back.flatten(1), maps.flatten(1).float(), dim=1).mean().item()

@@ -1,8 +1,8 @@
-"""Labelled images in class folders: ImageNet's layout, SUN397's layout, and what experiments take from them.
+"""Readers of images in class folders (ImageNet, SUN397), and the images that experiments take from them.
 
-ImageNet keeps ``train/<class>/*`` and ``val/<class>/*``; ``val`` plays the part of the test set, and validation images
-are held out of ``train`` (Sec. C.1.1). SUN397 keeps images in nested class folders and lists its ten official
-partitions in ``Training_NN.txt`` and ``Testing_NN.txt``. The embedded sets have ImageNet's layout and the same reader.
+ImageNet has ``train/<class>/*`` and ``val/<class>/*``; ``val`` serves as the test set, and validation images are held
+out of ``train`` (Sec. C.1.1). SUN397 has nested class folders, and ten official partitions in ``Training_NN.txt`` and
+``Testing_NN.txt``. The embedded MiniNet and MiniScenes have the ImageNet layout.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from e2kd_lab.data.folder_listing import SkippedEntries, image_files_in, require_utf8, subfolders
 from e2kd_lab.data.images import read_image
-from e2kd_lab.data.walking import LeftAside, folders_in, pictures_in, require_utf8
+from e2kd_lab.data.text_files import read_text
 from e2kd_lab.system.errors import DataError, LabNote, shown
 from e2kd_lab.system.paths import expanded, is_file, is_folder, readable
 
-# Held-out images and shots are drawn with the paper's seed, the same for all methods (Sec. C.1.1).
+# The paper's seed for held-out images and shots, the same for all methods (Sec. C.1.1).
 SHOT_SEED = 42
 
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """An image file, the number of its class and, where the set has groups, that of its group."""
+    """An image file with its class and, if the set has groups, its group, as numbers."""
 
     path: Path
     label: int
@@ -39,7 +40,7 @@ class LabelledImage:
 
 @dataclass(frozen=True)
 class ImageFolders:
-    """A data set in class folders that was found to be complete.
+    """A data set in class folders, checked to be complete.
 
     Attributes
     ----------
@@ -57,7 +58,7 @@ class ImageFolders:
     test: tuple[LabelledImage, ...]
 
     def fingerprint(self) -> str:
-        """A digest that changes when the set of images or the size of one of them in bytes changes."""
+        """Digest of the names, labels and file sizes of all images."""
         digest = hashlib.sha256()
         with readable(self.root, DataError):
             for part in (self.train, self.test):
@@ -67,7 +68,7 @@ class ImageFolders:
 
 
 def content_of(images: Iterable[LabelledImage], root: Path) -> Iterator[bytes]:
-    """What identifies each image: its name below a folder, its label and its size in bytes."""
+    """For each image: its name relative to a folder, its label and its file size, as bytes to hash."""
     for image in images:
         name = image.path.relative_to(root).as_posix()
         yield f"{name}\0{image.label}\0{image.path.stat().st_size}\n".encode()
@@ -76,20 +77,20 @@ def content_of(images: Iterable[LabelledImage], root: Path) -> Iterator[bytes]:
 def read_imagenet(root: Path | str) -> ImageFolders:
     """Read a folder in ImageNet's layout: ``train/<class>/*`` and ``val/<class>/*``.
 
-    Entries that are no pictures are skipped, and counted in a `LabNote`.
+    Other entries are skipped, and counted in a `LabNote`.
 
     Raises
     ------
     DataError
-        If a folder is missing, a class has no images, the two parts have different classes, or a name is not UTF-8.
+        If a folder is missing, a class has no images, train and val differ in classes, or a name is not UTF-8.
     """
     root = expanded(root)
     if not is_folder(root):
         raise DataError(f"{root} is no folder; expected one that holds train/<class>/* and val/<class>/*.")
-    aside = LeftAside()
+    skipped = SkippedEntries()
     with readable(root, DataError):
-        parts = {name: class_folders(root / name, aside) for name in ("train", "val")}
-    if note := aside.sentence(root):
+        parts = {name: class_folders(root / name, skipped) for name in ("train", "val")}
+    if note := skipped.sentence(root):
         warnings.warn(note, LabNote, stacklevel=2)
     classes = tuple(sorted(parts["train"]))
     if unknown := sorted(set(parts["train"]) ^ set(parts["val"])):
@@ -103,7 +104,7 @@ def read_imagenet(root: Path | str) -> ImageFolders:
 
 
 def read_sun397(root: Path | str, partition: int = 1) -> ImageFolders:
-    """Read SUN397 with one of its ten official partitions (50 training and 50 test images a class).
+    """Read SUN397 with one of its ten official partitions (50 training and 50 test images per class).
 
     Parameters
     ----------
@@ -116,7 +117,7 @@ def read_sun397(root: Path | str, partition: int = 1) -> ImageFolders:
     Raises
     ------
     DataError
-        If a list or an image that it names is missing, or a path leaves the folder.
+        If a list or a listed image is missing, or a path points outside the folder.
     """
     root = expanded(root)
     lists = {name: _partition_file(root, f"{name}_{partition:02d}.txt") for name in ("Training", "Testing")}
@@ -139,23 +140,23 @@ def hold_out(
     seed: int = SHOT_SEED,
     names: Sequence[str] | None = None,
 ) -> tuple[list[LabelledImage], list[LabelledImage]]:
-    """Split images into those to train on and some images of each class that are held out, the same ones every time.
+    """Hold out some images of each class; the same seed holds out the same images.
 
     Parameters
     ----------
     images : sequence of LabelledImage
         What to split.
     per_class : int or float
-        Images of each class to hold out; below 1 their share, of which each class gives at least one.
+        Images of each class to hold out; below 1 a share of them, at least one image.
     seed : int
-        Another one holds out other images.
+        Seed of the draw.
     names : sequence of str, optional
-        Names of the classes, for the error.
+        Names of the classes, for the error message.
 
     Returns
     -------
     kept, held : list of LabelledImage
-        By class, in their order within it.
+        Sorted by class, in the given order within it.
 
     Raises
     ------
@@ -177,7 +178,7 @@ def hold_out(
 
 
 def draw_shots(images: Sequence[LabelledImage], shots: int, *, seed: int = SHOT_SEED) -> list[LabelledImage]:
-    """The same ``shots`` images of each class for everybody who asks with this seed; fewer shots are a part of more.
+    """Draw ``shots`` images of each class; with the same seed, fewer shots are a subset of more.
 
     Raises
     ------
@@ -196,7 +197,7 @@ def draw_shots(images: Sequence[LabelledImage], shots: int, *, seed: int = SHOT_
 class LabelledImages(Dataset):
     """Images as a data set of dictionaries with ``image`` (uint8 (3, H, W) before the transform), ``label``, ``index``.
 
-    Where images have groups, a sample has its ``group``, too, and the set has ``groups``.
+    If images have groups, samples have ``group`` and the set has ``groups``.
 
     Parameters
     ----------
@@ -205,7 +206,7 @@ class LabelledImages(Dataset):
     transform : callable, optional
         A torchvision v2 transform.
     cache : bool
-        Keep decoded images in memory; for sets that fit there.
+        Keep decoded images in memory.
     """
 
     def __init__(
@@ -246,30 +247,32 @@ def _by_class(images: Iterable[LabelledImage]) -> Mapping[int, list[LabelledImag
     return dict(sorted(members.items()))
 
 
-def class_folders(folder: Path, aside: LeftAside, *, deep: bool = False, empty: bool = False) -> dict[str, list[Path]]:
-    """The pictures of each class in a folder that holds one folder a class, both sorted.
+def class_folders(
+    folder: Path, skipped: SkippedEntries, *, deep: bool = False, empty: bool = False
+) -> dict[str, list[Path]]:
+    """Image files by class, from a folder with one subfolder per class; both sorted.
 
     Parameters
     ----------
     folder : Path
-        Where to look.
-    aside : LeftAside
-        Receives what is neither a class nor a picture.
+        The folder.
+    skipped : SkippedEntries
+        Receives the names of other entries.
     deep : bool
-        Take pictures in folders below a class for the class's, too.
+        Include subfolders of a class, at any depth.
     empty : bool
-        Accept classes without pictures.
+        Accept classes without images.
 
     Raises
     ------
     DataError
-        If the folder is missing, holds no class or, unless accepted, an empty one, or a name is not UTF-8.
+        If the folder is missing or has no classes, a class is empty and ``empty`` is false, or a name is not UTF-8.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is not there; expected it to hold one folder a class.")
     found = {}
-    for label in folders_in(folder, aside):
-        found[label.name] = pictures_in(label, aside, deep=deep)
+    for label in subfolders(folder, skipped):
+        found[label.name] = image_files_in(label, skipped, deep=deep)
         if not (found[label.name] or empty):
             raise DataError(f"{label} holds no images; expected JPEG, PNG or other pictures.")
         for path in (label, *found[label.name]):
@@ -287,11 +290,7 @@ def _partition_file(root: Path, name: str) -> Path:
 
 
 def _listed_images(images: Path, listing: Path) -> Iterable[tuple[Path, str]]:
-    try:
-        lines = listing.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{listing} is no UTF-8 text at byte {error.start}; expected one image path a line.") from None
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_text(listing).splitlines(), start=1):
         name = line.strip().lstrip("/")
         if not name:
             continue

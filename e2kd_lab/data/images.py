@@ -1,10 +1,12 @@
-"""Reading image files with PIL, and saying clearly when one cannot be read."""
+"""Image files, decoded by Pillow, with an error that names the file."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image as PILImage
@@ -14,31 +16,31 @@ from torchvision import tv_tensors
 
 from e2kd_lab.system.errors import DataError
 
-# Formats of pictures that PIL decodes by itself. It knows more, among them some for which it starts other programs.
+# Formats that Pillow decodes itself. For some others it would start other programs.
 _FORMATS = (
     *("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "JPEG2000", "AVIF", "PPM", "TGA", "ICO", "DIB", "PCX", "SGI", "QOI"),
 )
-# Where PIL begins to warn of images that are small files but fill the memory.
+# Above this, Pillow warns of decompression bombs: small files that fill the memory.
 _MOST_PIXELS = 89_000_000
 
 
 @functools.cache
-def picture_endings() -> frozenset[str]:
-    """Endings of the names of files that `read_image` can read, such as ``.jpg``, in small letters."""
-    kinds = (*_formats(), "MPO")  # the latter open as JPEG
-    return frozenset(ending for ending, kind in PILImage.registered_extensions().items() if kind in kinds)
+def image_extensions() -> frozenset[str]:
+    """Extensions of files that `read_image` can read, such as ``.jpg``, in lower case."""
+    kinds = (*_formats(), "MPO")  # which opens as JPEG
+    return frozenset(extension for extension, kind in PILImage.registered_extensions().items() if kind in kinds)
 
 
 @functools.cache
 def _formats() -> tuple[str, ...]:
-    """Those that this Pillow was built with."""
+    """The formats that this build of Pillow supports."""
     PILImage.init()
     return tuple(kind for kind in _FORMATS if kind in PILImage.OPEN)
 
 
-def is_picture(path: Path) -> bool:
-    """Whether a file's name ends as a picture's does."""
-    return path.suffix.lower() in picture_endings()
+def is_image_file(path: Path) -> bool:
+    """Whether a file's name has the extension of an image."""
+    return path.suffix.lower() in image_extensions()
 
 
 def read_image(path: Path) -> tv_tensors.Image:
@@ -47,7 +49,7 @@ def read_image(path: Path) -> tv_tensors.Image:
     Parameters
     ----------
     path : Path
-        JPEG, PNG or another file that Pillow decodes by itself.
+        JPEG, PNG or another format that Pillow decodes itself.
 
     Returns
     -------
@@ -57,7 +59,7 @@ def read_image(path: Path) -> tv_tensors.Image:
     Raises
     ------
     DataError
-        If the file is missing, truncated or no image.
+        If the file is missing, damaged or not an image.
     """
     return tv_tensors.Image(from_numpy(_decode(path, "RGB")).permute(2, 0, 1).contiguous())
 
@@ -78,18 +80,25 @@ def read_mask(path: Path) -> tv_tensors.Mask:
     Raises
     ------
     DataError
-        If the file is missing, truncated or no image.
+        If the file is missing, damaged or not an image.
     """
     return tv_tensors.Mask(from_numpy(_decode(path, "L"))[None])
 
 
 def as_image(picture: PILImage.Image) -> tv_tensors.Image:
-    """An open picture in RGB, as `read_image` gives it."""
+    """A PIL image as RGB, in the form of `read_image`."""
     return tv_tensors.Image(from_numpy(_pixels(picture, "RGB")).permute(2, 0, 1).contiguous())
 
 
+def read_all(read: Callable[[Any], object], items: Iterable[Any]) -> None:
+    """Call a reader on every item, in threads; raises the first error in the order of the items."""
+    with ThreadPoolExecutor() as pool:
+        for _ in pool.map(read, items):
+            pass
+
+
 def _pixels(picture: PILImage.Image, mode: Literal["RGB", "L"]) -> np.ndarray:
-    # A copy: arrays over PIL's own buffer are read-only, which torch does not know.
+    # A copy, because torch does not support the read-only arrays over Pillow's buffer.
     return np.array(picture.convert(mode))
 
 
@@ -106,7 +115,7 @@ def _decode(path: Path, mode: Literal["RGB", "L"]) -> np.ndarray:
     except UnidentifiedImageError as error:
         raise DataError(f"Image {path} is no image that can be decoded; expected JPEG or PNG.") from error
     except (OSError, SyntaxError, ValueError, MemoryError, PILImage.DecompressionBombError) as error:
-        # PIL reports damaged data as OSError ("image file is truncated") and damaged PNG chunks as SyntaxError; where a
-        # chunk claims to be gigabytes long, it asks for them.
+        # Pillow raises OSError ("image file is truncated") for damaged data, SyntaxError for damaged PNG chunks, and
+        # MemoryError for a chunk that claims gigabytes.
         reason = str(error) or type(error).__name__
         raise DataError(f"Image {path} is truncated or damaged and cannot be decoded: {reason}.") from error

@@ -1,4 +1,4 @@
-"""Batches: for training in an order that only depends on seed and step, for evaluation in the data set's order."""
+"""Loaders: training batches depend on seed and step alone; evaluation keeps the order of the data set."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from e2kd_lab.data.transforms import seeded
 
 
 def steps_per_epoch(num_images: int, batch_size: int) -> int:
-    """Optimizer steps of one epoch: an incomplete last batch is dropped, unless it is the only one."""
+    """Steps per epoch: an incomplete last batch is dropped, unless it is the only one."""
     return max(1, num_images // batch_size)
 
 
 class StepSampler(Sampler[list[tuple[int, int]]]):
-    """Batches of (epoch, index) from one step of training to the last.
+    """Batches of (epoch, index) from a first step to a last.
 
-    Each epoch is a permutation that depends on the seed and the epoch alone, so that training can start at any step.
-    With several processes, each takes every ``world_size``-th image of the global batch.
+    The order within an epoch depends on seed and epoch alone, so that training can resume at any step. Of each global
+    batch, a process takes every ``world_size``-th image.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
     batch_size : int
         Global batch size.
     seed, start, stop : int
-        Seed, first step, and the step before which to end.
+        Seed, first step, and the step before which to stop.
     rank, world_size : int
         This process and the number of processes.
     """
@@ -63,7 +63,7 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
 
 
 class _AugmentedByPosition(Dataset):
-    """A data set whose random transform draws from (seed, epoch, index)."""
+    """A data set whose random transform is seeded by (seed, epoch, index)."""
 
     def __init__(self, dataset: Dataset, seed: int) -> None:
         self.dataset, self.seed = dataset, seed
@@ -86,7 +86,7 @@ def train_loader(
     workers: int = 0,
     pin_memory: bool = False,
 ) -> DataLoader:
-    """Loader of all training batches from step ``start`` up to, not including, step ``stop``."""
+    """Loader of the training batches of steps ``start`` to ``stop`` - 1."""
     return DataLoader(
         _AugmentedByPosition(dataset, seed),
         batch_sampler=StepSampler(
@@ -100,7 +100,7 @@ def train_loader(
         ),
         num_workers=workers,
         pin_memory=pin_memory,
-        # The loader's own draw must not move the global generator, whose state a resumed run restores.
+        # The loader draws a base seed; the global generator, which a resumed run restores, must not provide it.
         generator=Generator(),
     )
 
@@ -114,7 +114,7 @@ def eval_loader(
     workers: int = 0,
     pin_memory: bool = False,
 ) -> DataLoader:
-    """Loader of every ``world_size``-th image, in order, from ``rank`` on."""
+    """Loader of this process's images, every ``world_size``-th from ``rank`` on, in order."""
     indices = range(rank, len(dataset), world_size)  # type: ignore[arg-type]
     return DataLoader(
         dataset,

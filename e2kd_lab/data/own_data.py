@@ -1,99 +1,82 @@
-"""Data of one's own, however they come: read, or described."""
+"""A researcher's own data, as an experiment sees them: the interface of all sources."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
 
-import torch
+from torch import Tensor
 from torch.utils.data import Dataset
 
-from e2kd_lab.data.own_datasets import read_datasets
-from e2kd_lab.data.own_images import OwnData, read_folder
-from e2kd_lab.data.own_table import read_table
-from e2kd_lab.data.splits import SPLITS
-from e2kd_lab.system.errors import ExperimentError, LabNote, shown
-from e2kd_lab.system.paths import expanded, is_folder
+from e2kd_lab.data.splits import Split
+from e2kd_lab.metrics.groups import AVERAGES
+from e2kd_lab.system.errors import DataError, shown
 
-Source = str | Path | Mapping[str, Dataset] | Sequence[Dataset] | OwnData
+# Rows of tables that are neither a class nor a group (see `e2kd_lab.metrics.group_means`).
+RESERVED = (*AVERAGES, "in_distribution", "out_of_distribution")
 
 
-def read(
-    data: Source,
-    *,
-    hold_out: float = 0.1,
-    root: str | None = None,
-    groups: str | Sequence[str] | None = None,
-    version: str | None = None,
-) -> OwnData:
-    """Read data of one's own.
+class OwnData:
+    """Base class of `e2kd_lab.data.own_images.OwnImages` and `e2kd_lab.data.own_datasets.OwnDatasets`.
 
-    Parameters
+    Attributes
     ----------
-    data, hold_out, groups, version
-        See `e2kd_lab.experiments.own`.
-    root : str, optional
-        The folder that the paths in a CSV file start from.
+    classes : tuple of str
+        Names of the classes, in the order of their numbers.
+    groups : tuple of str
+        Names of the groups, in the order of their numbers; empty without groups.
+    notes : tuple of str
+        Sentences about what was skipped, repaired or guessed.
+    """
+
+    classes: tuple[str, ...]
+    groups: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def split(self, name: Split, transform: Callable | None = None, fit: Callable | None = None) -> Dataset:
+        """A split as a data set of dictionaries: ``image``, ``label``, ``index`` and, with groups, ``group``.
+
+        Parameters
+        ----------
+        name : str
+            ``train``, ``val`` or ``test``.
+        transform, fit : callable, optional
+            torchvision v2 transforms, of images as they are on disk, and of images that are already preprocessed.
+        """
+        raise NotImplementedError
+
+    def labels(self, name: Split) -> Tensor:
+        """Class of each image of a split, integers (N,)."""
+        raise NotImplementedError
+
+    def fingerprint(self) -> str:
+        """A string that identifies the content."""
+        raise NotImplementedError
+
+    def look_through(self) -> None:
+        """Read every image once.
+
+        Raises
+        ------
+        DataError
+            At the first image that cannot be read.
+        """
+        raise NotImplementedError
+
+
+def check_names(where: str, classes: Sequence[str], groups: Sequence[str]) -> None:
+    """Refuse names of classes and groups that would be ambiguous in tables of results.
 
     Raises
     ------
     DataError
-        If the data cannot be read or do not fit together.
-    ExperimentError
-        If an option does not go with this kind of data.
+        If a name occurs twice or is reserved.
     """
-    if not isinstance(hold_out, int | float) or not 0 < hold_out < 1:
-        raise ExperimentError(f"'hold_out' is {shown(hold_out)}; expected a share in (0, 1), such as 0.1.")
-    if isinstance(data, OwnData):
-        return data
-    if not isinstance(data, str | Path):
-        if isinstance(groups, str):
-            raise ExperimentError(f"'groups' is '{shown(groups)}'; expected the names of the groups of the data sets.")
-        return read_datasets(data, version or "", groups=groups or ())
-    if version is not None:
-        raise ExperimentError(
-            f"'version' is '{shown(version)}', but pictures in files are identified by their content; expected none."
-        )
-    if is_folder(expanded(data)):
-        if groups is not None or root is not None:
-            raise ExperimentError(f"{data} is a folder, which takes neither groups nor data_root; expected a CSV file.")
-        return read_folder(data, hold_out)
-    if not (groups is None or isinstance(groups, str)):
-        raise ExperimentError(f"'groups' is {shown(groups)}; expected the name of the column of {data} that has them.")
-    return read_table(data, root, hold_out, groups)
-
-
-def describe(data: Source, **options: Any) -> str:
-    """Read data of one's own completely, every image, and say what was found, skipped, repaired and guessed.
-
-    Parameters
-    ----------
-    data
-        See `e2kd_lab.experiments.own`.
-    **options
-        Of `read`.
-
-    Returns
-    -------
-    str
-        Several lines.
-
-    Raises
-    ------
-    DataError
-        At the first thing that is missing or damaged.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LabNote)  # the notes are in the report
-        found = read(data, **options)
-    found.look_through()
-    labels = {name: found.labels(name) for name in SPLITS}
-    place = f"{data}: " if isinstance(data, str | Path) else ""
-    lines = [f"{place}{sum(map(len, labels.values()))} images of {len(found.classes)} classes, all of them readable"]
-    lines += [f"  {len(found.groups)} groups: {', '.join(found.groups)}"] if found.groups else []
-    for name, numbers in labels.items():
-        counts = torch.bincount(numbers, minlength=len(found.classes))
-        lines.append(f"  {name:<6}{len(numbers)} images, {counts.min()} to {counts.max()} a class")
-    return "\n".join([*lines, *(f"  {note}" for note in found.notes)])
+    taken = set(RESERVED)
+    for kind, names in (("class", classes), ("group", groups)):
+        for name in names:
+            if name in taken:
+                raise DataError(
+                    f"{where}: a {kind} is named '{shown(name)}', under which tables have another number; expected "
+                    f"another name for this {kind}."
+                )
+            taken.add(name)

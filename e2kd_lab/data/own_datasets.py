@@ -1,4 +1,4 @@
-"""Torch data sets of one's own, as an experiment sees them."""
+"""A researcher's own torch data sets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch.utils.data import Dataset, IterableDataset
 from torchvision import tv_tensors
 
 from e2kd_lab.data.images import as_image
-from e2kd_lab.data.own_images import OwnData, check_names
+from e2kd_lab.data.own_data import OwnData, check_names
 from e2kd_lab.data.splits import SPLITS, Split
 from e2kd_lab.data.transforms import seeded
 from e2kd_lab.system.errors import DataError, shown
@@ -27,16 +27,16 @@ _TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class OwnDatasets(OwnData):
-    """Three torch data sets whose items are pictures with labels.
+    """Own data as three torch data sets of images and labels.
 
     Attributes
     ----------
     version : str
-        Its owner's name for the content, which a run's configuration has in place of a look at all pixels.
+        The researcher's name for the content; identifies the data in place of a digest of all pixels.
     sets : tuple of Dataset
         Training, validation and test.
     numbers, group_numbers : tuple of tuple of int
-        Labels and, with groups, groups of their images.
+        Label and, with groups, group of each image.
     """
 
     version: str
@@ -78,28 +78,27 @@ def read_datasets(
     *,
     groups: Sequence[str] = (),
 ) -> OwnDatasets:
-    """Take three torch data sets for an experiment's.
+    """Use three torch data sets in an experiment.
 
-    Items are pairs (image, label) or dictionaries with ``image``, ``label`` and, with groups, ``group``, its number. An
-    image is a PIL image, or a tensor, uint8 or floating point in [0, 1], with one or three channels. PIL images and
-    uint8 tensors are transformed by the lab as pictures in files are, after whatever the set does itself;
-    floating-point images are only brought to the experiment's size, without augmentation. Labels are read from
-    ``targets`` or ``labels`` where a set has them, else every item is looked at once. Classes are called as ``classes``
-    of the training set says, else by their numbers.
+    Items are pairs (image, label) or dictionaries with ``image``, ``label`` and, with groups, the number ``group``. An
+    image is a PIL image, or a tensor with one or three channels, uint8 or floating point in [0, 1]. PIL images and
+    uint8 tensors are transformed as images from files are; floating-point images count as preprocessed and are only
+    resized, not augmented. Labels are read from ``targets`` or ``labels`` if the set has them, else from every item.
+    Class names are ``classes`` of the training set, else numbers.
 
     Parameters
     ----------
     sets : mapping or sequence of Dataset
         By the names ``train``, ``val`` and ``test``, or in this order.
     version : str
-        What identifies the content; change it when the content changes.
+        Name for the content; change it when the content changes.
     groups : sequence of str
         Names of the groups.
 
     Raises
     ------
     DataError
-        If a set is missing, empty or cannot be asked for an item by its number, or a label is no class's number.
+        If a set is missing, empty or not map-style, or a label is not the number of a class.
     """
     if not isinstance(version, str) or not version.strip():
         raise DataError(
@@ -138,10 +137,9 @@ def read_datasets(
 
 
 class _Labelled(Dataset):
-    """A stranger's data set in the lab's form.
+    """Adapts items of a data set to the lab's samples.
 
-    PIL images and uint8 tensors are as on disk: the lab transforms them as it does pictures in files. Floating-point
-    images were made ready by the data set itself; they are only brought to the size wanted, without augmentation.
+    PIL images and uint8 tensors get ``transform``; floating-point images are already preprocessed and get ``fit``.
     """
 
     def __init__(
@@ -177,12 +175,12 @@ class _Labelled(Dataset):
 
 
 def as_picture(where: str, image: Any) -> Tensor:
-    """An image of an item as RGB: uint8, or floating point in [0, 1], (3, H, W).
+    """Convert an item's image to RGB, (3, H, W): uint8, or floating point in [0, 1].
 
     Raises
     ------
     DataError
-        If it is none, which the sentence says of ``where``.
+        If it is not an image; the message begins with ``where``.
     """
     if isinstance(image, PILImage.Image):
         return as_image(image)
@@ -220,9 +218,9 @@ def _number(where: str, label: Any, what: str = "label") -> int:
 
 
 def _labels_of(name: str, dataset: Any) -> list[int]:
-    """Labels of all items: as the data set lists them, if its first item agrees, else from the items."""
+    """Labels of all items: as the data set lists them, if the first one agrees, else from the items."""
     where = f"Data set '{name}', item {{}}"
-    with seeded(0):  # items may be augmented at random, which must not move the program's generator
+    with seeded(0):  # items may be augmented at random, which must not advance the global generator
         first = _number(where.format(0), _parts(where.format(0), dataset[0])[1])
         for attribute in ("targets", "labels"):
             listed = getattr(dataset, attribute, None)
@@ -249,7 +247,7 @@ def _groups_of(name: str, dataset: Any, count: int) -> Iterator[int]:
 
 
 def _names(dataset: Any, seen: int) -> tuple[str, ...]:
-    """What the classes are called; those of a subset are numbers."""
+    """Names of the classes; numbers if the data set, for instance a subset, has none."""
     names = getattr(dataset, "classes", None)
     listed = isinstance(names, Sequence) and not isinstance(names, str) and len(names) >= seen
     return tuple(map(str, names if listed else range(seen)))  # type: ignore[arg-type]

@@ -1,22 +1,20 @@
-"""A CSV file of one's own pictures: path, label, split and, if there are any, groups."""
+"""A researcher's own images in a CSV file: path, label, split and optionally group."""
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from e2kd_lab.data.folder_listing import require_utf8
 from e2kd_lab.data.image_folders import LabelledImage
-from e2kd_lab.data.own_images import SPLIT_NAMES, OwnPictures, completed
-from e2kd_lab.data.walking import require_utf8
+from e2kd_lab.data.own_images import SPLIT_NAMES, OwnImages, completed
+from e2kd_lab.data.text_files import read_csv
 from e2kd_lab.system.errors import DataError, shown
 from e2kd_lab.system.paths import expanded, is_file, is_folder, readable
 
-_EXPECTED = "expected the columns path, label, split and, for groups, group"
-# A whole number, as pandas writes it, too, where a column once had a gap.
+# A whole number, also with the .0 that pandas writes for columns with gaps.
 _WHOLE = re.compile(r"([0-9]{1,18})(\.0*)?")
 
 
@@ -31,19 +29,19 @@ class _Row:
 
 def read_table(
     path: Path | str, root: Path | str | None = None, share: float = 0.1, group: str | None = None
-) -> OwnPictures:
-    """Read a CSV file with a row a picture: ``path``, ``label``, ``split`` and optionally ``group``.
+) -> OwnImages:
+    """Read a CSV file with one row per image: ``path``, ``label``, ``split`` and optionally ``group``.
 
-    Labels and groups are names or numbers. Labels that are all numbers are classes in the order of these numbers, other
-    names in the order of the alphabet; group 1 of a column ``group`` is called *group 1*. Without ``split`` all
-    pictures are for training. A `LabNote` says what was repaired and held out. Pictures keep the order of the rows.
+    Labels and groups are names or numbers. Classes are sorted by number if all labels are numbers, else alphabetically;
+    group 1 of a column ``group`` is called *group 1*. Without ``split``, all images are for training. A `LabNote` says
+    what was repaired and held out. Images keep the order of the rows.
 
     Parameters
     ----------
     path : Path or str
-        The file: UTF-8, with or without byte-order mark, columns in any order, others beside them.
+        The file: UTF-8, columns in any order, further columns allowed.
     root : Path or str, optional
-        The folder that holds all pictures and that paths are relative to; the file's own by default.
+        Folder of all images that paths are relative to; the folder of the file by default.
     share : float
         See `e2kd_lab.data.own_images.read_folder`.
     group : str, optional
@@ -52,7 +50,7 @@ def read_table(
     Raises
     ------
     DataError
-        If the file is none, lacks a column, or a row is wrong, which the sentence names by its line.
+        If the file is missing or lacks a column, or a row is invalid.
     """
     path = expanded(path).absolute()
     root = path.parent if root is None else expanded(root).absolute()
@@ -80,22 +78,22 @@ def read_table(
 
 
 def _rows(path: Path, root: Path, group: str | None) -> Iterator[_Row]:
-    rows = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
-    try:
-        columns = {name.strip().casefold(): name for name in rows.fieldnames or () if name is not None}
-        for needed in ("path", "label", *([] if group is None else [group.casefold()])):
-            if needed not in columns:
-                raise DataError(f"{path} lacks the column '{needed}'; found {shown(', '.join(columns))}; {_EXPECTED}.")
-        seen: dict[Path, int] = {}
-        wanted = {"path": "path", "label": "label", "split": "split", "group": (group or "group").casefold()}
-        for row in rows:
-            if None in row or None in row.values():
-                raise DataError(f"{path}, line {rows.line_num}: the row has not as many values as the header columns.")
-            values = {name: row[columns[column]].strip() for name, column in wanted.items() if column in columns}
-            values["group"] = _group_name(wanted["group"], values.get("group", ""))
-            yield _row(path, rows.line_num, root, values, seen)
-    except csv.Error as error:
-        raise DataError(f"{path}, line {rows.line_num}: {error}; expected comma-separated values.") from error
+    if not is_file(path):
+        raise DataError(f"{path} is not there; expected a folder of pictures, or a CSV file of path, label and split.")
+    header, rows = read_csv(path, "path, label, split and, for groups, group")
+    columns = {name.strip().casefold(): name for name in header}
+    wanted = {"path": "path", "label": "label", "split": "split", "group": (group or "group").casefold()}
+    for needed in ("path", "label", *([] if group is None else [wanted["group"]])):
+        if needed not in columns:
+            raise DataError(
+                f"{path} lacks the column '{needed}'; found {shown(', '.join(columns))}; expected the columns path, "
+                "label, split and, for groups, group."
+            )
+    seen: dict[Path, int] = {}
+    for line, row in rows:
+        values = {name: row[columns[column]].strip() for name, column in wanted.items() if column in columns}
+        values["group"] = _group_name(wanted["group"], values.get("group", ""))
+        yield _row(path, line, root, values, seen)
 
 
 def _row(path: Path, line: int, root: Path, values: Mapping[str, str], seen: dict[Path, int]) -> _Row:
@@ -115,8 +113,8 @@ def _row(path: Path, line: int, root: Path, values: Mapping[str, str], seen: dic
 
 
 def _picture(where: str, root: Path, name: str) -> Path:
-    """The picture that a row names, which must be a file below the root."""
-    path = root / name  # an absolute name stays as it is
+    """The path of a row's image, which must be a file below the root."""
+    path = root / name  # an absolute path stays as it is
     if not name or ".." in Path(name).parts or "\0" in name or not path.is_relative_to(root):
         raise DataError(
             f"{where}: the path '{shown(name)}' leaves the folder {root} or is none; expected a file in it, or "
@@ -134,13 +132,13 @@ def _picture(where: str, root: Path, name: str) -> Path:
 
 
 def _group_name(column: str, value: str) -> str:
-    """A group's name; that of a number has the column's before it, because classes may be numbers, too."""
+    """Name of a group; a number is prefixed by its column, as classes may be numbers, too."""
     match = _WHOLE.fullmatch(value)
     return f"{column} {int(match[1])}" if match else value
 
 
 def _classes(path: Path, rows: Sequence[_Row]) -> tuple[list[str], dict[str, int], list[str]]:
-    """Names of the classes, the number of each label as it is written, and what is to be said about them."""
+    """Names of the classes, the class number of each label as written, and notes."""
     found = {row.label: _WHOLE.fullmatch(row.label) for row in rows}
     if not all(found.values()):
         names = sorted(found)
@@ -158,16 +156,3 @@ def _classes(path: Path, rows: Sequence[_Row]) -> tuple[list[str], dict[str, int
         )
     order = {value: number for number, value in enumerate(classes)}
     return [str(value) for value in classes], {label: order[value] for label, value in values.items()}, notes
-
-
-def _text(path: Path) -> str:
-    if not is_file(path):
-        raise DataError(f"{path} is not there; expected a folder of pictures, or a CSV file of path, label and split.")
-    content = path.read_bytes()
-    if not content.strip():
-        raise DataError(f"{path} is empty; {_EXPECTED}.")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}, line {line}: a byte is not UTF-8; expected a UTF-8 text file.") from None

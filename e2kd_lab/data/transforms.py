@@ -1,7 +1,7 @@
-"""Image transforms of training and evaluation (Sec. C.1), as torchvision v2 transforms.
+"""Transforms for training and evaluation (Sec. C.1), as torchvision v2 transforms.
 
-They apply to an image, a mask or both in a dictionary; images stay uint8, because scaling to [0, 1] is cheaper on the
-device (`as_unit_range`).
+They take an image, a mask, or a dictionary of both. Images stay uint8: scaling to [0, 1] is cheaper on the device
+(`as_unit_range`).
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ def train_transform(
     Parameters
     ----------
     size : int or tuple of int
-        Side of a square result, or height and width, in pixels; crops are up to a third wider or narrower than that.
+        Side, or height and width, of the result in pixels. Aspect ratios of crops vary by up to a third.
     scale : tuple of float
-        Smallest and largest share of the image's area that a crop covers.
+        Range of the share of the image's area that a crop covers.
     rand_augment : int
-        Magnitude of RandAugment's two operations, of 30; 0 for none. It applies to images only, not to masks.
+        Magnitude of RandAugment's two operations, up to 30; 0 for none. Masks are not augmented.
     """
     shape = 1.0 if isinstance(size, int) else size[1] / size[0]
     ratio = (3 / 4 * shape, 4 / 3 * shape)
@@ -45,16 +45,16 @@ def eval_transform(size: int | tuple[int, int], resize: int | tuple[int, int]) -
     Parameters
     ----------
     size : int or tuple of int
-        Side of a square crop, or height and width, in pixels.
+        Side, or height and width, of the crop in pixels.
     resize : int or tuple of int
-        Smaller side of the resized image, or height and width that it just covers, in pixels; at least ``size``.
+        Smaller side of the resized image, or height and width to cover, in pixels; at least ``size``.
     """
     first = v2.Resize(resize, antialias=True) if isinstance(resize, int) else _Cover(*resize)
     return v2.Compose([first, v2.CenterCrop(size)])
 
 
 class _Cover(v2.Transform):
-    """Resize to the smallest size of the same shape that is at least so high and so wide."""
+    """Resize, keeping the aspect ratio, to the smallest size that covers a height and a width."""
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__()
@@ -76,10 +76,10 @@ def as_unit_range(images: Tensor) -> Tensor:
 
 @contextmanager
 def seeded(*position: int) -> Iterator[None]:
-    """Make torch's random draws inside the block a function of the given integers alone.
+    """Seed torch's random draws inside the block with the given integers; restore the generator afterwards.
 
-    A training step draws its augmentation from its position (seed, epoch, image) and not from a running stream, so that
-    a resumed run draws the same, with any number of workers. The generator's state is restored afterwards.
+    Augmentation is seeded by its position (seed, epoch, image) instead of drawn from a running stream, so that resumed
+    runs and any number of workers draw the same.
     """
     digest = hashlib.blake2b(repr(position).encode(), digest_size=8).digest()
     with torch.random.fork_rng(devices=[]):

@@ -1,11 +1,10 @@
-"""PASCAL VOC as it lies on disk (Everingham et al., IJCV 2010): images with several labels and the boxes of objects.
+"""Reader of PASCAL VOC (Everingham et al., IJCV 2010): images with several labels and boxes of objects.
 
 ``VOCdevkit/VOC<year>`` holds ``JPEGImages/<id>.jpg``, ``Annotations/<id>.xml`` and the lists of ids ``train.txt``,
-``val.txt``, ``trainval.txt`` and ``test.txt`` in ``ImageSets/Main``. The embedded MiniVOC set has the same layout and
-the same reader.
+``val.txt``, ``trainval.txt`` and ``test.txt`` in ``ImageSets/Main``. The embedded MiniVOC set has the same
+layout.
 
-The classes are the 20 of VOC, unless a file ``classes.txt`` beside ``ImageSets`` names others, one a line in the order
-of their numbers.
+The classes are the 20 of VOC, unless ``classes.txt`` beside ``ImageSets`` names others, one per line.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 
+from e2kd_lab.data.text_files import read_text
 from e2kd_lab.data.voc_annotation import VocImage, read_annotation
 from e2kd_lab.data.voc_split import VocSplit
 from e2kd_lab.system.errors import DataError
@@ -30,14 +30,14 @@ CLASSES = (
 )  # fmt: skip
 
 _LISTS: tuple[Split, ...] = ("train", "val", "trainval", "test")
-# The paper holds out a tenth of the training images for validation, the same ones for everybody (Sec. C.1.3).
+# The paper holds out a tenth of the training images for validation (Sec. C.1.3), here with a fixed seed.
 HELD_OUT = 0.1
 HOLD_OUT_SEED = 42
 
 
 @dataclass(frozen=True)
 class Voc:
-    """A VOC folder that was read and found to be sound.
+    """A VOC folder whose lists and annotations were read and checked.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Voc:
     classes : tuple of str
         Names of the classes in the order of their numbers.
     splits : mapping of str to tuple of VocImage
-        The official lists that are there, among ``train``, ``val``, ``trainval`` and ``test``, each in its order.
+        The official lists found, among ``train``, ``val``, ``trainval`` and ``test``, each in its order.
     """
 
     folder: Path
@@ -54,11 +54,11 @@ class Voc:
     splits: Mapping[str, tuple[VocImage, ...]]
 
     def images(self, name: Split) -> tuple[VocImage, ...]:
-        """The images to train on, to select by, or to test on.
+        """Images of a split, as experiments use it.
 
-        If there is an annotated official test list (VOC 2007, MiniVOC), ``train``, ``val`` and ``test`` are the
-        official lists. Else (VOC 2012, whose test annotations are not public) they are the paper's: ``test`` is the
-        official ``val``; ``val`` is a tenth of the official ``train``, drawn with a fixed seed; ``train`` is the rest.
+        With an annotated test list (VOC 2007, MiniVOC), splits are the official lists. Otherwise (VOC 2012, whose test
+        annotations are not public) they are the paper's: ``test`` is the official ``val``; ``val`` is a tenth of the
+        official ``train``, drawn with a fixed seed; ``train`` is the rest.
 
         Parameters
         ----------
@@ -68,7 +68,7 @@ class Voc:
         Raises
         ------
         DataError
-            If there is no such split, or the list that it is made from is missing.
+            If the split is unknown or its official list is missing.
         """
         if name not in _LISTS:
             raise DataError(f"{self.folder} has no split '{name}'; expected one of {', '.join(_LISTS)}.")
@@ -98,7 +98,7 @@ class Voc:
         return VocSplit(self.images(name), self.classes, transform=transform, boxes=boxes, masks=masks, cache=cache)
 
     def fingerprint(self) -> str:
-        """A digest that changes when the classes, the lists, an annotation or an image's size in bytes changes."""
+        """Digest of the classes, lists and annotations, and of the size of each image file."""
         digest = hashlib.sha256("\n".join(self.classes).encode())
         with readable(self.folder, DataError):
             for name, images in self.splits.items():
@@ -115,7 +115,7 @@ class Voc:
 
 
 def voc_folders(root: Path | str, year: int | None = None) -> list[Path]:
-    """Folders in the VOC layout: ``root`` itself, or ``VOC<year>`` in it or in its ``VOCdevkit``, sorted by year."""
+    """VOC folders by year: ``root`` itself, or ``VOC<year>`` in it or in its ``VOCdevkit``."""
     root = expanded(root)
     if is_folder(root / "ImageSets") and (year is None or root.name == f"VOC{year}"):
         return [root]
@@ -131,14 +131,14 @@ def voc_folders(root: Path | str, year: int | None = None) -> list[Path]:
 def read_voc(root: Path | str, year: int | None = None) -> Voc:
     """Find and read a folder in the PASCAL VOC layout.
 
-    A ``test`` list of which most images have no annotation, as that of VOC 2012, is left out.
+    A ``test`` list that is mostly unannotated, such as that of VOC 2012, is ignored.
 
     Parameters
     ----------
     root : Path or str
-        The folder ``VOC<year>``, the folder ``VOCdevkit``, or what holds one of them.
+        ``VOC<year>``, ``VOCdevkit``, or the folder of one of them.
     year : int, optional
-        Needed where a root holds several years, for instance 2012.
+        Needed if there are several years, for instance 2012.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def _classes(folder: Path) -> tuple[str, ...]:
     path = folder / "classes.txt"
     if not path.is_file():
         return CLASSES
-    names = [line.strip() for line in _text(path).splitlines() if line.strip()]
+    names = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     if not names:
         raise DataError(f"{path} is empty; expected the name of one class a line.")
     if twice := [name for name in names if names.count(name) > 1]:
@@ -196,11 +196,11 @@ def _classes(folder: Path) -> tuple[str, ...]:
 def _ids(path: Path) -> list[tuple[int, str]]:
     """Line numbers and image ids of a list."""
     seen: dict[str, int] = {}
-    for number, line in enumerate(_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         key = line.strip()
         if not key:
             continue
-        # An id is the stem of a file: without folders it cannot leave the data folder.
+        # A file's stem: without folders it cannot point outside the data folder.
         if key in (".", "..") or len(key) > 100 or not all(c.isalnum() or c in "_-." for c in key):
             raise DataError(
                 f"{path}, line {number}: {key[:40]!r} is no image id; expected the name of a file in JPEGImages, "
@@ -229,12 +229,3 @@ def _image(
                 raise DataError(f"{listing}, line {line}: the {kind} {path} is not there.")
         read[key] = read_annotation(annotation, image, classes)
     return read[key]
-
-
-def _text(path: Path) -> str:
-    content = path.read_bytes()
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}, line {line}: byte {error.start} is not UTF-8; expected a UTF-8 text file.") from None

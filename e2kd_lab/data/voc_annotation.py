@@ -1,6 +1,6 @@
-"""One annotation of the PASCAL VOC layout: an XML file that names the objects of an image and their boxes.
+"""Annotations of PASCAL VOC: an XML file per image, with its objects and their boxes.
 
-A file is read without a DOCTYPE, entities or anything from outside it, so that it costs no more memory than its size.
+Files with a DOCTYPE or entities are refused, so that parsing cannot exhaust memory or read other files.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class VocImage:
     path, annotation : Path
         The JPEG and the XML file.
     boxes : tuple of (x1, y1, x2, y2)
-        Box of each object in pixels, counted from zero, the right and lower edge outside: a box over the whole image
-        is (0, 0, width, height).
+        Box of each object in pixels from zero, right and lower edge exclusive: the whole image is (0, 0, width,
+        height).
     labels : tuple of int
         Class number of each object.
     difficult : tuple of bool
-        Whether the annotators found each object hard to recognise. Such objects count like all others.
+        Whether annotators marked each object as hard to recognise; such objects count like others.
     width, height : int
         Size of the image in pixels.
     """
@@ -52,23 +52,23 @@ class VocImage:
 def read_annotation(annotation: Path, image: Path, classes: Sequence[str]) -> VocImage:
     """Read one annotation.
 
-    The file counts pixels from one and its boxes include their last row and column. Some files of VOC 2012 have
-    decimals; a box that begins at zero, as labelling programs write it that count from there, is cut at the image's
-    edge. Boxes of an object's parts are not read.
+    Files count pixels from one, and boxes include their last row and column. Decimals, as in some files of VOC 2012,
+    are kept. A box that starts at zero, from a tool that counts from there, is clipped to the image. Boxes of an
+    object's parts are ignored.
 
     Parameters
     ----------
     annotation : Path
         The XML file.
     image : Path
-        The image that it describes; it is not opened.
+        The annotated image; it is not opened.
     classes : sequence of str
         Names of the known classes, in the order of their numbers.
 
     Raises
     ------
     DataError
-        If the file is missing or no XML, declares entities, or has no objects, an unknown class or a wrong box.
+        If the file is missing, not XML, declares entities, or has no objects, an unknown class or an invalid box.
     """
     root = _parse(annotation)
     if root.tag != "annotation":
@@ -99,7 +99,7 @@ def _parse(path: Path) -> Element:
     except OSError as error:
         raise DataError(f"Annotation {path} cannot be read: {error.strerror or error}.") from error
     except (ParseError, ValueError, LookupError) as error:
-        # Beside its own error, the parser raises ValueError and LookupError for encodings that it does not know.
+        # The parser raises ValueError and LookupError for unknown encodings.
         raise DataError(f"{path} is no well-formed XML: {error}.") from error
     return root
 

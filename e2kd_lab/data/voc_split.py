@@ -1,4 +1,4 @@
-"""Images with several labels and boxes as a torch data set whose transforms move image and boxes together."""
+"""Images with several labels as a torch data set; transforms apply to image and boxes together."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ class VocSplit(Dataset):
     """Images with several labels as a data set of dictionaries.
 
     A sample has ``image`` (uint8 (3, H, W) before the transform), ``label`` (float (C,), 1 for every class in the
-    image) and ``index``. A transform moves image and boxes together; what a crop leaves of a box stays, and a box of
-    which nothing is left vanishes. The label still names the class of a vanished box: it describes the image, not the
-    crop.
+    image) and ``index``. A transform applies to image and boxes together; boxes are clipped to a crop and
+    dropped if nothing remains. Labels describe the image, not the crop, so they keep the classes of dropped boxes.
 
     Parameters
     ----------
@@ -34,11 +33,11 @@ class VocSplit(Dataset):
         A torchvision v2 transform.
     boxes : bool
         Add ``boxes`` (float (N, 4), x1, y1, x2, y2 in pixels of the transformed image) and ``box_labels`` (int (N,)) to
-        a sample. Their number differs from image to image, so that batches need a collate function of their own.
+        a sample. Their number varies, so that batches need a collate function.
     masks : bool
-        Add ``box_mask`` (bool (C, H, W)) to a sample: the union of each class's boxes, which batches plainly.
+        Add ``box_mask`` (bool (C, H, W)) to a sample: the union of each class's boxes.
     cache : bool
-        Keep decoded images in memory; for sets that fit there.
+        Keep decoded images in memory.
 
     Attributes
     ----------
@@ -70,9 +69,9 @@ class VocSplit(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         described = self.images[index]
-        sample: dict[str, Any] = {"image": self.picture(index)}
+        sample: dict[str, Any] = {"image": self.decoded(index)}
         if self.boxes or self.masks:
-            # float, because transforms of whole pixels drop what a resize leaves after the point
+            # float: transforms of integer boxes truncate after a resize
             corners = torch.tensor(described.boxes, dtype=torch.float32)
             canvas = (described.height, described.width)
             sample["boxes"] = tv_tensors.BoundingBoxes(corners, format="XYXY", canvas_size=canvas)
@@ -82,7 +81,7 @@ class VocSplit(Dataset):
             sample |= self._located(sample["image"], sample.pop("boxes"), torch.tensor(described.labels))
         return {**sample, "label": self.labels[index].clone(), "index": index}
 
-    def picture(self, index: int) -> Tensor:
+    def decoded(self, index: int) -> Tensor:
         """The image before the transform, uint8 (3, H, W).
 
         Raises

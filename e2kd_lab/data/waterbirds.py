@@ -1,14 +1,12 @@
-"""Waterbirds and Waterbirds-100 as they lie on disk (Sagawa et al., ICLR 2020; Petryk et al., CVPR 2022).
+"""Reader of Waterbirds and Waterbirds-100 (Sagawa et al., ICLR 2020; Petryk et al., CVPR 2022).
 
-A folder holds ``metadata.csv`` and the images it names; soft masks of the birds may lie in ``segmentations`` beside or
-above it. The embedded MiniBirds set has the same layout and the same reader.
+A folder holds ``metadata.csv`` and its images; soft masks of the birds may lie in ``segmentations`` in, beside or above
+it. The embedded MiniBirds set has the same layout.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -20,13 +18,14 @@ from torch.utils.data import Dataset
 
 from e2kd_lab.data.images import read_image, read_mask
 from e2kd_lab.data.splits import SPLITS, Split
+from e2kd_lab.data.text_files import read_csv
 from e2kd_lab.system.errors import DataError, shown
 from e2kd_lab.system.paths import expanded, is_file, is_folder, readable
 
 CLASSES = ("landbird", "waterbird")
 
 _COLUMNS = ("img_id", "img_filename", "y", "split", "place", "place_filename")
-# Folders below a root in which copies of the data set are known to keep it.
+# Where copies of the data set keep it below their root.
 _ROOTS = ("", "data", "cub/data")
 
 
@@ -48,7 +47,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Waterbirds:
-    """A Waterbirds folder that was read and found to be sound.
+    """A Waterbirds folder whose metadata were read and checked.
 
     Attributes
     ----------
@@ -57,7 +56,7 @@ class Waterbirds:
     records : tuple of Record
         All images, in the order of the file.
     masks : Path or None
-        The folder ``segmentations``, if there is one.
+        The folder ``segmentations``, if it exists.
     """
 
     folder: Path
@@ -71,7 +70,7 @@ class Waterbirds:
         return WaterbirdsSplit(self, name, transform=transform, masks=masks, cache=cache)
 
     def fingerprint(self) -> str:
-        """A digest that changes when the metadata, an image's size in bytes or the set of images changes."""
+        """Digest of the metadata and of the size of each image file."""
         with readable(self.folder, DataError):
             digest = hashlib.sha256((self.folder / "metadata.csv").read_bytes())
             for record in self.records:
@@ -79,7 +78,7 @@ class Waterbirds:
         return "sha256:" + digest.hexdigest()
 
     def mask_path(self, record: Record) -> Path:
-        """Where the soft mask of an image lies.
+        """Path of an image's soft mask.
 
         Raises
         ------
@@ -100,7 +99,7 @@ class WaterbirdsSplit(Dataset):
     Parameters
     ----------
     waterbirds : Waterbirds
-        The set that was read.
+        The data set.
     name : str
         ``train``, ``val`` or ``test``.
     transform : callable, optional
@@ -108,7 +107,7 @@ class WaterbirdsSplit(Dataset):
     masks : bool
         Add each bird's mask to its sample.
     cache : bool
-        Keep decoded images in memory; for sets that fit there.
+        Keep decoded images in memory.
     """
 
     def __init__(
@@ -207,44 +206,23 @@ def _find(root: Path, name: str | None) -> Path:
 
 def _records(folder: Path) -> Iterator[Record]:
     path = folder / "metadata.csv"
-    rows = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
-    try:
-        header = rows.fieldnames or ()
-        missing = [column for column in _COLUMNS[:5] if column not in header]
-        if missing:
-            raise DataError(
-                f"{path} lacks the column '{missing[0]}'; found {shown(', '.join(header))}; "
-                f"expected {', '.join(_COLUMNS)}."
-            )
-        seen: dict[str, int] = {}
-        for row in rows:
-            yield _record(folder, path, rows.line_num, row, seen)
-    except csv.Error as error:
-        raise DataError(f"{path}, line {rows.line_num}: {error}; expected comma-separated values.") from error
-
-
-def _text(path: Path) -> str:
-    content = path.read_bytes()
-    if not content.strip():
-        raise DataError(f"{path} is empty; expected the columns {', '.join(_COLUMNS)}.")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+    columns, rows = read_csv(path, ", ".join(_COLUMNS))
+    if missing := [column for column in _COLUMNS[:5] if column not in columns]:
         raise DataError(
-            f"{path}, line {line}, byte {error.start}: 0x{content[error.start]:02X} is not UTF-8; "
-            "expected a UTF-8 text file."
-        ) from None
+            f"{path} lacks the column '{missing[0]}'; found {shown(', '.join(columns))}; "
+            f"expected {', '.join(_COLUMNS)}."
+        )
+    seen: dict[str, int] = {}
+    for line, row in rows:
+        yield _record(folder, path, line, row, seen)
 
 
-def _record(folder: Path, path: Path, line: int, row: dict[str, str | None], seen: dict[str, int]) -> Record:
+def _record(folder: Path, path: Path, line: int, row: dict[str, str], seen: dict[str, int]) -> Record:
     where = f"{path}, line {line} (img_id {shown(row['img_id'])})"
-    if None in row or None in row.values():
-        raise DataError(f"{where}: the row has another number of values than the header has columns.")
     label = _choice(where, "y", row["y"], ("0", "1"), "0 (landbird) or 1 (waterbird)")
     place = _choice(where, "place", row["place"], ("0", "1"), "0 (land) or 1 (water)")
     split = _choice(where, "split", row["split"], ("0", "1", "2"), "0 (train), 1 (val) or 2 (test)")
-    name = row["img_filename"] or ""
+    name = row["img_filename"]
     if name in seen:
         raise DataError(
             f"{where}: the image '{shown(name)}' is already in line {seen[name]}; expected each image once."
@@ -261,7 +239,7 @@ def _record(folder: Path, path: Path, line: int, row: dict[str, str | None], see
     return Record(line, image, label, place, SPLITS[split])
 
 
-def _choice(where: str, column: str, value: str | None, choices: tuple[str, ...], expected: str) -> int:
-    if (value or "").strip() not in choices:
+def _choice(where: str, column: str, value: str, choices: tuple[str, ...], expected: str) -> int:
+    if value.strip() not in choices:
         raise DataError(f"{where}: column '{column}' has the value '{shown(value)}'; expected {expected}.")
-    return int(value or "")
+    return int(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from e2kd_lab.data.own_data import describe
+from e2kd_lab.data.own_source import describe
 from e2kd_lab.experiments import cnn_to_vit, imagenet_tables, voc, waterbirds
 from e2kd_lab.experiments.data import SCALES, Data, Scale
 from e2kd_lab.experiments.distillation import Distillation

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from e2kd_lab.data.own_data import Source, read
-from e2kd_lab.data.own_images import OwnData
+from e2kd_lab.data.own_data import OwnData
+from e2kd_lab.data.own_source import Source, read
 from e2kd_lab.data.splits import Split
 from e2kd_lab.data.transforms import eval_transform, train_transform
 from e2kd_lab.experiments.data import Data, Scale

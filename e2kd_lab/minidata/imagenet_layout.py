@@ -1,4 +1,4 @@
-"""Embedded data sets in the layout of ImageNet: a folder for each split, and in it one for each class."""
+"""Embedded data sets in the ImageNet layout: one folder per split, and in it one per class."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from e2kd_lab.minidata.making import EmbeddedSet, check_whole
+from e2kd_lab.minidata.making import EmbeddedSet, SetSpec
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageNetLayout:
+class ImageNetLayout(SetSpec):
     """What a set in the ImageNet layout holds: `train/<class>/0001.JPEG` and `val/<class>/0001.JPEG`.
 
     Parameters
@@ -30,7 +30,7 @@ class ImageNetLayout:
     Raises
     ------
     ValueError
-        If a value is outside its range; the sentence names the field, the value and what is expected.
+        If a value is out of range.
     """
 
     size: int = 64
@@ -38,32 +38,28 @@ class ImageNetLayout:
     val: int = 50
     seed: int = 0
 
-    def __post_init__(self) -> None:
-        check_whole(self, "size", 16, 1024)
-        check_whole(self, "train", 1, 1_000_000)
-        check_whole(self, "val", 1, 1_000_000)
-        check_whole(self, "seed", 0, 2**32 - 1)
+    RANGES: ClassVar = {"size": (16, 1024), "train": (1, 10**6), "val": (1, 10**6), "seed": (0, 2**32 - 1)}
 
 
 class _Drawing(NamedTuple):
-    """One image of a set in the ImageNet layout and the key of its own random stream."""
+    """An image to draw, and the key of its random stream."""
 
     filename: str
     shown: str
     key: tuple[int, ...]
 
 
-# Draws one picture of a class: name of the class, side in pixels, random stream.
+# Draws one picture from the name of a class, a size in pixels and a random stream.
 Painter = Callable[[str, int, np.random.Generator], Image.Image]
 
 
-def imagenet_recipe(
+def imagenet_set(
     spec: ImageNetLayout, version: int, classes: Iterable[str], painter: Painter
 ) -> EmbeddedSet[ImageNetLayout, _Drawing]:
-    """EmbeddedSet of a set in the ImageNet layout.
+    """A set in the ImageNet layout.
 
-    A picture depends on the seed, its split, class and number alone: a larger set of the same seed holds the
-    pictures of a smaller one.
+    A picture depends on the seed, its split, class and number alone: a larger set holds the pictures of a smaller one
+    of the same seed.
 
     Parameters
     ----------
@@ -72,7 +68,7 @@ def imagenet_recipe(
     version
         See `EmbeddedSet`.
     classes
-        Names of the classes, which are the names of their folders, in an order that never changes.
+        Names of the classes and their folders, in an order that never changes.
     painter
         Draws one picture of a class.
     """
@@ -84,7 +80,7 @@ def imagenet_recipe(
         plan=partial(_plan_folders, names),
         paths=_path_in_folders,
         draw=partial(_draw_in_folders, painter),
-        marks=tuple(f"{split}/{name}" for split in ("train", "val") for name in names),
+        required=tuple(f"{split}/{name}" for split in ("train", "val") for name in names),
     )
 
 

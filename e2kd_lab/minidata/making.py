@@ -1,4 +1,4 @@
-"""Embedded data sets written to disk: drawn in shares by several processes, put in place once complete."""
+"""Writing embedded data sets: several processes draw, and the complete set is renamed into place."""
 
 from __future__ import annotations
 
@@ -10,66 +10,70 @@ import pickle
 import shutil
 import subprocess
 import sys
-import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar, Generic, TypeVar
 
 from e2kd_lab.system.errors import DataError
 from e2kd_lab.system.folder_lock import folder_lock
 from e2kd_lab.system.paths import expanded
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-# Below this number of pictures a second process costs more time than it saves.
+# With fewer pictures, a second process costs more time than it saves.
 WORTH_A_PROCESS = 1000
 
-Spec = TypeVar("Spec", bound="DataclassInstance")
+Spec = TypeVar("Spec", bound="SetSpec")
 Picture = TypeVar("Picture")
 
 
-def check_whole(spec: DataclassInstance, name: str, low: int, high: int, *, pair: bool = False) -> None:
-    """Refuse a field of a spec that is not a whole number, or not a pair of them, in low..high.
+class SetSpec:
+    """Base of the dataclasses that say what a set holds; refuses values out of range.
 
-    Raises
-    ------
-    ValueError
-        One sentence that names the field, its value and what is expected.
+    Attributes
+    ----------
+    RANGES : mapping of str to (int, int)
+        Smallest and largest value of each field; fields are whole numbers, or pairs of them.
     """
-    value = getattr(spec, name)
-    for number in value if pair else (value,):
-        if type(number) is not int or not low <= number <= high:
-            kind = "two whole numbers, each" if pair else "a whole number"
-            raise ValueError(f"{type(spec).__name__} {name} is {value!r}, expected {kind} from {low} to {high}.")
+
+    RANGES: ClassVar[Mapping[str, tuple[int, int]]]
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in self.RANGES.items():
+            value, pair = getattr(self, name), isinstance(getattr(type(self), name), tuple)
+            for number in value if pair else (value,):
+                if type(number) is not int or not low <= number <= high:
+                    kind = "two whole numbers, each" if pair else "a whole number"
+                    raise ValueError(
+                        f"{type(self).__name__} {name} is {value!r}, expected {kind} from {low} to {high}."
+                    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddedSet(Generic[Spec, Picture]):
-    """How one embedded set is made.
+    """How to make one embedded set.
 
-    The functions are those of a module, because the drawing processes find them by name.
+    Its functions are pickled for the drawing processes, so they must be defined in a module.
 
     Parameters
     ----------
     spec
         What the set holds; the name of its class names the set.
     spec_file
-        Name of the file in the set that tells how it was made.
+        File in the set that records how it was made.
     version
-        Raised whenever the same spec would give other pictures than before, so that old folders are not reused.
+        Raised whenever the same spec would give other pictures, so that older folders are not reused.
     plan
         All pictures of a spec, in an order that depends on the spec alone.
     paths
-        The files that a picture fills below a root.
+        The files of a picture below a root.
     draw
         Draws one picture below a root; its bytes must depend on spec and picture alone.
     finish
-        Writes below a root what else the set holds, from all its pictures.
-    marks
-        Files or folders in the set, without which it counts as incomplete.
+        Writes the other files of the set below a root, given all pictures.
+    required
+        Files or folders without which the set is incomplete.
     """
 
     spec: Spec
@@ -79,7 +83,7 @@ class EmbeddedSet(Generic[Spec, Picture]):
     paths: Callable[[Path, Picture], Iterable[Path]]
     draw: Callable[[Path, Spec, Picture], None]
     finish: Callable[[Path, list[Picture]], None] | None = None
-    marks: tuple[str, ...]
+    required: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -87,30 +91,29 @@ class EmbeddedSet(Generic[Spec, Picture]):
         return type(self.spec).__name__
 
     def description(self) -> str:
-        """Contents of the spec file."""
-        values = {"maker": self.name, "version": self.version, "spec": asdict(self.spec)}
+        """Content of the spec file."""
+        values = {"maker": self.name, "version": self.version, "spec": vars(self.spec)}
         return json.dumps(values, indent=2) + "\n"
 
 
 def make(
     folder: Path | str, embedded: EmbeddedSet[Any, Any], *, workers: int | None = None, overwrite: bool = False
 ) -> Path:
-    """Write an embedded set into a folder, or return at once if the same set is there already.
+    """Write an embedded set into a folder, or return at once if the same set is already there.
 
-    The same set gives the same bytes for any number of workers. All is written next to `folder` first and
-    then renamed, so an interrupted call leaves no incomplete set behind.
+    The bytes do not depend on the number of workers. The set is written beside `folder` and then renamed, so that an
+    interrupted call leaves no incomplete set.
 
     Parameters
     ----------
     folder
-        Where the set goes; its parent folders are created as needed.
+        The folder of the set; parent folders are created as needed.
     embedded
-        What is drawn, and how.
+        What to draw, and how.
     workers
-        Number of processes that draw, at least 1; by default one for small sets, else two if there are two
-        cores.
+        Drawing processes, at least 1; by default one for small sets, else two if there are two cores.
     overwrite
-        Whether anything else in `folder`, whatever it is, may be deleted and replaced.
+        Delete whatever else is in `folder`.
 
     Returns
     -------
@@ -120,9 +123,9 @@ def make(
     Raises
     ------
     DataError
-        If another process is making a set in this place, or it cannot be written to.
+        If another process is making a set in `folder`, or it cannot be written.
     FileExistsError
-        If `folder` holds something other than this set and `overwrite` is false, or is a file.
+        If `folder` is a file, or holds something else and `overwrite` is false.
     ValueError
         If `workers` is less than 1.
     """
@@ -137,14 +140,14 @@ def make(
     if workers is None:
         workers = min(2, os.cpu_count() or 1) if len(pictures) >= WORTH_A_PROCESS else 1
     with _alone(folder), _explained(folder, embedded):
-        if not _holds(folder, embedded):  # another process may have been faster with the same set
+        if not _holds(folder, embedded):  # another process may have made the same set meanwhile
             _make(folder, embedded, pictures, workers, overwrite)
     return folder
 
 
-@contextlib.contextmanager
+@contextmanager
 def _explained(folder: Path, embedded: EmbeddedSet[Any, Any]) -> Iterator[None]:
-    """A sentence in place of the system's refusal to write; that a folder is another's has its own."""
+    """Turn an `OSError` into a sentence; a `FileExistsError` already is one."""
     try:
         yield
     except FileExistsError:
@@ -154,51 +157,57 @@ def _explained(folder: Path, embedded: EmbeddedSet[Any, Any]) -> Iterator[None]:
 
 
 def _make(folder: Path, embedded: EmbeddedSet[Any, Any], pictures: list[Any], workers: int, overwrite: bool) -> None:
-    root = folder.with_name(f"{_beside(folder)}{uuid.uuid4().hex[:12]}")
-    try:
+    with TemporaryDirectory(prefix=_prefix(folder), dir=folder.parent, ignore_cleanup_errors=True) as temporary:
+        root = Path(temporary, "new")
         for directory in sorted({path.parent for picture in pictures for path in embedded.paths(root, picture)}):
             directory.mkdir(parents=True, exist_ok=True)
-        _draw(root, embedded, pictures, workers)
+        _draw(root, folder, embedded, pictures, workers)
         if embedded.finish is not None:
             embedded.finish(root, pictures)
         (root / embedded.spec_file).write_text(embedded.description(), encoding="utf-8")
-        _move_into_place(root, folder, embedded, overwrite)
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
+        _refuse_foreign(folder, embedded, overwrite)
+        _replace(folder, root, aside=Path(temporary, "old"))
 
 
-def _beside(folder: Path) -> str:
-    """How the names of the folders begin that are written before they become `folder`."""
+def _prefix(folder: Path) -> str:
+    """How the names of temporary folders begin, in which `folder` is drawn."""
     return f".{folder.name}.partial-"
 
 
-def _place_of(root: Path) -> Path:
-    """What `root`, a folder named by `_beside`, is going to become."""
-    return root.with_name(root.name[1:].rpartition(".partial-")[0])
+def _replace(folder: Path, root: Path, aside: Path) -> None:
+    """Rename `root` to `folder`. The old folder steps aside first, as a folder with files cannot be replaced."""
+    if folder.exists():
+        folder.replace(aside)
+    try:
+        root.replace(folder)
+    except OSError:
+        if aside.exists():
+            aside.replace(folder)
+        raise
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Keep other processes from making `folder`, and clear away what a killed one left beside it."""
+    """Hold the lock of `folder`, and remove what a killed process left beside it."""
     lock = folder.with_name(f".{folder.name}.lock")
     with folder_lock(folder, lock, "making this data set", DataError):
         try:
-            for unfinished in folder.parent.glob(f"{glob.escape(_beside(folder))}*"):
+            for unfinished in folder.parent.glob(f"{glob.escape(_prefix(folder))}*"):
                 shutil.rmtree(unfinished, ignore_errors=True)
             yield
         finally:
-            with contextlib.suppress(OSError):  # of a disk that has become read-only
+            with contextlib.suppress(OSError):  # the disk may have become read-only
                 lock.unlink()
 
 
 def _holds(folder: Path, embedded: EmbeddedSet[Any, Any]) -> bool:
-    """Whether `folder` holds the set of this embedded, made by this version."""
+    """Whether `folder` holds this set, complete and of this version."""
     try:
         found = json.loads((folder / embedded.spec_file).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return False
     return bool(found == json.loads(embedded.description())) and all(
-        (folder / mark).exists() for mark in embedded.marks
+        (folder / name).exists() for name in embedded.required
     )
 
 
@@ -213,36 +222,20 @@ def _refuse_foreign(folder: Path, embedded: EmbeddedSet[Any, Any], overwrite: bo
         )
 
 
-def _move_into_place(root: Path, folder: Path, embedded: EmbeddedSet[Any, Any], overwrite: bool) -> None:
-    _refuse_foreign(folder, embedded, overwrite)
-    if not folder.exists():
-        root.replace(folder)
-        return
-    # A rename onto a folder that is not empty fails, so the old one steps aside first.
-    old = root.with_name(root.name + "-old")
-    folder.replace(old)
-    try:
-        root.replace(folder)
-    except OSError:
-        old.replace(folder)
-        raise
-    shutil.rmtree(old)
-
-
 _DRAWING_PROCESS = f"import sys; from {__name__} import draw_share; draw_share(*sys.argv[1:])"
 
 
-def _draw(root: Path, embedded: EmbeddedSet[Any, Any], pictures: list[Any], workers: int) -> None:
+def _draw(root: Path, folder: Path, embedded: EmbeddedSet[Any, Any], pictures: list[Any], workers: int) -> None:
     """Draw all pictures, one share here and the others in child interpreters.
 
-    Plain child interpreters do not import the caller's main script again as process pools do, so this works
-    the same from scripts, notebooks and tests, and safely after threads were started.
+    Unlike process pools, child interpreters do not import the caller's main script again, which may lack a guard, and
+    are safe after threads were started.
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
     children = []
     try:
         for share in range(1, workers):
-            arguments = [str(root), pickle.dumps(embedded).hex(), str(share), str(workers)]
+            arguments = [str(root), str(folder), pickle.dumps(embedded).hex(), str(share), str(workers)]
             command = [sys.executable, "-c", _DRAWING_PROCESS, *arguments]
             child = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
             children.append((share, child))
@@ -252,7 +245,7 @@ def _draw(root: Path, embedded: EmbeddedSet[Any, Any], pictures: list[Any], work
             complaint = (child.communicate()[1].strip() or "it said nothing").splitlines()[-1]
             if child.returncode != 0:
                 raise DataError(
-                    f"Drawing process {share} of {workers} for {_place_of(root)} ended with status "
+                    f"Drawing process {share} of {workers} for {folder} ended with status "
                     f"{child.returncode}, expected 0: {complaint}; workers=1 draws without further processes."
                 )
     finally:
@@ -261,13 +254,13 @@ def _draw(root: Path, embedded: EmbeddedSet[Any, Any], pictures: list[Any], work
                 child.kill()
 
 
-def draw_share(root: str, embedded: str, share: str, shares: str) -> None:
-    """Entry point of a drawing process; the arguments are those of its command line."""
+def draw_share(root: str, folder: str, embedded: str, share: str, shares: str) -> None:
+    """Entry point of a drawing process, with its command-line arguments."""
     made: EmbeddedSet[Any, Any] = pickle.loads(bytes.fromhex(embedded))
     maker = os.getppid()
     for picture in list(made.plan(made.spec))[int(share) :: int(shares)]:
-        if os.getppid() != maker:  # it was killed, and perhaps nobody else will clear up
-            with contextlib.suppress(DataError), _alone(_place_of(Path(root))):
+        if os.getppid() != maker:  # it was killed: clean up in its place
+            with contextlib.suppress(DataError), _alone(Path(folder)):
                 return
         try:
             made.draw(Path(root), made.spec, picture)

@@ -1,4 +1,4 @@
-"""MiniBirds: a small procedural Waterbirds-100 written to disk in the Waterbirds layout."""
+"""MiniBirds: a small drawn Waterbirds-100, in the Waterbirds layout."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from e2kd_lab.minidata.drawing.birds import LANDBIRDS, WATERBIRDS, draw_picture
 from e2kd_lab.minidata.drawing.places import LAND_TEXTURES, WATER_TEXTURES
-from e2kd_lab.minidata.making import EmbeddedSet, check_whole, make
+from e2kd_lab.minidata.making import EmbeddedSet, SetSpec, make
 
-# Raised whenever the same spec would give other pictures than before, so that old folders are not reused.
+# See `EmbeddedSet.version`.
 VERSION = 1
 SPEC_FILE = "minibirds.json"
 BIASED = "waterbird_1.0_forest2water2"
@@ -23,7 +23,7 @@ COLUMNS = ("img_id", "img_filename", "y", "split", "place", "place_filename")
 
 
 @dataclass(frozen=True, kw_only=True)
-class MiniBirds:
+class MiniBirds(SetSpec):
     """What a MiniBirds set holds.
 
     Parameters
@@ -31,19 +31,19 @@ class MiniBirds:
     size
         Side of the square images in pixels, 16 to 1024.
     train
-        Number of training images of landbirds on land and of waterbirds on water, each at least 1; the
-        default is 2.3 to 1 as in Waterbirds-100.
+        Training images of landbirds on land and of waterbirds on water, each at least 1; by default 2.3 to 1 as in
+        Waterbirds-100.
     val, test
-        Number of images in each of the four groups of the validation and of the test split, at least 1.
+        Validation and test images in each of the four groups, at least 1.
     teacher
-        Number of training images in each of the four groups of the unbiased teacher set, at least 1.
+        Training images in each of the four groups of the unbiased set for the teacher, at least 1.
     seed
         Seed of all pictures, 0 or more.
 
     Raises
     ------
     ValueError
-        If a value is outside its range; the sentence names the field, the value and what is expected.
+        If a value is out of range.
     """
 
     size: int = 64
@@ -53,19 +53,20 @@ class MiniBirds:
     teacher: int = 400
     seed: int = 0
 
+    RANGES: ClassVar = {
+        **{"size": (16, 1024), "seed": (0, 2**32 - 1)},
+        **dict.fromkeys(("train", "val", "test", "teacher"), (1, 10**6)),
+    }
+
     def __post_init__(self) -> None:
         if not isinstance(self.train, (tuple, list)) or len(self.train) != 2:
             raise ValueError(f"MiniBirds train is {self.train!r}, expected two counts: landbirds, waterbirds.")
         object.__setattr__(self, "train", tuple(self.train))
-        check_whole(self, "size", 16, 1024)
-        check_whole(self, "train", 1, 1_000_000, pair=True)
-        for name in ("val", "test", "teacher"):
-            check_whole(self, name, 1, 1_000_000)
-        check_whole(self, "seed", 0, 2**32 - 1)
+        super().__post_init__()
 
 
 class _Picture(NamedTuple):
-    """One image to draw: where it goes, what it shows and the key of its own random stream."""
+    """An image to draw: its file, its content and the key of its random stream."""
 
     collection: str
     filename: str
@@ -84,7 +85,7 @@ def make_minibirds(
     workers: int | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write a MiniBirds set into a folder, or return at once if the same set is there already.
+    """Write a MiniBirds set into a folder, or return at once if the same set is already there.
 
     The set holds `waterbird_1.0_forest2water2/` (training images with landbirds on land and waterbirds on water
     only, balanced validation and test splits), `segmentations/` (8-bit soft masks of its birds, 255 on the bird)
@@ -93,7 +94,7 @@ def make_minibirds(
     Parameters
     ----------
     folder, workers, overwrite
-        See `e2kd_lab.minidata.making.make`, which also tells what is returned and what is raised.
+        See `e2kd_lab.minidata.making.make`, also for what is returned and raised.
     spec
         Image size, counts and seed.
     """
@@ -105,7 +106,7 @@ def make_minibirds(
         paths=_paths,
         draw=_draw_picture,
         finish=_write_metadata,
-        marks=tuple(f"{collection}/metadata.csv" for collection in (BIASED, UNBIASED)),
+        required=tuple(f"{collection}/metadata.csv" for collection in (BIASED, UNBIASED)),
     )
     return make(folder, embedded, workers=workers, overwrite=overwrite)
 

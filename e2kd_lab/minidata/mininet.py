@@ -1,4 +1,4 @@
-"""MiniNet: twenty classes of things in the ImageNet layout, drawn by the lab."""
+"""MiniNet: a drawn set of twenty classes of objects, in the ImageNet layout."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from e2kd_lab.minidata.drawing.objects import SHAPES, draw_object
-from e2kd_lab.minidata.imagenet_layout import ImageNetLayout, imagenet_recipe
+from e2kd_lab.minidata.imagenet_layout import ImageNetLayout, imagenet_set
 from e2kd_lab.minidata.making import make
 
-# Raised whenever the same spec would give other pictures than before, so that old folders are not reused.
+# See `EmbeddedSet.version`.
 VERSION = 1
 CLASSES = tuple(SHAPES)
 
@@ -29,17 +29,17 @@ def make_mininet(
     workers: int | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write a MiniNet set into a folder, or return at once if the same set is there already.
+    """Write a MiniNet set into a folder, or return at once if the same set is already there.
 
     The set holds `train/<class>/<number>.JPEG`, `val/<class>/<number>.JPEG` and `mininet.json`, its spec. The class
-    of a picture is told by the shape of the thing in it and not by colours. A larger set of the same seed holds the
-    pictures of a smaller one.
+    of a picture shows in the shape of its object, not in colours. A larger set holds the pictures of a
+    smaller one of the same seed.
 
     Parameters
     ----------
     folder, workers, overwrite
-        See `e2kd_lab.minidata.making.make`, which also tells what is returned and what is raised.
+        See `e2kd_lab.minidata.making.make`, also for what is returned and raised.
     spec
         Image size, counts and seed.
     """
-    return make(folder, imagenet_recipe(spec, VERSION, CLASSES, draw_object), workers=workers, overwrite=overwrite)
+    return make(folder, imagenet_set(spec, VERSION, CLASSES, draw_object), workers=workers, overwrite=overwrite)

@@ -1,4 +1,4 @@
-"""MiniScenes: ten classes of scenes in the ImageNet layout, drawn by the lab."""
+"""MiniScenes: a drawn set of ten classes of scenes, in the ImageNet layout."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from e2kd_lab.minidata.drawing.scenes import SCENES, draw_scene
-from e2kd_lab.minidata.imagenet_layout import ImageNetLayout, imagenet_recipe
+from e2kd_lab.minidata.imagenet_layout import ImageNetLayout, imagenet_set
 from e2kd_lab.minidata.making import make
 
-# Raised whenever the same spec would give other pictures than before, so that old folders are not reused.
+# See `EmbeddedSet.version`.
 VERSION = 1
 CLASSES = tuple(SCENES)
 
@@ -29,17 +29,17 @@ def make_miniscenes(
     workers: int | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write a MiniScenes set into a folder, or return at once if the same set is there already.
+    """Write a MiniScenes set into a folder, or return at once if the same set is already there.
 
     The set holds `train/<class>/<number>.JPEG`, `val/<class>/<number>.JPEG` and `miniscenes.json`, its spec. The
-    class of a picture is told by layout and textures, hardly by colours. A larger set of the same seed holds the
-    pictures of a smaller one.
+    class of a picture shows in layout and textures, hardly in colours. A larger set holds the pictures of a
+    smaller one of the same seed.
 
     Parameters
     ----------
     folder, workers, overwrite
-        See `e2kd_lab.minidata.making.make`, which also tells what is returned and what is raised.
+        See `e2kd_lab.minidata.making.make`, also for what is returned and raised.
     spec
         Image size, counts and seed.
     """
-    return make(folder, imagenet_recipe(spec, VERSION, CLASSES, draw_scene), workers=workers, overwrite=overwrite)
+    return make(folder, imagenet_set(spec, VERSION, CLASSES, draw_scene), workers=workers, overwrite=overwrite)

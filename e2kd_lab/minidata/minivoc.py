@@ -1,23 +1,23 @@
-"""MiniVOC: pictures of several drawn things with boxes, and with surroundings that tell classes, in VOC's layout."""
+"""MiniVOC: a drawn set of objects with boxes, and contexts that correlate with classes, in the VOC layout."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from e2kd_lab.minidata.drawing.arrangements import Seen, draw_arrangement
 from e2kd_lab.minidata.drawing.grounds import GROUNDS
-from e2kd_lab.minidata.making import EmbeddedSet, check_whole, make
+from e2kd_lab.minidata.making import EmbeddedSet, SetSpec, make
 
-# Raised whenever the same spec would give other pictures than before, so that old folders are not reused.
+# See `EmbeddedSet.version`.
 VERSION = 1
 SPEC_FILE = "minivoc.json"
 FOLDER = "VOCdevkit/VOC2012"
-# Four classes usually lie on a ground of their own, four usually have a companion, and two have neither.
+# Four classes mostly lie on a ground of their own, four mostly have a companion, and two have neither.
 HABITATS = {"boat": "water", "cactus": "sand", "mug": "planks", "mushroom": "foliage"}
 COMPANY = {"butterfly": "flower", "fish": "bubbles", "guitar": "notes", "house": "fir"}
 CLASSES = tuple(sorted([*HABITATS, *COMPANY, "car", "umbrella"]))
@@ -25,13 +25,12 @@ CLASSES = tuple(sorted([*HABITATS, *COMPANY, "car", "umbrella"]))
 _SPLITS = ("train", "val", "test")
 _LISTS = {"train": ("train",), "val": ("val",), "trainval": ("train", "val"), "test": ("test",)}
 _NEUTRAL = tuple(sorted(set(GROUNDS) - set(HABITATS.values())))
-# How often a ground follows a class that lives on it, a neutral ground lies under things of other classes, a companion
-# goes with its class, and one appears without it.
+# Probabilities of a class's own ground, of a neutral ground otherwise, of a companion with its class, and without it.
 _AT_HOME, _ON_NEUTRAL, _ACCOMPANIED, _STRAY = 0.85, 0.8, 0.85, 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
-class MiniVoc:
+class MiniVoc(SetSpec):
     """What a MiniVOC set holds.
 
     Parameters
@@ -46,7 +45,7 @@ class MiniVoc:
     Raises
     ------
     ValueError
-        If a value is outside its range; the sentence names the field, the value and what is expected.
+        If a value is out of range.
     """
 
     size: int = 96
@@ -55,15 +54,11 @@ class MiniVoc:
     test: int = 400
     seed: int = 0
 
-    def __post_init__(self) -> None:
-        check_whole(self, "size", 32, 1024)
-        for name in _SPLITS:
-            check_whole(self, name, 1, 999_999)
-        check_whole(self, "seed", 0, 2**32 - 1)
+    RANGES: ClassVar = {"size": (32, 1024), "seed": (0, 2**32 - 1), **dict.fromkeys(_SPLITS, (1, 999_999))}
 
 
 class _Picture(NamedTuple):
-    """One image to draw: its id and split, what it shows and the key of its own random stream."""
+    """An image to draw: its id, split and content, and the key of its random stream."""
 
     id: str
     split: str
@@ -80,7 +75,7 @@ def make_minivoc(
     workers: int | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write a MiniVOC set into a folder, or return at once if the same set is there already.
+    """Write a MiniVOC set into a folder, or return at once if the same set is already there.
 
     The set holds `VOCdevkit/VOC2012` in the layout of PASCAL VOC, with `classes.txt`, the names of its ten classes,
     and `minivoc.json`, its spec. A picture shows one to three things of different classes. Four classes usually lie
@@ -90,7 +85,7 @@ def make_minivoc(
     Parameters
     ----------
     folder, workers, overwrite
-        See `e2kd_lab.minidata.making.make`, which also tells what is returned and what is raised.
+        See `e2kd_lab.minidata.making.make`, also for what is returned and raised.
     spec
         Image size, counts and seed.
     """
@@ -102,7 +97,7 @@ def make_minivoc(
         paths=_paths,
         draw=_draw_picture,
         finish=_write_lists,
-        marks=(
+        required=(
             f"{FOLDER}/classes.txt",
             f"{FOLDER}/Annotations",
             f"{FOLDER}/JPEGImages",

@@ -173,12 +173,14 @@ def measure(
         ``group``, ``metric``, ``value``.
     """
     look, average = _evaluation_of(experiment)
-    kept = own.keep()
-    table = look(student, teacher, dataset, device=device, workers=workers, rank=rank, world_size=world_size, kept=kept)
+    collector = own.collector()
+    table = look(
+        student, teacher, dataset, device=device, workers=workers, rank=rank, world_size=world_size, collector=collector
+    )
     rows = average(table)
-    if kept is None or rank != 0:
+    if collector is None or rank != 0:
         return rows
-    extra = own.rows(kept.predictions(table), split, experiment.grouping() or WATERBIRDS)
+    extra = own.rows(collector.predictions(table), split, experiment.grouping() or WATERBIRDS)
     return pd.concat([rows, extra], ignore_index=True) if len(extra) else rows
 
 

@@ -21,7 +21,7 @@ from e2kd_lab.runs.evaluate import load_teacher
 from e2kd_lab.system.errors import DataError
 from e2kd_lab.system.folder_lock import folder_lock
 from e2kd_lab.training.hardware import named_device
-from e2kd_lab.training.layout import arrange_frozen
+from e2kd_lab.training.memory_format import prepare_frozen
 
 _CHUNK, _SAMPLE = 128, 64
 
@@ -92,7 +92,7 @@ def freeze(
         missing = list(writer.missing())
         where = named_device(device)
         teacher = load_teacher(experiment, folder=runs).to(where)
-        arrange_frozen(teacher, experiment.image_size, where)
+        prepare_frozen(teacher, experiment.image_size, where)
         for rows in missing:
             batch = as_unit_range(default_collate([images[row]["image"] for row in rows])).to(where)
             explanation = explain_in_parts(teacher, batch)

@@ -12,7 +12,7 @@ from e2kd_lab.runs import Run
 from e2kd_lab.runs.evaluate import load_teacher, measure
 from e2kd_lab.system.errors import LabError, note
 from e2kd_lab.training import OwnMeasures
-from e2kd_lab.training.layout import arrange
+from e2kd_lab.training.memory_format import prepare_networks
 from e2kd_lab.training.metrics_file import MetricsFile
 from e2kd_lab.training.trainer import METRICS
 
@@ -68,7 +68,7 @@ def _evaluate_and_add(experiment: Experiment, run: Run, own: OwnMeasures, folder
     step, epoch = (int(rows[name].iloc[0]) for name in ("step", "epoch"))
     student = run.load_model(device)
     teacher = None if experiment.method == "teacher" else load_teacher(experiment, folder=folder).to(device)
-    arrange(student, teacher, experiment.image_size, device)  # as in training, to the same digits
+    prepare_networks(student, teacher, experiment.image_size, device)  # as in training, to the same digits
     added = {}
     for split in SPLITS[1:]:
         dataset = experiment.dataset(split)

@@ -23,8 +23,8 @@ from e2kd_lab.system.errors import ExperimentError, LabError, RunError, Training
 from e2kd_lab.system.workspace import runs_folder
 from e2kd_lab.training import Hardware, OwnMeasures, ProgressBar, Trainer, Watcher, Watchers
 from e2kd_lab.training.hardware import lost_another_process, ran_out_of_memory
-from e2kd_lab.training.layout import arrange
-from e2kd_lab.training.memory import keep_freed_memory
+from e2kd_lab.training.malloc import keep_freed_memory
+from e2kd_lab.training.memory_format import prepare_networks
 from e2kd_lab.training.metrics_file import MetricsFile
 from e2kd_lab.training.own_measures import MeasureFunction
 from e2kd_lab.training.trainer import METRICS
@@ -229,7 +229,7 @@ def _build_method(experiment: Experiment, launch: _Launch) -> Distiller:
     if experiment.method != "teacher":
         teacher = load_teacher(experiment, folder=launch.folder).to(launch.fabric.device)
     method = experiment.training_step(student, teacher)
-    arrange(student, teacher, experiment.image_size, launch.fabric.device)
+    prepare_networks(student, teacher, experiment.image_size, launch.fabric.device)
     return method
 
 

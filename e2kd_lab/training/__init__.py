@@ -1,4 +1,4 @@
-"""The training loop, its recipe, and the evaluation of what it has trained."""
+"""The training loop, its recipes, checkpoints and watchers, and evaluation."""
 
 from e2kd_lab.training.evaluation import measures, outcomes
 from e2kd_lab.training.hardware import Hardware
@@ -7,8 +7,7 @@ from e2kd_lab.training.multilabel_evaluation import multilabel_measures, multila
 from e2kd_lab.training.own_measures import OwnMeasures
 from e2kd_lab.training.recipe import Recipe
 from e2kd_lab.training.trainer import Trainer
-from e2kd_lab.training.watcher import ProgressBar, Watcher
-from e2kd_lab.training.watchers import Watchers
+from e2kd_lab.training.watchers import ProgressBar, Watcher, Watchers
 
 __all__ = [
     "Hardware",

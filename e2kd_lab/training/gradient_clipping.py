@@ -1,4 +1,4 @@
-"""Adaptive gradient clipping (Brock et al., ICML 2021), with which B-cos networks are trained."""
+"""Adaptive gradient clipping (Brock et al., ICML 2021), as used for B-cos networks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MIN_WEIGHT_NORM, _MIN_GRADIENT_NORM = 1e-3, 1e-6
 
 @torch.no_grad()
 def clip_gradients_adaptively(parameters: Iterable[nn.Parameter], factor: float) -> None:
-    r"""Limit each unit's gradient to a multiple of the unit's weights, in place.
+    r"""Clip each unit's gradient to a multiple of the norm of its weights, in place.
 
     .. math:: g_i \leftarrow g_i \min\Big(1, \lambda \frac{\max(\lVert w_i\rVert, 10^{-3})}{\lVert g_i\rVert}\Big)
 
@@ -21,7 +21,7 @@ def clip_gradients_adaptively(parameters: Iterable[nn.Parameter], factor: float)
     Parameters
     ----------
     parameters : iterable of Parameter
-        All parameters of the network; those without gradient are left alone.
+        Parameters of the network; those without a gradient are skipped.
     factor : float
         The largest ratio lambda, > 0; 0.01 for B-cos networks (Sec. C.1).
 

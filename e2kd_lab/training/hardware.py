@@ -1,4 +1,4 @@
-"""On which device a run computes, and with how many processes; none of it is part of an experiment."""
+"""Devices and processes. They are not part of an experiment: the same one runs on any hardware."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def named_device(name: torch.device | str) -> torch.device:
-    """The device of a name that evaluation takes: ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:1``.
+    """The device of a name: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1`` and so on.
 
     Raises
     ------
     ExperimentError
-        If there is no such device, here or at all.
+        If the name is unknown or this machine has no such device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -40,14 +40,14 @@ def named_device(name: torch.device | str) -> torch.device:
 
 @contextmanager
 def on_device(name: torch.device | str, *networks: nn.Module) -> Iterator[torch.device]:
-    """Have networks on a device inside the block, and where they were afterwards.
+    """Move networks to a device for the duration of a block, then back.
 
     Parameters
     ----------
     name : torch.device or str
-        See `named_device`, which is also what it raises.
+        See `named_device`, also for the errors.
     networks : Module
-        Each on one device.
+        Networks; each must be on a single device.
 
     Yields
     ------
@@ -66,33 +66,38 @@ def on_device(name: torch.device | str, *networks: nn.Module) -> Iterator[torch.
 
 
 def lost_another_process(error: BaseException) -> bool:
-    """Whether an error says that a message to another process of the same run could not be sent or received."""
-    marks = ("gloo", "NCCL", "closed by peer", "reset by peer")  # what torch raises has no type of its own everywhere
+    """Whether an error means that communication with another process of the run failed."""
+    marks = ("gloo", "NCCL", "closed by peer", "reset by peer")  # not all backends raise torch's own error types
     return isinstance(error, RuntimeError) and any(mark in str(error) for mark in marks)
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that tensors did not fit into the device's memory."""
+    """Whether an error means that the device is out of memory."""
     return isinstance(error, torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # a CPU's has no type of its own
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # on a CPU
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hardware:
-    """Where and how to compute.
+    """Device, processes and loader workers of a run.
 
     Attributes
     ----------
     device : str
         ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or another accelerator of Lightning Fabric.
     devices : int
-        Processes on this machine, one a device, that Fabric starts; under ``torchrun`` its number counts. They share
-        each batch, and normalise it with the statistics of all of them (see `e2kd_lab.models.sync_batch_norm`).
+        Processes to start on this machine, one per device; under ``torchrun``, its number counts. They share each batch
+        and synchronise batch-norm statistics (see `e2kd_lab.models.sync_batch_norm`).
     workers : int
-        Processes that load data, per device; 0 loads in the training process.
+        Data-loading processes per device; 0 loads in the training process.
     checkpoint_seconds : float
-        Time between two checkpoints within long epochs.
+        Seconds between checkpoints.
+
+    Examples
+    --------
+    >>> Hardware(device="cpu").fabric().world_size
+    1
     """
 
     device: str = "auto"
@@ -107,17 +112,17 @@ class Hardware:
             )
 
     def fabric(self, precision: str = "32-true") -> Fabric:
-        """A launched Lightning Fabric for this hardware.
+        """Launch Lightning Fabric on this hardware.
 
         Raises
         ------
         ExperimentError
-            If this machine has no such device, or not as many.
+            If this machine lacks the device, or has too few.
         """
-        from lightning_fabric import Fabric  # takes a second or two, which only training has to spend
+        from lightning_fabric import Fabric  # imported late: takes a second or two
         from lightning_fabric.utilities.exceptions import MisconfigurationException
 
-        # torchrun starts the processes itself and tells their number in the environment.
+        # torchrun has started the processes and sets their number in the environment.
         devices = int(os.environ.get("LOCAL_WORLD_SIZE", self.devices))
         nodes = int(os.environ.get("WORLD_SIZE", devices)) // devices
         try:

@@ -1,4 +1,4 @@
-"""Both terms of the e2KD loss for a few images, and how their gradients pull at the student (Eq. 2)."""
+"""Both terms of the e2KD loss (Eq. 2) on a batch, and their gradients with respect to the student."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from e2kd_lab.system.errors import ExperimentError
 
 @dataclass(frozen=True)
 class TermsAtTau:
-    r"""Both terms of Eq. 2 and their gradients at one temperature, as numbers; the weight lambda only scales.
+    r"""Values and gradient norms of both terms of Eq. 2 at one temperature, for any weight lambda.
 
     .. math:: \mathcal{L} = \mathcal{L}_{KD} + \lambda \mathcal{L}_{exp}, \qquad
               g = g_{KD} + \lambda g_{exp}, \quad g_i = \partial \mathcal{L}_i / \partial \theta
@@ -33,7 +33,7 @@ class TermsAtTau:
     kd_gradient, explanation_gradient : float
         L2 norms of both gradients with respect to the student's parameters, >= 0.
     angle : float
-        Between both gradients, in degrees, in [0, 180]; not a number where one of them is zero.
+        Angle between both gradients in degrees, in [0, 180]; nan if one of them is zero.
     """
 
     tau: float
@@ -44,17 +44,17 @@ class TermsAtTau:
     angle: float
 
     def loss(self, lam: float) -> float:
-        """Eq. 2 with a weight >= 0."""
+        """Eq. 2 with weight ``lam`` >= 0."""
         return e2kd_loss(self.kd_loss, self.explanation_loss, lam)
 
     def gradient(self, lam: float) -> float:
-        """L2 norm of the gradient of Eq. 2 with a weight >= 0."""
+        """L2 norm of the gradient of Eq. 2 with weight ``lam`` >= 0."""
         return math.hypot(*self.in_plane(lam)[2])
 
     def in_plane(self, lam: float) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]]:
-        """The gradients of KD and of lam times the explanation loss, and their sum, in the plane that they span.
+        """The KD gradient, ``lam`` times the explanation gradient, and their sum, as vectors in the plane they span.
 
-        The first one lies along the first axis, the second one above it; lengths and angle are true.
+        The KD gradient lies along the first axis. Lengths and angles are preserved.
         """
         turn = 0.0 if math.isnan(self.angle) else math.radians(self.angle)
         size = lam * self.explanation_gradient
@@ -64,20 +64,20 @@ class TermsAtTau:
 
 @dataclass(frozen=True)
 class LossTerms:
-    """What teacher and student say about N images, and the loss that follows from it at any temperature.
+    """Logits and explanations of teacher and student on N images, and their e2KD loss at any temperature.
 
     Attributes
     ----------
     target, student : Explanation
-        The teacher's and the student's logits (N, K) and maps (N, C, H, W), as constants. Both explain the class that
-        the teacher predicts.
+        The teacher's and the student's logits (N, K) and maps (N, C, H, W), detached. Both explain the class that the
+        teacher predicts.
     cosines : Tensor
-        Cosine of both maps of each image, (N,), in [-1, 1].
+        Cosine similarity of both maps of each image, (N,), in [-1, 1].
     multilabel : bool
-        Whether each class is a decision of its own.
+        Whether images have several labels.
     at : callable
-        `TermsAtTau` of a temperature. The first call of each costs one backward pass through the logits; maps and the
-        gradient of the explanation loss do not depend on the temperature and are computed once.
+        Maps a temperature to `TermsAtTau`; cached. A new temperature costs one backward pass through the logits: maps
+        and the gradient of the explanation loss do not depend on it.
     """
 
     target: Explanation
@@ -90,7 +90,7 @@ class LossTerms:
         return len(self.cosines)
 
     def probabilities(self, tau: float) -> tuple[Tensor, Tensor]:
-        """The teacher's and the student's softened probabilities, (N, K) each, that the KD loss compares.
+        """The softened probabilities that the KD loss compares, the teacher's and the student's, (N, K) each.
 
         Softmax of z / tau as in Eq. 1; with ``multilabel`` the sigmoid as in Eq. C.1.
         """
@@ -103,27 +103,27 @@ class LossTerms:
 def loss_terms(
     student: ExplainableModel, images: Tensor, target: Explanation, *, multilabel: bool = False
 ) -> LossTerms:
-    """Both terms of the e2KD loss for a batch, with the gradients that `e2kd_lab.methods.E2KD` would follow.
+    """Both terms of the e2KD loss on a batch, with the gradients that `e2kd_lab.methods.E2KD` would follow.
 
-    The student is in evaluation mode meanwhile, so that batch norm uses its running statistics and an image's numbers
-    do not depend on the other images; a training step uses those of its batch.
+    The student runs in evaluation mode: batch norm uses running statistics, so that an image's numbers do not depend
+    on the rest of the batch. A training step uses batch statistics instead.
 
     Parameters
     ----------
     student : ExplainableModel
-        The network that would be trained; the gradients are those of its parameters that require one. The graph of its
-        logits is kept, so that its parameters must not be changed as long as the result is used.
+        The network to differentiate, with respect to its parameters that require a gradient. The graph of its logits is
+        kept: do not change its parameters while the result is in use.
     images : Tensor
         RGB images in [0, 1], (N, 3, H, W).
     target : Explanation
-        What the teacher, in evaluation mode, says about these images: ``explain(teacher, images)``.
+        ``explain(teacher, images)``, the teacher in evaluation mode.
     multilabel : bool
-        An image may show several classes: the logit loss is that of Eq. C.1.
+        Images have several labels: the logit loss is Eq. C.1 instead of Eq. 1.
 
     Returns
     -------
     LossTerms
-        Both losses are means over the batch, as in training.
+        With losses averaged over the batch, as in training.
 
     Raises
     ------
@@ -131,6 +131,14 @@ def loss_terms(
         If no parameter of the student requires a gradient.
     ValueError
         If logits or maps of student and teacher differ in shape.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> network, images = lab.build_model("resnet_mini", 2), torch.rand(2, 3, 32, 32)
+    >>> terms = loss_terms(network, images, explain(network.eval(), images))
+    >>> round(abs(terms.at(1.0).loss(lam=5.0)), 4)  # a network teaches itself nothing
+    0.0
     """
     parameters = [parameter for parameter in student.parameters() if parameter.requires_grad]
     if not parameters:
@@ -148,7 +156,7 @@ def loss_terms(
             explanation_gradient = _gradient(explanation, parameters)
     finally:
         student.train(mode)
-    # Below only the graph of the logits lives on, not the larger one of the maps.
+    # Keep the graph of the logits only, not the larger one of the maps.
     logits, explanation_value = own.logits, explanation.item()
     said = Explanation(logits.detach(), own.classes, own.maps.detach())
     cosines = explanation_cosine(said.maps, target.maps)
@@ -171,9 +179,9 @@ def loss_terms(
 
 
 def angle_between(first: Tensor, second: Tensor) -> float:
-    """Angle between two vectors (P,) in degrees, in [0, 180]; not a number if one of them is zero.
+    """Angle between two vectors (P,) in degrees, in [0, 180]; nan if one of them is zero.
 
-    Accurate for nearly parallel vectors, too, where the arc cosine is not (Kahan, "How futile are mindless assessments
+    Accurate even for nearly parallel vectors, unlike the arc cosine (Kahan, "How futile are mindless assessments
     of roundoff in floating-point computation?", 2006, "Mangled angles").
     """
     sizes = first.norm(), second.norm()
@@ -184,6 +192,6 @@ def angle_between(first: Tensor, second: Tensor) -> float:
 
 
 def _gradient(loss: Tensor, parameters: Sequence[Tensor]) -> Tensor:
-    """The gradient with respect to all parameters as one vector (P,), float64; the graph is kept."""
+    """Gradient with respect to all parameters as one float64 vector (P,); keeps the graph."""
     parts = torch.autograd.grad(loss, parameters, retain_graph=True, materialize_grads=True)
     return torch.cat([part.flatten() for part in parts]).double()

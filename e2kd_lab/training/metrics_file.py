@@ -1,4 +1,4 @@
-"""A run's ``metrics.csv``: long format, one row a step, split, group and metric."""
+"""A run's ``metrics.csv``: long format, one row per step, split, group and metric."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ COLUMNS = ["step", "epoch", "split", "group", "metric", "value"]
 
 
 class MetricsFile:
-    """The rows of a run so far, on disk after every `add`.
+    """The metrics of a run, written to disk by every `add`.
 
     Parameters
     ----------
     path : Path
         The file.
     last_step : int
-        Rows of later steps are dropped: a resumed run measures them again.
+        Rows of later steps are dropped; a resumed run measures them again.
 
     Attributes
     ----------
@@ -36,8 +36,7 @@ class MetricsFile:
     def add(self, step: int, epoch: int, split: str, measures: pd.DataFrame) -> pd.DataFrame:
         """Add measures (``group``, ``metric``, ``value``) and return them as complete rows.
 
-        What the file already has of the same step, split, group and metric is replaced; its other rows stay, and those
-        of the same step and split stay together.
+        They replace rows of the same step, split, group and metric, and follow other rows of the same step and split.
         """
         rows = measures.assign(step=step, epoch=epoch, split=split)[COLUMNS]
         together = (self.rows["step"] == step) & (self.rows["split"] == split)
@@ -58,10 +57,10 @@ def read_metrics(path: Path) -> pd.DataFrame:
     Raises
     ------
     RunError
-        If the file is missing or not of this form.
+        If the file is missing or malformed.
     """
     try:
-        # A class may be named "None" or "NA".
+        # As text first: a class may be called "None" or "NA".
         rows = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
     except FileNotFoundError:
         raise RunError(f"{path} is not there; expected the metrics of a run.") from None
@@ -75,7 +74,7 @@ def read_metrics(path: Path) -> pd.DataFrame:
             f"{path}, line {unnamed.to_numpy().argmax() + 2}: a name is missing; expected split, group, metric."
         )
     try:
-        # Python's float() is exact, which pandas' own parser is not in every version.
+        # Python's float() is exact; the parser of pandas is not in every version.
         return rows.astype({"step": "int64", "epoch": "int64", "value": float})
     except (ValueError, OverflowError) as error:
         raise RunError(f"{path} has a value that is no number: {error}; expected whole steps and epochs.") from error

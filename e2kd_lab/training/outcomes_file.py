@@ -1,4 +1,4 @@
-"""A run's ``outcomes-<split>.csv``: what was seen of each image, kept so that it is computed once."""
+"""A run's ``outcomes-<split>.csv``: the cached outcomes of each image."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _WHOLE = ("group", "class", "top", "teacher_prediction", "teacher_top")
 
 
 def read_outcomes(path: Path) -> pd.DataFrame:
-    """Read a table that `e2kd_lab.training.outcomes` or `multilabel_outcomes` gave.
+    """Read a table written from `e2kd_lab.training.outcomes` or `multilabel_outcomes`.
 
     Raises
     ------
     RunError
-        If the file is missing, has not these columns, or its rows are not those of images 0, 1, 2 and so on.
+        If the file is missing, lacks a column, or its rows are not of the images 0, 1, 2 and so on.
     """
     expected = f"expected the columns {', '.join(_NEEDED)} and others; delete it to look at the images anew"
     try:
@@ -30,7 +30,7 @@ def read_outcomes(path: Path) -> pd.DataFrame:
     if missing := [name for name in _NEEDED if name not in rows.columns]:
         raise RunError(f"{path} lacks the column '{missing[0]}'; {expected}.")
     for name in rows.columns.intersection([*_NEEDED, *_MEASURES, *_WHOLE]):
-        numeric = is_numeric_dtype(rows[name])  # True and False count
+        numeric = is_numeric_dtype(rows[name])  # bool counts as numeric
         if not numeric or (name not in _MEASURES and not (rows[name] % 1 == 0).all()):
             kind = "numbers" if name in _MEASURES else "whole numbers"
             raise RunError(f"{path} has something else than {kind} in its column '{name}'; {expected}.")

@@ -1,4 +1,4 @@
-"""A researcher's own measures, computed beside the lab's on validation and test images."""
+"""A researcher's own measures, computed on validation and test images beside the lab's."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from e2kd_lab.metrics import Grouping, Predictions
 from e2kd_lab.metrics.groups import WATERBIRDS
 from e2kd_lab.metrics.titles import LAB_MEASURES
 from e2kd_lab.system.errors import ExperimentError, note, shown
-from e2kd_lab.training.kept_logits import KeptLogits
-from e2kd_lab.training.random_state import random_state_kept
+from e2kd_lab.training.logit_collector import LogitCollector
+from e2kd_lab.training.preserved_state import random_state_preserved
 
 MeasureFunction = Callable[[Predictions], Any]
 
 
 class OwnMeasures:
-    """Functions of `e2kd_lab.metrics.Predictions` that each return a number, by their names.
+    """Named functions from `e2kd_lab.metrics.Predictions` to a number.
 
-    They never end a training or change its numbers: where one raises or returns no finite number, that is said once and
-    its row is left out; what it draws at random or changes in place is undone.
+    They cannot end training or change its numbers. A function that raises, or returns no finite number, is noted once
+    and its row left out; random draws and changes in place are undone.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class OwnMeasures:
     Raises
     ------
     ExperimentError
-        If a name is no identifier or one of the lab's measures, or a value is no function.
+        If a name is not an identifier or is a measure of the lab, or a value is not callable.
 
     Examples
     --------
@@ -54,24 +54,24 @@ class OwnMeasures:
         return tuple(self._functions)
 
     def without(self, known: Container[str]) -> OwnMeasures:
-        """Those of the measures that are not known yet."""
+        """The measures whose names are not in ``known``."""
         return OwnMeasures({name: function for name, function in self._functions.items() if name not in known})
 
-    def keep(self) -> KeptLogits | None:
-        """What an evaluation has to fill for these measures; None where there are none."""
-        return KeptLogits() if self._functions else None
+    def collector(self) -> LogitCollector | None:
+        """A collector for an evaluation to fill; None without measures, which need none."""
+        return LogitCollector() if self._functions else None
 
     def rows(self, predictions: Predictions, split: str, grouping: Grouping = WATERBIRDS) -> pd.DataFrame:
-        """All measures of a split, of all images and of each group that they have.
+        """All measures of a split, on all images and on each group.
 
         Parameters
         ----------
         predictions : Predictions
-            Of the split; at least one image.
+            Predictions of at least one image.
         split : str
-            Its name, for what is said.
+            Name of the split, for notes.
         grouping : Grouping
-            What the numbers of groups mean; Waterbirds' by default.
+            Names of the groups; those of Waterbirds by default.
 
         Returns
         -------
@@ -91,7 +91,7 @@ class OwnMeasures:
 
     def _value(self, metric: str, function: MeasureFunction, predictions: Predictions, where: str) -> float | None:
         try:
-            with random_state_kept():
+            with random_state_preserved():
                 value = float(function(predictions))
             if math.isfinite(value):
                 return value

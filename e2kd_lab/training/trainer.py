@@ -1,4 +1,4 @@
-"""The training loop: short, and the same for every experiment, device and number of processes."""
+"""The training loop: one for every experiment, device and number of processes."""
 
 from __future__ import annotations
 
@@ -20,50 +20,68 @@ from e2kd_lab.methods import Distiller
 from e2kd_lab.models.checkpoints import load_state, read_checkpoint, state_dict_of
 from e2kd_lab.models.sync_batch_norm import sync_batch_norms
 from e2kd_lab.system.errors import TrainingError
+from e2kd_lab.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint, save_student
 from e2kd_lab.training.gradient_clipping import clip_gradients_adaptively
 from e2kd_lab.training.hardware import Hardware
 from e2kd_lab.training.metrics_file import MetricsFile
 from e2kd_lab.training.recipe import Recipe, build_optimizer, learning_rate
-from e2kd_lab.training.state import TrainingState, load_state_into, save_state, save_student
-from e2kd_lab.training.watcher import Watcher
-from e2kd_lab.training.watchers import Watchers
+from e2kd_lab.training.watchers import Watcher, Watchers
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-# What the best checkpoint is best in: accuracy, or F1 where an image may show several classes.
+# Metric used for checkpoint selection: accuracy, or F1 for images with several labels.
 SELECTED_BY = ("accuracy", "f1")
 LAST, BEST, METRICS = "last.ckpt", "best.ckpt", "metrics.csv"
 
 
 class Trainer:
-    """Trains a method in a folder, resuming there from the last checkpoint.
+    """Trains a method in a folder, and resumes from the checkpoint there.
 
-    The folder receives ``metrics.csv`` (losses per epoch, validation measures), ``last.ckpt`` (the complete state) and
-    ``best.ckpt`` (the student with the highest validation accuracy). A run that was killed at any moment continues
-    from ``last.ckpt`` to the same numbers, on a CPU bit for bit.
+    Writes ``metrics.csv`` (losses of each epoch, validation measures), ``last.ckpt`` (the complete state) and
+    ``best.ckpt`` (the student with the highest validation accuracy, or F1). A run killed at any moment resumes from
+    ``last.ckpt`` to the same numbers, on a CPU bit for bit.
 
     Parameters
     ----------
     method : Distiller
-        What a step computes.
+        Student, teacher and the loss of a step.
     recipe : Recipe
-        How to train.
+        Optimizer, schedule, batch size and seed.
     train_set : Dataset
-        Samples with ``image`` and ``label``, randomly transformed.
+        Samples with ``image`` and ``label``, augmented.
     num_classes : int
         Number of classes, for mixup.
     validate : callable
-        Returns the validation measures (``group``, ``metric``, ``value``) of the student as it is; called on all
+        Returns validation measures of the current student (``group``, ``metric``, ``value``); called on all
         processes.
     folder : Path
         The run's folder.
     fabric : Fabric
-        Launched; gives device, precision and processes.
+        Launched Lightning Fabric: device, precision and processes.
     hardware : Hardware
         Loader processes and time between checkpoints.
     watcher : Watcher
-        Told of progress, and asked whether to stop; its errors do not end training (see `Watchers`).
+        Follows training and may stop it; its errors do not end training (see `Watchers`).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import e2kd_lab as lab
+    >>> images = [{"image": torch.rand(3, 32, 32), "label": index % 2} for index in range(4)]
+    >>> trainer = Trainer(
+    ...     lab.methods.KD(lab.build_model("resnet_mini", 2), lab.build_model("resnet_mini", 2)),
+    ...     Recipe(epochs=1, batch_size=2),
+    ...     images,
+    ...     num_classes=2,
+    ...     validate=lambda: pd.DataFrame({"group": ["all"], "metric": ["accuracy"], "value": [50.0]}),
+    ...     folder=Path(tempfile.mkdtemp()),
+    ...     fabric=Hardware(device="cpu").fabric(),
+    ...     hardware=Hardware(device="cpu"),
+    ...     watcher=Watcher(),
+    ... )
+    >>> trainer.fit()
+    True
     """
 
     def __init__(
@@ -88,7 +106,7 @@ class Trainer:
         self._mixup = v2.MixUp(alpha=recipe.mixup, num_classes=num_classes) if recipe.mixup > 0 else None
 
     def fit(self, title: str = "training") -> bool:
-        """Train to the end, or until the watcher asks to stop.
+        """Train to the last step, or until the watcher stops training.
 
         Returns
         -------
@@ -98,14 +116,14 @@ class Trainer:
         Raises
         ------
         TrainingError
-            If a loss or a weight is not a finite number any more; the last checkpoint is from before.
+            If a loss or a weight is no longer finite; the last checkpoint is from before that.
         CheckpointError
-            If the folder's checkpoint cannot be used.
+            If the checkpoint in the folder is damaged or of another run.
         """
         random.seed(self.recipe.seed)
         np.random.seed(self.recipe.seed)  # noqa: NPY002 - the legacy generator is what libraries draw from
         torch.manual_seed(self.recipe.seed + self.fabric.global_rank)
-        if self.fabric.world_size > 1:  # the number of processes is no part of an experiment
+        if self.fabric.world_size > 1:  # results must not depend on the number of processes
             sync_batch_norms(self.method)
         optimizer = build_optimizer(self.recipe, self.method)
         if self.method.teacher is not None:
@@ -113,7 +131,7 @@ class Trainer:
         module, wrapped_optimizer = self.fabric.setup(self.method, optimizer)
         state = TrainingState()
         if (self.folder / LAST).is_file():
-            state = load_state_into(self.folder / LAST, self.method, optimizer, self.fabric.device)
+            state = load_checkpoint(self.folder / LAST, self.method, optimizer, self.fabric.device)
         self._metrics = MetricsFile(self.folder / METRICS, state.step)
         if state.step < self.total_steps:
             try:
@@ -135,8 +153,8 @@ class Trainer:
         return int(checkpoint["step"])
 
     def _loop(self, module: Any, wrapped: Any, optimizer: torch.optim.Optimizer, state: TrainingState) -> None:
-        if self.fabric.is_global_zero and state.step == 0:  # training may fail before its first checkpoint is due
-            save_state(self.folder / LAST, state, self.method, optimizer)
+        if self.fabric.is_global_zero and state.step == 0:  # so that a run that fails early can resume, too
+            save_checkpoint(self.folder / LAST, state, self.method, optimizer)
         saved_at = time.monotonic()
         module.train()
         for batch in self._batches(state.step):
@@ -152,7 +170,7 @@ class Trainer:
             due = time.monotonic() - saved_at > self.hardware.checkpoint_seconds
             if self.fabric.is_global_zero and (stop or due or state.step == self.total_steps):
                 self._check_finite(state.step, state.sums)
-                save_state(self.folder / LAST, state, self.method, optimizer)
+                save_checkpoint(self.folder / LAST, state, self.method, optimizer)
                 saved_at = time.monotonic()
             if stop:
                 return
@@ -171,29 +189,11 @@ class Trainer:
         )
 
     def _step(self, module: Any, optimizer: Any, batch: dict[str, torch.Tensor], step: int) -> dict[str, torch.Tensor]:
-        device, recipe = self.fabric.device, self.recipe
-        images = as_unit_range(batch["image"].to(device, non_blocking=True))
-        labels = batch["label"].to(device, non_blocking=True)
-        if self._mixup is not None:
-            with seeded(recipe.seed, step, self.fabric.global_rank):
-                images, labels = self._mixup(images, labels)
-        images = images.contiguous(memory_format=torch.channels_last)
-        frozen = None
-        if "teacher_logits" in batch:
-            frozen = tuple(batch[name].to(device, non_blocking=True) for name in ("teacher_logits", "teacher_map"))
-        rate = learning_rate(
-            step,
-            peak=recipe.lr,
-            warmup_steps=round(recipe.warmup_epochs * self.steps_per_epoch),
-            total_steps=self.total_steps,
-            steps_per_tenth=None if recipe.step_epochs is None else recipe.step_epochs * self.steps_per_epoch,
-        )
+        recipe, inputs = self.recipe, self._inputs(batch, step)
+        # By hand: a function of the step needs no state to resume, and SequentialLR's recursion adds rounding errors.
         for group in optimizer.param_groups:
-            group["lr"] = rate
-        masks = batch.get("box_mask", batch["mask"] > 127 if "mask" in batch else None)
-        if masks is not None:
-            masks = masks.to(device, non_blocking=True)
-        losses = module(images, labels, frozen, masks, step)
+            group["lr"] = self._learning_rate(step)
+        losses = module(*inputs, step)
         self.fabric.backward(losses["loss"])
         if recipe.adaptive_clip is not None:
             clip_gradients_adaptively(self.method.parameters(), recipe.adaptive_clip)
@@ -203,10 +203,37 @@ class Trainer:
         optimizer.zero_grad(set_to_none=True)
         return losses
 
+    def _inputs(self, batch: dict[str, torch.Tensor], step: int) -> tuple[Any, ...]:
+        """Images, labels, the frozen teacher's logits and maps, and masks, on the device; the last two may be None."""
+
+        def moved(tensor: torch.Tensor) -> torch.Tensor:
+            return tensor.to(self.fabric.device, non_blocking=True)
+
+        images, labels = as_unit_range(moved(batch["image"])), moved(batch["label"])
+        if self._mixup is not None:
+            with seeded(self.recipe.seed, step, self.fabric.global_rank):
+                images, labels = self._mixup(images, labels)
+        images = images.contiguous(memory_format=torch.channels_last)
+        frozen = None
+        if "teacher_logits" in batch:
+            frozen = moved(batch["teacher_logits"]), moved(batch["teacher_map"])
+        masks = batch.get("box_mask", batch["mask"] > 127 if "mask" in batch else None)
+        return images, labels, frozen, None if masks is None else moved(masks)
+
+    def _learning_rate(self, step: int) -> float:
+        recipe = self.recipe
+        return learning_rate(
+            step,
+            peak=recipe.lr,
+            warmup_steps=round(recipe.warmup_epochs * self.steps_per_epoch),
+            total_steps=self.total_steps,
+            steps_per_tenth=None if recipe.step_epochs is None else recipe.step_epochs * self.steps_per_epoch,
+        )
+
     def _end_epoch(self, state: TrainingState) -> None:
         epoch = state.step // self.steps_per_epoch
         totals = {name: torch.as_tensor(self.fabric.all_reduce(value)) for name, value in state.sums.items()}
-        self._check_finite(state.step, totals)  # of all processes, so that they end together
+        self._check_finite(state.step, totals)  # on all processes, so that they fail together
         means = {name: value.item() / self.steps_per_epoch for name, value in totals.items()}
         state.sums = {}
         if self.fabric.is_global_zero:
@@ -230,7 +257,7 @@ class Trainer:
     def _check_finite(self, step: int, sums: dict[str, torch.Tensor]) -> None:
         run = self.folder.name
         wrong = [f"{name} of {run} is {value.item()}" for name, value in sums.items() if not torch.isfinite(value)]
-        # A step whose loss is finite may still have had a gradient that is not.
+        # A finite loss may have a gradient that is not finite.
         tensors = [value for value in self.method.state_dict().values() if value.is_floating_point()]
         if not wrong and not torch.stack([value.isfinite().all() for value in tensors]).all():
             wrong = [f"weights of {run} hold inf or nan"]
@@ -244,7 +271,7 @@ class Trainer:
     def _should_stop(self, step: int) -> bool:
         if self.fabric.world_size == 1:
             return self.watcher.should_stop()
-        if step % 20:  # asking all processes costs a message
+        if step % 20:  # asking rank 0 costs a broadcast
             return False
         return bool(self.fabric.broadcast(self.fabric.is_global_zero and self.watcher.should_stop()))
 

@@ -1,36 +1,125 @@
-"""Several training callbacks as one, whose errors never end a training."""
+"""Watchers: objects that follow a training run and may stop it. An error in one never ends the run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
-from typing import Any
+from collections.abc import Iterable
+from contextlib import nullcontext, suppress
+from types import TracebackType
+from typing import Any, Self
 
 import pandas as pd
-from torch import Tensor, nn
+from torch import Tensor
+from tqdm.auto import tqdm
 
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.system.errors import ExperimentError, note
-from e2kd_lab.training.random_state import random_state_kept
-from e2kd_lab.training.watcher import Watcher
+from e2kd_lab.training.preserved_state import modes_preserved, random_state_preserved
+
+
+class Watcher:
+    """Base class of watchers: called as training goes on, and asked after each step whether to stop.
+
+    Override the methods you need and pass an object to ``lab.run(experiment, watchers=[...])``. They run on the
+    training thread of rank 0. The base class does nothing and never stops.
+
+    Attributes
+    ----------
+    error : BaseException or None
+        The exception that the watcher raised, if any. It does not end training: the watcher is dropped, and the
+        numbers stay the same.
+
+    Examples
+    --------
+    >>> class StopWhenGood(Watcher):
+    ...     good = False
+    ...
+    ...     def on_rows(self, rows):
+    ...         accuracy = rows.query("split == 'val' and metric == 'accuracy' and group == 'all'")["value"]
+    ...         self.good |= (accuracy > 90).any()
+    ...
+    ...     def should_stop(self):
+    ...         return self.good
+    """
+
+    error: BaseException | None = None
+
+    def on_start(self, title: str, step: int, total_steps: int) -> None:
+        """Training of ``title`` starts at ``step`` of ``total_steps``; ``step`` > 0 in a resumed run."""
+
+    def on_step(self, step: int, losses: dict[str, Tensor]) -> None:
+        """``step`` steps are done; ``losses`` are scalars of the last step, on the device."""
+
+    def on_rows(self, rows: pd.DataFrame) -> None:
+        """New rows of ``metrics.csv``; a resumed run first passes all rows that it already has."""
+
+    def on_network(self, network: ExplainableModel) -> None:
+        """An epoch has ended; ``network`` is the student in training. Read it, do not change it."""
+
+    def on_end(self, title: str) -> None:
+        """Training of ``title`` has finished or stopped."""
+
+    def should_stop(self) -> bool:
+        """Return True to save a checkpoint and stop after the current step."""
+        return False
+
+
+class ProgressBar(Watcher):
+    """Progress bar for terminals and notebooks; removed when training ends.
+
+    Examples
+    --------
+    >>> with ProgressBar() as bar:
+    ...     bar.on_start("training", 0, 10)
+    """
+
+    def __init__(self) -> None:
+        self._bar: tqdm | None = None
+
+    def on_start(self, title: str, step: int, total_steps: int) -> None:
+        self.close()
+        self._bar = tqdm(desc=title, initial=step, total=total_steps, unit="step", leave=False, dynamic_ncols=True)
+
+    def on_step(self, step: int, losses: dict[str, Tensor]) -> None:
+        if self._bar is not None:
+            # Reading the loss waits for the device, so only do it now and then.
+            if step % 10 == 0:
+                self._bar.set_postfix_str(f"loss {losses['loss'].item():.4f}", refresh=False)
+            self._bar.update(step - self._bar.n)
+
+    def on_end(self, title: str) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 class Watchers(Watcher):
-    """Tells several watchers what happens, each of which may stop the training.
+    """Several watchers as one; any of them may stop training.
 
-    One that raises is told of nothing more: its ``error`` is kept and said once, and training goes on to the same
-    numbers. For that, what watchers draw at random, change in a table or set in a network's mode is undone.
-    ``KeyboardInterrupt`` still ends the training.
+    A watcher that raises is dropped: its ``error`` is set, a note names it, and training goes on to the same numbers.
+    To that end, the random state, the mode of the network and the rows of a table are protected from watchers.
+    ``KeyboardInterrupt`` still ends training.
 
     Parameters
     ----------
     watchers : iterable of Watcher
-        In the order in which they are told.
+        Called in this order.
 
     Raises
     ------
     ExperimentError
-        If one of them is no `Watcher`.
+        If an item is not a `Watcher`.
 
     Examples
     --------
@@ -39,7 +128,7 @@ class Watchers(Watcher):
     """
 
     def __init__(self, watchers: Iterable[Watcher] = ()) -> None:
-        self._listening = _checked(watchers)
+        self._active = _checked(watchers)
 
     def on_start(self, title: str, step: int, total_steps: int) -> None:
         """See `Watcher.on_start`."""
@@ -55,7 +144,7 @@ class Watchers(Watcher):
 
     def on_network(self, network: ExplainableModel) -> None:
         """See `Watcher.on_network`."""
-        with _modes_kept(network):
+        with modes_preserved(network):
             self._tell("on_network", lambda: (network,))
 
     def on_end(self, title: str) -> None:
@@ -63,18 +152,18 @@ class Watchers(Watcher):
         self._tell("on_end", lambda: (title,))
 
     def should_stop(self) -> bool:
-        """Whether any of the watchers asks to stop."""
+        """Whether any watcher asks to stop."""
         return any(self._tell("should_stop", tuple))
 
     def _tell(self, name: str, arguments: Any) -> list[bool]:
-        """Call a method of all who still listen, and say which of them returned something true."""
-        told = [watcher for watcher in self._listening if _overrides(watcher, name)]
+        """Call a method of every active watcher and return their answers to ``should_stop``."""
+        told = [watcher for watcher in self._active if _overrides(watcher, name)]
         if not told:
             return []
-        # Keeping the generators takes longer than a progress bar.
+        # Saving the random state costs more than a progress bar, and the lab's own watchers draw nothing.
         own = name in ("on_step", "should_stop") and all(_is_ours(watcher, name) for watcher in told)
         answers = []
-        with nullcontext() if own else random_state_kept():
+        with nullcontext() if own else random_state_preserved():
             for watcher in told:
                 try:
                     answer = getattr(watcher, name)(*arguments())
@@ -84,12 +173,12 @@ class Watchers(Watcher):
         return answers
 
     def _drop(self, watcher: Watcher, name: str, error: Exception) -> None:
-        self._listening = [other for other in self._listening if other is not watcher]
-        with suppress(Exception):  # one that takes no attributes
+        self._active = [other for other in self._active if other is not watcher]
+        with suppress(Exception):  # a class with __slots__
             watcher.error = error
         note(
-            f"Watcher {type(watcher).__name__} raised {type(error).__name__} in {name} ({error}): it is not asked "
-            "again, and training goes on."
+            f"Watcher {type(watcher).__name__} raised {type(error).__name__} in {name} ({error}): it is dropped, "
+            "and training goes on."
         )
 
 
@@ -108,21 +197,10 @@ def _named(value: object) -> str:
 
 
 def _overrides(watcher: Watcher, name: str) -> bool:
-    """Whether there is anything to call: a class's own method, or one that was set on the object."""
+    """Whether the watcher defines this method, in its class or on the object."""
     return getattr(getattr(watcher, name, None), "__func__", None) is not getattr(Watcher, name)
 
 
 def _is_ours(watcher: Watcher, name: str) -> bool:
-    """Whether a method is the lab's, which draws nothing at random."""
+    """Whether the method is defined in this package."""
     return str(getattr(getattr(watcher, name), "__module__", "")).startswith("e2kd_lab.")
-
-
-@contextmanager
-def _modes_kept(network: nn.Module) -> Iterator[None]:
-    """Whoever looks at a network in evaluation mode may forget, or fail, to set it back."""
-    modes = [(module, module.training) for module in network.modules()]
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode

@@ -112,7 +112,7 @@ def test_classes_beside_the_lists_take_the_place_of_vocs(write_voc):
         ("ImageSets/Main/train.txt", b"a\\b\n", r"line 1: .* is no image id"),
         ("ImageSets/Main/train.txt", b"a 1\n", r"line 1: 'a 1' is no image id"),
         ("ImageSets/Main/train.txt", b"x" * 5000, r"line 1: 'x+' is no image id"),
-        ("ImageSets/Main/train.txt", b"a\nb\xe4r\n", r"train\.txt, line 2: byte 3 is not UTF-8"),
+        ("ImageSets/Main/train.txt", b"a\nb\xe4r\n", r"train\.txt, line 2, byte 3: 0xE4 is not UTF-8"),
         ("Annotations/b.xml", b"<annotation>", r"b\.xml is no well-formed XML"),
         ("Annotations/b.xml", None, r"train\.txt, line 2: the annotation .*b\.xml is not there"),
         ("JPEGImages/b.jpg", None, r"train\.txt, line 2: the image .*b\.jpg is not there"),

@@ -1,31 +1,34 @@
-"""What the children of the fork server do. Each function takes and returns what JSON can express."""
+"""What children of the fork server run, and digests to compare the results. Arguments and results are JSON."""
 
 from __future__ import annotations
 
+import hashlib
 import time
 from pathlib import Path
 from typing import Any
 
 import lightning_fabric  # noqa: F401 - imported once, before the first fork
 from endurance.kill_points import Places, Steps
-from endurance.results import digests
 
 import e2kd_lab as lab
+from e2kd_lab.data.frozen import LOGITS, MANIFEST, MAPS
 from e2kd_lab.minidata import minibirds
+from e2kd_lab.models.checkpoints import read_checkpoint
 from e2kd_lab.runs import freeze as freezing
+from e2kd_lab.system.errors import LabError
 
 CHUNK = 16
 
 
 def experiment_of(fields: dict[str, Any]) -> Any:
-    """An experiment from its name, scale, family and changes."""
+    """The experiment of a name, scale and family, with changes."""
     changes = dict(fields)
     base = lab.experiments.get(changes.pop("name"), changes.pop("scale", "smoke"), changes.pop("family", None))
     return base.replace(**changes)
 
 
 def hardware(devices: int = 1) -> lab.Hardware:
-    """A CPU that saves a checkpoint after every step."""
+    """A CPU, with a checkpoint after every step."""
     return lab.Hardware(device="cpu", devices=devices, checkpoint_seconds=0.0)
 
 
@@ -39,16 +42,16 @@ def train(
     signs: str | None = None,
     begin: bool = True,
 ) -> dict[str, Any]:
-    """Train one run, and say which places it went through.
+    """Train one run, and return its digests and the places it passed.
 
     Parameters
     ----------
     place, count
-        Where to be killed.
+        Where to die (see `endurance.kill_points`).
     pause_at, signs
-        A step, after which ``signs/here`` is written and ``signs/go`` waited for.
+        The step after which to write ``signs/here`` and wait for ``signs/go``.
     begin
-        Begin at once, or wait for ``signs/go`` first.
+        Whether to begin at once, or to wait for ``signs/go``.
     """
     places = Places(place, count).watch()
     if not begin:
@@ -67,7 +70,7 @@ def train(
 
 
 def train_all(experiments: list[dict[str, Any]], folder: str, devices: int = 1) -> list[str]:
-    """Train several runs one after the other; their folders."""
+    """Train several runs one after the other, and return their folders."""
     where = hardware(devices)
     return [
         str(lab.run(experiment_of(one), folder=folder, hardware=where, progress=False).folder) for one in experiments
@@ -75,13 +78,13 @@ def train_all(experiments: list[dict[str, Any]], folder: str, devices: int = 1) 
 
 
 def train_teacher(experiment: dict[str, Any], folder: str) -> str:
-    """Train an experiment's teacher; its folder."""
+    """Train an experiment's teacher, and return its folder."""
     wanted = experiment_of(experiment).teacher_experiment()
     return str(lab.run(wanted, folder=folder, hardware=hardware(), progress=False).folder)
 
 
 def sweep(experiments: list[dict[str, Any]], folder: str, *, place: str | None = None, count: int = 1) -> Any:
-    """Sweep several runs; what was said, and the places gone through."""
+    """Sweep several runs, and return the messages and the places passed."""
     places, said = Places(place, count).watch(), list[str]()
 
     def say(line: str) -> None:
@@ -105,7 +108,7 @@ def freeze(
     signs: str | None = None,
     begin: bool = True,
 ) -> Any:
-    """Freeze a teacher in chunks of 16 images; parameters as for `train`, with images in place of steps."""
+    """Freeze a teacher in chunks of 16 images. Parameters as for `train`, but ``pause_at`` counts images."""
     freezing._CHUNK = CHUNK
     places, said = Places(place, count).watch(), list[str]()
     if not begin:
@@ -122,7 +125,7 @@ def freeze(
 
 
 def make(folder: str, *, signs: str, pause_at: int | None = None, begin: bool = True) -> str:
-    """Make a small MiniBirds set; after ``pause_at`` pictures write ``signs/here`` and wait for ``signs/go``."""
+    """Make a small MiniBirds set, and pause after ``pause_at`` pictures as `train` does."""
     draw, drawn = minibirds._draw_picture, []
 
     def drawing(*arguments: Any) -> None:
@@ -140,15 +143,52 @@ def make(folder: str, *, signs: str, pause_at: int | None = None, begin: bool = 
 SMALL_BIRDS = minibirds.MiniBirds(size=16, train=(4, 2), val=1, test=1, teacher=1)
 
 
+def sentence_of(action: Any) -> str | None:
+    """The message of the `LabError` that an action raises, or None."""
+    try:
+        action()
+    except LabError as error:
+        return str(error)
+    return None
+
+
 def pause(signs: str) -> None:
-    """Say that this process is here, and wait until it may go on."""
+    """Write ``signs/here`` and wait for ``signs/go``."""
     Path(signs, "here").touch()
     wait_for(Path(signs, "go"))
 
 
 def wait_for(path: Path) -> None:
-    """Wait until a file is there."""
+    """Wait until a file exists."""
     deadline = time.monotonic() + 60
     while not path.exists():
-        assert time.monotonic() < deadline, f"{path} did not come"
+        assert time.monotonic() < deadline, f"{path} did not appear"
         time.sleep(0.002)
+
+
+def digests(folder: Path | str) -> dict[str, str]:
+    """Digests of a run's result: the bytes of its metrics, and the bits of all weights."""
+    folder = Path(folder)
+    found = {"metrics": hashlib.sha256((folder / "metrics.csv").read_bytes()).hexdigest()}
+    for name in ("last.ckpt", "best.ckpt"):
+        digest = hashlib.sha256()
+        for key, value in read_checkpoint(folder / name)["model"].items():
+            digest.update(key.encode() + value.contiguous().numpy().tobytes())
+        found[name] = digest.hexdigest()
+    return found
+
+
+def cache_digest(cache: Path) -> str:
+    """Digest of a frozen teacher's bytes."""
+    digest = hashlib.sha256()
+    for name in (LOGITS, MAPS, MANIFEST):
+        digest.update((cache / name).read_bytes())
+    return digest.hexdigest()
+
+
+def folder_digest(folder: Path) -> str:
+    """Digest of the names and contents of all files below a folder."""
+    digest, files = hashlib.sha256(), (path for path in folder.rglob("*") if path.is_file())
+    for path in sorted(files):
+        digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
+    return digest.hexdigest()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from endurance.conftest import FROZEN
-from endurance.results import cache_digest, digests
+from endurance.programs import cache_digest, digests, freeze, sweep, train
 
 import e2kd_lab as lab
 from e2kd_lab.data.frozen import FILES, MANIFEST, FrozenTeacher, FrozenWriter
@@ -119,7 +119,7 @@ def test_training(forks, student, undisturbed, fresh):
         assert not list(folder.rglob("*.part"))
 
     def start(folder, **where):
-        return forks.start("train", experiment=student, folder=str(folder), **where)
+        return forks.start(train, experiment=student, folder=str(folder), **where)
 
     rng = random.Random(0)
     assert survive(start, places, rng, stages=3, fresh=fresh, after_kill=after_kill, at_end=at_end) >= 20
@@ -154,7 +154,7 @@ def test_freezing(forks, teacher_runs, frozen, fresh):
 
     def start(folder, **where):
         cache, runs = str(folder / "cache"), str(teacher_runs)
-        return forks.start("freeze", experiment=FROZEN, folder=cache, runs=runs, **where)
+        return forks.start(freeze, experiment=FROZEN, folder=cache, runs=runs, **where)
 
     rng = random.Random(1)
     assert survive(start, places, rng, stages=3, fresh=fresh, after_kill=after_kill, at_end=at_end) >= 20
@@ -171,7 +171,7 @@ def grid(minibirds):
 def swept(forks, grid, tmp_path_factory):
     """The undisturbed runs."""
     folder = tmp_path_factory.mktemp("swept")
-    said = forks.call("sweep", experiments=grid, folder=str(folder))["said"]
+    said = forks.call(sweep, experiments=grid, folder=str(folder))["said"]
     assert [line.rpartition(": ")[2] for line in said] == ["done"] * 3
     return folder
 
@@ -196,18 +196,18 @@ def test_sweeping(forks, grid, swept, fresh):
         assert not list(folder.rglob("*.part"))
 
     def start(folder, **where):
-        return forks.start("sweep", experiments=grid, folder=str(folder), **where)
+        return forks.start(sweep, experiments=grid, folder=str(folder), **where)
 
     rng = random.Random(2)
     assert survive(start, places, rng, stages=4, fresh=fresh, after_kill=after_kill, at_end=at_end) >= 20
 
 
 def test_a_killed_sweep_goes_on_and_repeats_nothing(forks, grid, tmp_path):
-    assert forks.start("sweep", experiments=grid, folder=str(tmp_path), place="said", count=1).wait().signal
+    assert forks.start(sweep, experiments=grid, folder=str(tmp_path), place="said", count=1).wait().signal
     finished = [run for run in find_runs(tmp_path) if run.status == "done"]
     stamps = {run.folder: (run.folder / "metrics.csv").stat().st_mtime_ns for run in finished}
     assert len(finished) == 2  # the teacher and the first student
-    rest = forks.call("sweep", experiments=grid, folder=str(tmp_path))["said"]
+    rest = forks.call(sweep, experiments=grid, folder=str(tmp_path))["said"]
     assert "seed 0: done before" in rest[0]
     assert [line.rpartition(": ")[2] for line in rest[1:]] == ["done", "done"]
     assert all((folder / "metrics.csv").stat().st_mtime_ns == stamp for folder, stamp in stamps.items())
@@ -218,10 +218,10 @@ def test_a_killed_sweep_goes_on_and_repeats_nothing(forks, grid, tmp_path):
 def test_a_killed_freezing_goes_on_to_the_same_bytes(forks, teacher_runs, frozen, tmp_path, chunks):
     cache, arguments = tmp_path / "cache", {"experiment": FROZEN, "runs": str(teacher_runs)}
     assert frozen["chunks"] == 5
-    assert forks.start("freeze", folder=str(cache), place="said", count=chunks, **arguments).wait().signal
+    assert forks.start(freeze, folder=str(cache), place="said", count=chunks, **arguments).wait().signal
     with pytest.raises(DataError, match=f"{16 * chunks} of 80 images are frozen"):
         FrozenTeacher(cache)
     # Chunks that were complete are kept.
-    assert forks.call("freeze", folder=str(cache), **arguments)["chunks"] == 5 - chunks
+    assert forks.call(freeze, folder=str(cache), **arguments)["chunks"] == 5 - chunks
     assert cache_digest(cache) == frozen["bytes"]
     assert len(FrozenTeacher(cache)) == 80

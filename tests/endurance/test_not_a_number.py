@@ -1,17 +1,48 @@
-"""A loss or a gradient that is not a number ends the run with a sentence, and the state of before is there."""
+"""A loss or gradient that is not finite ends the run with a sentence, and keeps the state from before."""
+
+from pathlib import Path
 
 import pytest
 import torch
+from endurance.programs import digests, experiment_of, hardware, sentence_of
 
 import e2kd_lab as lab
+from e2kd_lab.methods import Distiller
+from e2kd_lab.models.checkpoints import read_checkpoint
 from e2kd_lab.runs import Run
 from e2kd_lab.system.errors import TrainingError
+
+
+def train_to_nan(experiment, folder, *, at_step, what):
+    """Train, with a loss or a gradient that is not a number at a step, for a reason outside of the run; then go on."""
+    forward, calls = Distiller.forward, []
+
+    def disturbed(self, *arguments, **options):
+        calls.append(1)
+        losses = forward(self, *arguments, **options)
+        if len(calls) != at_step:
+            return losses
+        if what == "loss":
+            return {**losses, "loss": losses["loss"] * torch.nan}
+        losses["loss"].register_hook(lambda gradient: gradient * torch.nan)
+        return losses
+
+    Distiller.forward = disturbed
+    wanted = experiment_of(experiment)
+    sentence = sentence_of(lambda: lab.run(wanted, folder=folder, hardware=hardware(), progress=False))
+    run = Run(Path(folder) / wanted.run_name())
+    state = read_checkpoint(run.folder / "last.ckpt")
+    finite = all(bool(value.isfinite().all()) for value in state["model"].values())
+    failed = {"status": run.status, "error": run.error, "step": state["state"]["step"], "finite": finite}
+    run.load_model() if wanted.select == "last" else None
+    lab.run(wanted, folder=folder, hardware=hardware(), progress=False)
+    return {"sentence": sentence, "failed": failed, "status": run.status, "digests": digests(run.folder)}
 
 
 @pytest.mark.parametrize("what", ["loss", "gradient"])
 @pytest.mark.parametrize("at_step", [1, 7, 24])
 def test_trouble_from_outside_is_overcome(forks, student, undisturbed, tmp_path, what, at_step):
-    seen = forks.call("train_to_nan", experiment=student, folder=str(tmp_path), at_step=at_step, what=what)
+    seen = forks.call(train_to_nan, experiment=student, folder=str(tmp_path), at_step=at_step, what=what)
     failed = seen["failed"]
     named = "The loss of" if what == "loss" else "The weights of"
     for sentence in (seen["sentence"], failed["error"]):

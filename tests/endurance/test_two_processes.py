@@ -2,12 +2,19 @@
 
 import re
 import socket
-import time
 
 import pytest
 from endurance.conftest import FROZEN
-from endurance.programs import SMALL_BIRDS
-from endurance.results import cache_digest, digests, folder_digest
+from endurance.programs import (
+    SMALL_BIRDS,
+    cache_digest,
+    digests,
+    folder_digest,
+    freeze,
+    make,
+    train,
+    wait_for,
+)
 
 from e2kd_lab.minidata.minibirds import make_minibirds
 from e2kd_lab.runs import Run
@@ -31,22 +38,15 @@ def work(request, forks, student, undisturbed, teacher_runs, frozen, tmp_path):
         def trained():
             return Run(place / name).status == "done" and digests(place / name) == undisturbed["digests"]
 
-        return "train", {"experiment": student, "folder": str(place)}, 3, "working on this run", trained
+        return train, {"experiment": student, "folder": str(place)}, 3, "working on this run", trained
     if request.param == "freezing":
         arguments = {"experiment": FROZEN, "folder": str(place), "runs": str(teacher_runs)}
-        return "freeze", arguments, 32, "freezing a teacher into it", lambda: cache_digest(place) == frozen["bytes"]
+        return freeze, arguments, 32, "freezing a teacher into it", lambda: cache_digest(place) == frozen["bytes"]
     expected = folder_digest(make_minibirds(tmp_path / "undisturbed", SMALL_BIRDS))
-    return "make", {"folder": str(place)}, 3, "making this data set", lambda: folder_digest(place) == expected
+    return make, {"folder": str(place)}, 3, "making this data set", lambda: folder_digest(place) == expected
 
 
 EACH_WORK = pytest.mark.parametrize("work", ["training", "freezing", "making"], indirect=True)
-
-
-def wait_for(path):
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 @EACH_WORK

@@ -70,7 +70,7 @@ def test_images_decode_to_their_size_and_none_is_alike(folder: Path) -> None:
 
 
 def test_default_counts_are_those_of_the_documentation() -> None:
-    recipe = imagenet_layout.imagenet_recipe(MiniNet(), mininet.VERSION, CLASSES, draw_object)
+    recipe = imagenet_layout.imagenet_set(MiniNet(), mininet.VERSION, CLASSES, draw_object)
     filenames = [drawing.filename for drawing in recipe.plan(MiniNet())]
     assert sum(name.startswith("train/") for name in filenames) == 20 * 250
     assert sum(name.startswith("val/") for name in filenames) == 20 * 50
@@ -150,7 +150,7 @@ def test_nothing_is_left_behind_when_drawing_fails(tmp_path: Path, monkeypatch: 
 def test_nothing_is_left_behind_by_an_interrupted_or_killed_maker(tmp_path: Path, how: signal.Signals) -> None:
     maker = subprocess.Popen([sys.executable, "-c", MAKER, str(tmp_path / "net")], stderr=subprocess.DEVNULL)
     try:
-        wait_until(lambda: any(tmp_path.glob(".net.partial-*/train/anchor/*2.JPEG")))
+        wait_until(lambda: any(tmp_path.glob(".net.partial-*/new/train/anchor/*2.JPEG")))
         maker.send_signal(how)
         assert maker.wait(60) != 0
     finally:

@@ -19,7 +19,7 @@ from e2kd_lab.losses import explanation_loss
 from e2kd_lab.models import AdaptedModel
 from e2kd_lab.models.fuse_batch_norms import fuse_batch_norms
 from e2kd_lab.system.errors import ExperimentError, LabNote
-from e2kd_lab.training.layout import arrange
+from e2kd_lab.training.memory_format import prepare_networks
 
 CPU = torch.device("cpu")
 
@@ -401,7 +401,7 @@ def test_arranged_and_folded_networks_stay_the_same(name):
     teacher, student = adapted(name), adapted(name)
     images = images_of(name)
     expected = lab.explain(teacher, images)
-    arrange(student, teacher, CASES[name].size, CPU)
+    prepare_networks(student, teacher, CASES[name].size, CPU)
     for model in (teacher, student):
         found = lab.explain(model, images.contiguous(memory_format=torch.channels_last))
         torch.testing.assert_close(found.logits, expected.logits, rtol=1e-8, atol=1e-10)
@@ -429,13 +429,13 @@ def test_layers_are_folded_only_where_nobody_else_reads_them():
     folded = copy.deepcopy(model)
     fuse_batch_norms(folded, 64)
     torch.testing.assert_close(lab.explain(folded, images), expected)
-    arrange(model, None, 64, CPU)
+    prepare_networks(model, None, 64, CPU)
     torch.testing.assert_close(lab.explain(model, images.contiguous(memory_format=torch.channels_last)), expected)
 
 
 def test_a_network_of_one_size_is_probed_at_its_own():
     model = adapted("timm/vit_tiny_patch16_224").float()
-    arrange(copy.deepcopy(model), model, 96, CPU)
+    prepare_networks(copy.deepcopy(model), model, 96, CPU)
     with pytest.raises(ExperimentError, match="has no class activation maps"):
         method_of("catkd", adapted("timm/vit_tiny_patch16_224").float(), lab.build_model("resnet18", CLASSES), lam=1.0)
 

@@ -17,7 +17,7 @@ from e2kd_lab.models.checkpoints import load_weights, state_dict_of, weights_fin
 from e2kd_lab.models.state_dict_search import find_state_dict
 from e2kd_lab.models.state_dicts import load_state
 from e2kd_lab.system.errors import CheckpointError, LabNote
-from e2kd_lab.training.state import save_state
+from e2kd_lab.training.checkpoint import save_checkpoint
 
 PREFIXES = (
     "_orig_mod.", "module.", "_forward_module.", "model.", "net.", "network.", "backbone.", "encoder.", "student.",
@@ -249,13 +249,13 @@ class Method(nn.Module):
 
 
 def test_our_own_training_states_load_without_a_note(tmp_path):
-    from e2kd_lab.training.state import TrainingState
+    from e2kd_lab.training.checkpoint import TrainingState
 
     method, ours = Method(random_network()), random_network()
     optimizer = torch.optim.AdamW(method.parameters())
     sum(parameter.sum() for parameter in method.parameters()).backward()
     optimizer.step()
-    save_state(tmp_path / "last.ckpt", TrainingState(), method, optimizer)
+    save_checkpoint(tmp_path / "last.ckpt", TrainingState(), method, optimizer)
     with warnings.catch_warnings(action="error"):
         load_weights(ours, "acme", str(tmp_path / "last.ckpt"))
     assert same(method.student, ours)

@@ -14,7 +14,7 @@ from e2kd_lab.methods import METHODS
 from e2kd_lab.methods.guidance import Guidance
 from e2kd_lab.models import build_model
 from e2kd_lab.training.gradient_clipping import clip_gradients_adaptively
-from e2kd_lab.training.layout import arrange
+from e2kd_lab.training.memory_format import prepare_networks
 
 META = torch.device("meta")
 CLASSES, SIZE = 5, 32
@@ -28,7 +28,7 @@ def no_autocast(monkeypatch):
 
 
 def stays(method, *, labels, frozen=None, masks=None):
-    arrange(method.student, method.teacher, SIZE, META)
+    prepare_networks(method.student, method.teacher, SIZE, META)
     if method.teacher is not None:
         method.teacher.to(META)
     method.to(META).train()

@@ -19,7 +19,7 @@ from e2kd_lab.metrics.groups import GROUPS
 from e2kd_lab.runs.evaluate import evaluate
 from e2kd_lab.system.errors import ExperimentError, LabNote, RunError
 from e2kd_lab.training import OwnMeasures
-from e2kd_lab.training.kept_logits import KeptLogits
+from e2kd_lab.training.logit_collector import LogitCollector
 from e2kd_lab.training.metrics_file import MetricsFile, read_metrics
 
 
@@ -220,13 +220,13 @@ def test_every_part_sees_its_images_and_their_rows(groups, batch, several, seed)
     count, classes = len(groups), 3
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(count, generator=generator)
-    kept = KeptLogits()
+    collector = LogitCollector()
     for part in order.split(batch):
         logits = part[:, None] * 10 + torch.arange(classes)
-        kept.add(part, logits if several else part, logits.bfloat16(), logits.double())
+        collector.add(part, logits if several else part, logits.bfloat16(), logits.double())
     index = np.repeat(np.arange(count), classes) if several else np.arange(count)
     table = pd.DataFrame({"index": index} | ({} if several else {"group": groups}))
-    predictions = kept.predictions(table)
+    predictions = collector.predictions(table)
     assert predictions.logits.dtype == torch.float32
     assert torch.equal(predictions.teacher_logits[:, 0], torch.arange(count) * 10.0)
     assert (predictions.groups is None) == several

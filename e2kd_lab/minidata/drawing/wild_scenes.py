@@ -1,4 +1,4 @@
-"""Scenes of nature, each with so much variety that no single picture tells its class."""
+"""Natural scenes, each drawn with much variety."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from e2kd_lab.minidata.drawing.outlines import arc, box, curve, disc, moved, path, tube
-from e2kd_lab.minidata.drawing.painting import axes, rgb
+from e2kd_lab.minidata.drawing.painting import Colour, axes, rgb
 from e2kd_lab.minidata.drawing.scene_canvas import ACROSS, Canvas, backdrop, conifer, darker, under, water
 
 
@@ -98,44 +98,55 @@ def draw_desert(canvas: Canvas) -> None:
     saturation = max(saturation, 0.3)
     if canvas.chance(0.3):
         backdrop(canvas, horizon)
-    elif canvas.chance(0.5):  # table mountains
-        stone = canvas.hazy(canvas.lit(hue - 0.04, saturation, value * 0.7), 0.25)
-        for _ in range(int(rng.integers(1, 4))):
-            middle, wide, high = canvas.vary((0.0, 1.0), (0.1, 0.25), (0.08, 0.22))
-            left, right = [middle - wide * 0.75, horizon - high], [middle + wide * 0.65, horizon - high]
-            mesa = np.array([[middle - wide, horizon + 0.1], left, right, [middle + wide, horizon + 0.1]], np.float32)
-            canvas.shape(mesa, stone)
-            canvas.shape(
-                np.array([[middle + wide * 0.1, horizon - high], right, mesa[3]], np.float32), darker(stone, 0.75)
-            )
-    x, y = axes(canvas.size)
+    elif canvas.chance(0.5):
+        _table_mountains(canvas, horizon, canvas.hazy(canvas.lit(hue - 0.04, saturation, value * 0.7), 0.25))
     count = int(rng.integers(3, 6))
     for index in range(count):
-        near = index / count
-        level, high = horizon + (1 - horizon) * near**1.2 + 0.04, (0.06 + 0.16 * near) * rng.uniform(0.6, 1.3)
-        peak, wide = rng.uniform(0.05, 0.95), rng.uniform(0.25, 0.5)
-        away = (ACROSS - peak) / wide
-        crest = level - high * (1 / (1 + away**2 * np.where(away > 0, 2.5, 1.0)) - 0.4)
-        crest = (crest + 0.02 * np.sin(ACROSS * 7 + peak * 30)).astype(np.float32)
-        sand = canvas.hazy(canvas.lit(hue + rng.uniform(-0.02, 0.02), saturation, value), 0.3 * (1 - near))
-        ripples = np.sin(2 * math.pi * (rng.uniform(9, 14) * y + rng.uniform(-4, 4) * x) + 2 * canvas.clouds(3, 3))
-        tone = 0.65 + 0.3 * near * ripples + 0.12 * canvas.clouds(5, 5)
-        canvas.area(under(crest), darker(sand, 0.8), sand, tone)
-        # The lee side lies in shadow from the crest down along one winding edge.
-        top = np.array([peak, np.interp(peak, ACROSS, crest)], np.float32)
-        winding = np.array([[0, 0], [-0.03, 0.06], [0.06, 0.16], [0.32, 0.26], [0.36, 0.42], [0.8, 0.8]])
-        winding *= [wide * rng.uniform(0.8, 1.5), 0.6]
-        edge = path(top + winding, 4)
-        beyond = np.stack([ACROSS, crest], 1)[peak < ACROSS]
-        lee = np.concatenate([beyond, [[1.05, 1.05], [float(edge[-1, 0]), 1.05]], edge[::-1]]).astype(np.float32)
-        canvas.area(lee, darker(sand, 0.5), darker(sand, 0.72), 0.4 + (y - level) * 3 + 0.2 * canvas.clouds(4, 4))
+        _dune(canvas, horizon, index / count, (hue, saturation, value))
     if canvas.chance(0.35):
-        at, foot, tall = canvas.vary((0.1, 0.9), (0.75, 0.95), (0.15, 0.35))
-        plant, thick = canvas.lit(*canvas.ground(0.35)), tall * 0.1
-        canvas.shape(tube([[at, foot], [at, foot - tall]], thick), plant)
-        for side in canvas.rng.choice([-1.0, 1.0], 2).tolist():
-            arm = [[0, 0.4], [0.3 * side, 0.5], [0.32 * side, 0.8]]
-            canvas.shape(tube(path(np.array(arm) * [tall, -tall] + [at, foot]), thick * 0.7), plant)
+        _cactus(canvas)
+
+
+def _table_mountains(canvas: Canvas, horizon: float, stone: Colour) -> None:
+    for _ in range(int(canvas.rng.integers(1, 4))):
+        middle, wide, high = canvas.vary((0.0, 1.0), (0.1, 0.25), (0.08, 0.22))
+        left, right = [middle - wide * 0.75, horizon - high], [middle + wide * 0.65, horizon - high]
+        mesa = np.array([[middle - wide, horizon + 0.1], left, right, [middle + wide, horizon + 0.1]], np.float32)
+        canvas.shape(mesa, stone)
+        shaded = np.array([[middle + wide * 0.1, horizon - high], right, mesa[3]], np.float32)
+        canvas.shape(shaded, darker(stone, 0.75))
+
+
+def _dune(canvas: Canvas, horizon: float, near: float, ground: tuple[float, float, float]) -> None:
+    """A dune between the horizon (near 0) and the viewer (near 1)."""
+    rng, (hue, saturation, value) = canvas.rng, ground
+    x, y = axes(canvas.size)
+    level, high = horizon + (1 - horizon) * near**1.2 + 0.04, (0.06 + 0.16 * near) * rng.uniform(0.6, 1.3)
+    peak, wide = rng.uniform(0.05, 0.95), rng.uniform(0.25, 0.5)
+    away = (ACROSS - peak) / wide
+    crest = level - high * (1 / (1 + away**2 * np.where(away > 0, 2.5, 1.0)) - 0.4)
+    crest = (crest + 0.02 * np.sin(ACROSS * 7 + peak * 30)).astype(np.float32)
+    sand = canvas.hazy(canvas.lit(hue + rng.uniform(-0.02, 0.02), saturation, value), 0.3 * (1 - near))
+    ripples = np.sin(2 * math.pi * (rng.uniform(9, 14) * y + rng.uniform(-4, 4) * x) + 2 * canvas.clouds(3, 3))
+    tone = 0.65 + 0.3 * near * ripples + 0.12 * canvas.clouds(5, 5)
+    canvas.area(under(crest), darker(sand, 0.8), sand, tone)
+    # The lee side lies in shadow from the crest down along one winding edge.
+    top = np.array([peak, np.interp(peak, ACROSS, crest)], np.float32)
+    winding = np.array([[0, 0], [-0.03, 0.06], [0.06, 0.16], [0.32, 0.26], [0.36, 0.42], [0.8, 0.8]])
+    winding *= [wide * rng.uniform(0.8, 1.5), 0.6]
+    edge = path(top + winding, 4)
+    beyond = np.stack([ACROSS, crest], 1)[peak < ACROSS]
+    lee = np.concatenate([beyond, [[1.05, 1.05], [float(edge[-1, 0]), 1.05]], edge[::-1]]).astype(np.float32)
+    canvas.area(lee, darker(sand, 0.5), darker(sand, 0.72), 0.4 + (y - level) * 3 + 0.2 * canvas.clouds(4, 4))
+
+
+def _cactus(canvas: Canvas) -> None:
+    at, foot, tall = canvas.vary((0.1, 0.9), (0.75, 0.95), (0.15, 0.35))
+    plant, thick = canvas.lit(*canvas.ground(0.35)), tall * 0.1
+    canvas.shape(tube([[at, foot], [at, foot - tall]], thick), plant)
+    for side in canvas.rng.choice([-1.0, 1.0], 2).tolist():
+        arm = [[0, 0.4], [0.3 * side, 0.5], [0.32 * side, 0.8]]
+        canvas.shape(tube(path(np.array(arm) * [tall, -tall] + [at, foot]), thick * 0.7), plant)
 
 
 def draw_forest(canvas: Canvas) -> None:

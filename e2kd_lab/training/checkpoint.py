@@ -1,4 +1,4 @@
-"""The state of a training run between two steps, and its file."""
+"""Checkpoints of a training run: all that resuming takes, and the best student."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from e2kd_lab.system.errors import CheckpointError
 
 @dataclass
 class TrainingState:
-    """What a run must remember besides network and optimizer.
+    """Progress of a run, beside network, optimizer and random state.
 
     Attributes
     ----------
     step : int
         Steps done.
     best_accuracy, best_step : float, int
-        Highest validation accuracy so far in percent, and the step that reached it.
+        Highest validation accuracy (or F1) so far, in percent, and its step.
     sums : dict
-        Sums of the losses since the epoch began, float64 scalars on the device.
+        Sums of the losses over the current epoch, float64 scalars on the device.
     """
 
     step: int = 0
@@ -37,8 +37,8 @@ class TrainingState:
     sums: dict[str, Tensor] = field(default_factory=dict)
 
 
-def save_state(path: Path, state: TrainingState, method: Distiller, optimizer: torch.optim.Optimizer) -> None:
-    """Write everything that a resumed run needs; ``model`` is the student alone, for everybody else."""
+def save_checkpoint(path: Path, state: TrainingState, method: Distiller, optimizer: torch.optim.Optimizer) -> None:
+    """Write all that resuming takes; ``model`` holds the student alone, for other uses."""
     content = {
         "model": method.student.state_dict(),
         "method": method.state_dict(),
@@ -50,15 +50,15 @@ def save_state(path: Path, state: TrainingState, method: Distiller, optimizer: t
 
 
 def save_student(path: Path, state: TrainingState, method: Distiller) -> None:
-    """Write the student's weights under ``model``, and the step at which they were taken."""
+    """Write the student's weights as ``model``, and their step."""
     content = {"model": method.student.state_dict(), "step": state.step}
     atomic_write(path, lambda file: torch.save(content, file))
 
 
-def load_state_into(
+def load_checkpoint(
     path: Path, method: Distiller, optimizer: torch.optim.Optimizer, device: torch.device
 ) -> TrainingState:
-    """Restore what `save_state` wrote, the random generators included.
+    """Restore what `save_checkpoint` wrote, random state included.
 
     Raises
     ------

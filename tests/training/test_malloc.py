@@ -3,11 +3,11 @@ import sys
 
 import pytest
 
-from e2kd_lab.training.memory import keep_freed_memory
+from e2kd_lab.training.malloc import keep_freed_memory
 
 COUNT = """
 import resource, sys
-from e2kd_lab.training.memory import keep_freed_memory
+from e2kd_lab.training.malloc import keep_freed_memory
 if sys.argv[1] == "kept" and not keep_freed_memory():
     sys.exit("no glibc")
 import torch
@@ -21,7 +21,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-@pytest.mark.skipif(not keep_freed_memory(), reason="needs glibc")
+@pytest.mark.skipif(not keep_freed_memory(), reason="mallopt is glibc's; this is another C library")
 def test_freed_memory_is_not_cleared_again():
     def faults(how):
         done = subprocess.run([sys.executable, "-c", COUNT, how], capture_output=True, text=True, check=True)

@@ -4,7 +4,7 @@ from by_name import method_of
 
 from e2kd_lab import build_model
 from e2kd_lab.system.errors import CheckpointError
-from e2kd_lab.training.state import TrainingState, load_state_into, save_state
+from e2kd_lab.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 
 
 @pytest.fixture
@@ -15,11 +15,11 @@ def training():
 
 
 def load(path, training):
-    return load_state_into(path, *training, torch.device("cpu"))
+    return load_checkpoint(path, *training, torch.device("cpu"))
 
 
 def test_a_state_comes_back(tmp_path, training):
-    save_state(tmp_path / "last.ckpt", TrainingState(step=3, sums={"loss": torch.tensor(2.0)}), *training)
+    save_checkpoint(tmp_path / "last.ckpt", TrainingState(step=3, sums={"loss": torch.tensor(2.0)}), *training)
     drawn = torch.rand(3)
     state = load(tmp_path / "last.ckpt", training)
     assert (state.step, state.sums["loss"].item()) == (3, 2.0)
@@ -32,7 +32,7 @@ def test_a_state_comes_back(tmp_path, training):
 )
 def test_a_part_that_is_something_else_is_a_sentence(tmp_path, training, part, value):
     path = tmp_path / "last.ckpt"
-    save_state(path, TrainingState(), *training)
+    save_checkpoint(path, TrainingState(), *training)
     content = torch.load(path)
     torch.save({**content, part: value}, path)
     with pytest.raises(CheckpointError, match=r"last\.ckpt"):
@@ -53,7 +53,7 @@ def test_a_part_that_is_something_else_is_a_sentence(tmp_path, training, part, v
 )
 def test_a_state_that_makes_no_sense_is_a_sentence(tmp_path, training, name, value):
     path = tmp_path / "last.ckpt"
-    save_state(path, TrainingState(), *training)
+    save_checkpoint(path, TrainingState(), *training)
     content = torch.load(path)
     torch.save({**content, "state": {**content["state"], name: value}}, path)
     with pytest.raises(CheckpointError, match=r"last\.ckpt is not the state of this run"):
@@ -63,7 +63,7 @@ def test_a_state_that_makes_no_sense_is_a_sentence(tmp_path, training, name, val
 @pytest.mark.parametrize("value", [torch.ones(2), torch.zeros(5, dtype=torch.uint8), "a"])
 def test_random_generators_that_are_none_are_a_sentence(tmp_path, training, value):
     path = tmp_path / "last.ckpt"
-    save_state(path, TrainingState(), *training)
+    save_checkpoint(path, TrainingState(), *training)
     content = torch.load(path)
     for name in ("torch", "python", "numpy"):
         torch.save({**content, "random": {**content["random"], name: value}}, path)

@@ -1,4 +1,4 @@
-"""Logits that an evaluation leaves behind for own measures."""
+"""Logits of a whole data set, collected during evaluation for own measures."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor
 from e2kd_lab.metrics import Predictions
 
 
-class KeptLogits:
-    """Logits of a student and its teacher, batch by batch, in float32 on the CPU.
+class LogitCollector:
+    """Collects logits of student and teacher batch by batch, in float32 on the CPU.
 
     Examples
     --------
-    >>> kept = KeptLogits()
-    >>> kept.add(torch.tensor([1, 0]), torch.tensor([3, 2]), torch.zeros(2, 4))
-    >>> kept.predictions(pd.DataFrame({"index": [0, 1]})).labels
+    >>> collector = LogitCollector()
+    >>> collector.add(torch.tensor([1, 0]), torch.tensor([3, 2]), torch.zeros(2, 4))
+    >>> collector.predictions(pd.DataFrame({"index": [0, 1]})).labels
     tensor([2, 3])
     """
 
@@ -26,12 +26,12 @@ class KeptLogits:
         self._batches: list[dict[str, Tensor]] = []
 
     def add(self, index: Tensor, labels: Tensor, logits: Tensor, teacher_logits: Tensor | None = None) -> None:
-        """Keep a batch.
+        """Add a batch.
 
         Parameters
         ----------
         index, labels : Tensor
-            Of each image, (N,); labels also (N, K).
+            Index in the data set, (N,), and labels, (N,) or (N, K).
         logits, teacher_logits : Tensor
             (N, K), on any device; None without a teacher.
         """
@@ -41,20 +41,19 @@ class KeptLogits:
         self._batches.append(batch)
 
     def gather(self, world_size: int) -> None:
-        """Bring the batches of all processes to the first one."""
+        """Gather the batches of all processes on rank 0."""
         if world_size > 1:
-            first = torch.distributed.get_rank() == 0
-            gathered: list[Any] | None = [None] * world_size if first else None
+            gathered: list[Any] | None = [None] * world_size if torch.distributed.get_rank() == 0 else None
             torch.distributed.gather_object(self._batches, gathered, dst=0)
             self._batches = [batch for batches in gathered or [] for batch in batches]
 
     def predictions(self, table: pd.DataFrame) -> Predictions:
-        """What own measures get to see, in the order of the data set.
+        """All logits in the order of the data set, as own measures receive them.
 
         Parameters
         ----------
         table : DataFrame
-            What is known about each image, in this order.
+            Outcomes of the images, sorted by index.
         """
         order = torch.cat([batch["index"] for batch in self._batches]).argsort()
         joined = {name: torch.cat([batch[name] for batch in self._batches])[order] for name in self._batches[0]}

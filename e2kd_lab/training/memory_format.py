@@ -1,4 +1,4 @@
-"""How networks are arranged: whatever makes them fastest; results change in rounding only."""
+"""Memory format and batch-norm folding: faster networks, the same results up to rounding."""
 
 from __future__ import annotations
 
@@ -12,57 +12,57 @@ from e2kd_lab.models.bcos_layers import BcosConv2d
 from e2kd_lab.models.dummy_forward import dummy_forward
 from e2kd_lab.models.fuse_batch_norms import fuse_batch_norms
 
-# On CPUs, oneDNN is 10 to 15 % faster with channels last, but up to 30 % slower where maps have so few pixels, because
-# bringing the weights into its own order then weighs most.
+# Pixels. On CPUs, oneDNN is 10 to 15 % faster with channels last, but up to 30 % slower on maps of at most this size,
+# where reordering the weights dominates.
 _SMALL_MAP = 16
 
 
-def arrange(
+def prepare_networks(
     student: ExplainableModel, teacher: ExplainableModel | None, image_size: int | tuple[int, int], device: torch.device
 ) -> None:
-    """Arrange two networks for training steps, in place: the teacher folded, both laid out (see `lay_out`).
+    """Prepare student and teacher for training, in place: fold the teacher's batch norms, set both memory formats.
 
     Parameters
     ----------
     student : ExplainableModel
         The network to train.
     teacher : ExplainableModel or None
-        Frozen from now on, and no longer fit for its checkpoint (see `e2kd_lab.models.fuse_batch_norms`).
+        Must stay frozen; its weights no longer match its checkpoint (see `e2kd_lab.models.fuse_batch_norms`).
     image_size : int or tuple of int
-        Side, or height and width, of the images that they are going to see, in pixels.
+        Side, or height and width, of the images in pixels.
     device : torch.device
-        Where they are going to compute.
+        The device to compute on; the networks may still be on another.
     """
     if teacher is not None:
-        arrange_frozen(teacher, image_size, device)
-    lay_out(student, image_size, device)
+        prepare_frozen(teacher, image_size, device)
+    set_memory_format(student, image_size, device)
 
 
-def arrange_frozen(model: ExplainableModel, image_size: int | tuple[int, int], device: torch.device) -> None:
-    """Arrange a network that is only asked from now on, in place: folded and laid out (see `arrange`)."""
+def prepare_frozen(model: ExplainableModel, image_size: int | tuple[int, int], device: torch.device) -> None:
+    """Prepare a network for inference only, in place, as the teacher in `prepare_networks`."""
     fuse_batch_norms(model, image_size)
-    lay_out(model, image_size, device)
+    set_memory_format(model, image_size, device)
 
 
-def lay_out(model: ExplainableModel, image_size: int | tuple[int, int], device: torch.device) -> None:
-    """Arrange a network's weights, and later its feature maps, for a device; the network may still be on the CPU.
+def set_memory_format(model: ExplainableModel, image_size: int | tuple[int, int], device: torch.device) -> None:
+    """Choose the memory format of a network's weights, and so of its feature maps, for a device.
 
-    Everything lies with channels last, on CPUs except convolutions of maps of at most 4 x 4 pixels; a network that
-    cannot work so stays as it is.
+    All is channels last, but on CPUs convolutions of maps of at most 4 x 4 pixels are contiguous. A network that cannot
+    run in channels last stays contiguous.
 
     Parameters
     ----------
     model : ExplainableModel
         Changed in place; parameters stay the same objects.
     image_size : int or tuple of int
-        Side, or height and width, of the images that it is going to see, in pixels.
+        Side, or height and width, of the images in pixels.
     device : torch.device
-        Where it is going to compute.
+        The device to compute on; the network may still be on another.
     """
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     try:
         small = _convolutions_of_small_maps(model, image_size)
-    except RuntimeError:  # a network that views its maps as if they lay in torch's usual order
+    except RuntimeError:  # for instance a network that calls .view() on its feature maps
         model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         network = model.wrapped if isinstance(model, AdaptedModel) else model
         network.register_forward_pre_hook(_with_contiguous_input)

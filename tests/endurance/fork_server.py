@@ -1,11 +1,11 @@
-"""Processes that start at once: a small server imports the lab a single time and forks a child for each attempt.
+"""A fork server: it imports the lab once and forks a child process for each attempt, which starts at once.
 
-A fork copies one thread only. So the server must not have a second one, whose locks would stay locked in the child: it
-computes with one thread, never runs a network itself, and refuses to fork if it finds that it has more threads. Its
-children are ordinary processes with a PID, locks and memory of their own, and can be killed like any other.
+A fork copies one thread only, and the locks of others would stay locked in the child. So the server must be
+single-threaded: it never runs a network itself, and refuses to fork if it has more than one thread. Children are
+ordinary processes with their own PID, locks and memory, and can be killed like any other.
 
-Where the system allows it, the server lives in a mount namespace, so that children can mount small file systems that
-nobody else sees and that are gone with the server.
+Where the system allows it, the server has a mount namespace of its own: children can mount small file systems that
+nobody else sees and that vanish with the server.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ TIMEOUT = 120.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a child ended: ``signal`` that killed it or 0, the ``value`` it returned, or the ``error`` it raised."""
+    """How a child ended: the ``signal`` that killed it or 0, and the ``value`` it returned or ``error`` it raised."""
 
     signal: int
     value: Any
@@ -43,11 +44,11 @@ class Child:
         self.forks, self.pid, self.answer = forks, pid, answer
 
     def kill(self) -> None:
-        """SIGKILL; the process stays to be waited for."""
+        """Send SIGKILL; `wait` must still be called."""
         os.kill(self.pid, signal.SIGKILL)
 
     def wait(self) -> Outcome:
-        """Wait for the end; a child that hangs is killed after a while, which fails the test."""
+        """Wait for the end; a child that hangs is killed after a while and fails the test."""
         ended = self.forks.ask({"wait": self.pid})
         assert not ended["hung"], f"process {self.pid} did not end within {TIMEOUT} s"
         answer = json.loads(self.answer.read_text()) if self.answer.is_file() else {}
@@ -57,14 +58,14 @@ class Child:
 
 
 class Forks:
-    """The server, from the side of the tests.
+    """The tests' side of the server.
 
     Parameters
     ----------
     folder : Path
-        For the children's answers.
+        Receives the children's answers.
     home : Path
-        The children's workspace.
+        Workspace of the children.
     """
 
     def __init__(self, folder: Path, home: Path) -> None:
@@ -80,15 +81,18 @@ class Forks:
             env={**os.environ, **one, "E2KD_LAB_HOME": str(home)},
         )
 
-    def start(self, function: str, *, environment: dict[str, str] | None = None, **arguments: Any) -> Child:
-        """Fork a child that calls a function of the modules ``*programs`` with arguments that JSON can express."""
+    def start(
+        self, function: Callable[..., Any], *, environment: dict[str, str] | None = None, **arguments: Any
+    ) -> Child:
+        """Fork a child that calls a function of this folder; arguments and result pass through JSON."""
         self.started += 1
         answer = self.folder / f"{self.started}.json"
-        request = {"function": function, "arguments": arguments, "answer": str(answer)}
+        place = [Path(function.__code__.co_filename).stem, function.__name__]
+        request = {"function": place, "arguments": arguments, "answer": str(answer)}
         return Child(self, self.ask({**request, "environment": environment or {}})["pid"], answer)
 
-    def call(self, function: str, **arguments: Any) -> Any:
-        """What the function returns in a child of its own."""
+    def call(self, function: Callable[..., Any], **arguments: Any) -> Any:
+        """Run a function in a child of its own and return its result."""
         outcome = self.start(function, **arguments).wait()
         assert outcome.signal == 0
         assert outcome.error is None, outcome.error
@@ -105,12 +109,12 @@ class Forks:
         return json.loads(line)
 
     def close(self) -> None:
-        """End the server; children must have been waited for."""
+        """Stop the server; all children must have been waited for."""
         self.server.communicate(timeout=TIMEOUT)
 
 
 def _own_mounts() -> list[str]:
-    """The command that gives a process mounts of its own, empty where that is not allowed."""
+    """The command prefix that gives a process its own mount namespace; empty where that is not allowed."""
     if shutil.which("unshare") is None:
         return []
     prefix = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
@@ -121,19 +125,18 @@ def _own_mounts() -> list[str]:
 def serve() -> None:
     """Answer requests until standard input ends."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
-    functions: dict[str, Any] = {}
-    for module in ("programs", "troubled_programs", "parallel_programs"):
-        functions |= vars(importlib.import_module(f"endurance.{module}"))
     while line := sys.stdin.readline():
         request = json.loads(line)
-        answer = _wait(request["wait"]) if "wait" in request else {"pid": _fork(functions, request)}
+        answer = _wait(request["wait"]) if "wait" in request else {"pid": _fork(request)}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 
 
-def _fork(functions: dict[str, Any], request: dict[str, Any]) -> int:
-    threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208 - no more than their number is wanted
-    assert threads == 1, f"a fork of {threads} threads would not be sound"
+def _fork(request: dict[str, Any]) -> int:
+    module, name = request["function"]
+    function = getattr(importlib.import_module(f"endurance.{module}"), name)
+    threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208 - only their number is needed
+    assert threads == 1, f"forking {threads} threads is not safe"
     pid = os.fork()
     if pid:
         return pid
@@ -143,7 +146,7 @@ def _fork(functions: dict[str, Any], request: dict[str, Any]) -> int:
         os.dup2(2, 1)
         os.environ.update(request["environment"])
         try:
-            answer = {"value": functions[request["function"]](**request["arguments"])}
+            answer = {"value": function(**request["arguments"])}
         except BaseException as error:
             kinds = [kind.__name__ for kind in type(error).__mro__]
             text = str(error) if "LabError" in kinds else traceback.format_exc()
