@@ -19,7 +19,7 @@ from e2kd_lab.system.torchvision_operators import declare_on_import
 if TYPE_CHECKING:
     from e2kd_lab import experiments, explanations, figures, losses, methods, metrics, paper, widgets
     from e2kd_lab.explanations import Explanation, explain, register_explanation
-    from e2kd_lab.figures.own_results_table import results_table
+    from e2kd_lab.figures.results_table import results_table
     from e2kd_lab.methods import register_method
     from e2kd_lab.models import build_model, register_model
     from e2kd_lab.models.adapt import adapt
@@ -54,7 +54,7 @@ _DEFINED_IN = {
     "register_method": "methods",
     "register_model": "models",
     "results_of": "runs",
-    "results_table": "figures.own_results_table",
+    "results_table": "figures.results_table",
     "run": "runs.run",
     "run_all": "runs.sweep",
     "sweep": "runs.sweep",

@@ -1,4 +1,4 @@
-"""How fast the lab is: beside a straightforward program that computes the same, in one process and run."""
+"""Benchmarks against a plain PyTorch baseline that computes the same, timed in the same process."""
 
 from e2kd_lab.bench.findings import Findings, Ratio, Timing
 from e2kd_lab.bench.running import BENCHMARKS, run_benchmarks

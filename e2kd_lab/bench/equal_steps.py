@@ -1,4 +1,4 @@
-"""That two programs make the same training step: their losses and gradients in float64."""
+"""Check that two programs compute the same training step: losses and gradients in float64."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from e2kd_lab.bench.timing import require_equal
 from e2kd_lab.models import ExplainableModel
 
 _CHECKED_IMAGES, _TOLERANCE = 4, 1e-7
-# Loss and gradients (see `loss_and_gradients`) from a teacher, a student, images and labels.
+# Maps a teacher, a student, images and labels to loss and gradients, see `loss_and_gradients`.
 Step = Callable[[ExplainableModel, ExplainableModel, Tensor, Tensor], Mapping[str, Tensor]]
 
 
 def require_equal_steps(
     what: str, pair: Pair, teacher: ExplainableModel, student: ExplainableModel, ours: Step, reference: Step
 ) -> None:
-    """Raise unless two steps on some of the pair's images give the same loss and gradients.
+    """Raise unless two steps give the same loss and gradients on a few images.
 
     Parameters
     ----------
     what : str
-        What is computed, for the message.
+        Name of the computation, for the error message.
     pair, teacher, student
-        Where images and labels come from, and the networks, which are not changed.
+        Source of images and labels, and the networks, which stay unchanged.
     ours, reference : callable
-        The steps; each gets copies of the networks in float64, because batch statistics move with every step.
+        The steps; each gets its own copies of the networks in float64, because steps update batch statistics.
 
     Raises
     ------

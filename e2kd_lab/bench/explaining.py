@@ -1,4 +1,4 @@
-"""Explaining a batch at once, beside explaining its images one after the other, here and by the plain program."""
+"""Time of explaining a batch at once, against one image after the other, here and in plain PyTorch."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _CHECKED_IMAGES, _TOLERANCE = 4, 1e-9
 
 
 def measure_explaining(findings: Findings, device: torch.device, quick: bool, say: Callable[[str], None]) -> None:
-    """Time explanations of 64 images by ResNet-18 and the small ResNet, GradCAM and W(x).
+    """Time GradCAM and W(x) of 64 images, for ResNet-18 and the small ResNet.
 
     Raises
     ------
     BenchError
-        If an image's map depends on the images beside it, or is another one than the plain program's.
+        If an image's map depends on the rest of the batch, or differs from the plain program's.
     """
     count = 4 if quick else 64
     for name, title in _TITLES.items():
@@ -65,7 +65,7 @@ def measure_explaining(findings: Findings, device: torch.device, quick: bool, sa
 
 
 def plainly(model: ExplainableModel) -> Callable[[Tensor], Tensor]:
-    """The straightforward program's maps (N, C, H, W) of images (N, 3, H, W), two passes an image."""
+    """Plain PyTorch's maps (N, C, H, W) of images (N, 3, H, W), two passes per image."""
     plain = plain_model(model).eval().requires_grad_(False)
 
     def explained(images: Tensor) -> Tensor:
@@ -75,7 +75,7 @@ def plainly(model: ExplainableModel) -> Callable[[Tensor], Tensor]:
 
 
 def one_by_one(model: ExplainableModel, images: Tensor) -> Tensor:
-    """Explanation maps (N, C, H, W), a pass an image."""
+    """Explanation maps (N, C, H, W), one pass per image."""
     return torch.cat([explain(model, image[None]).maps for image in images])
 
 

@@ -1,4 +1,4 @@
-"""Ratios that benchmarks found, as a picture."""
+"""Figure of all benchmark ratios."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _TICKS = (0.1, 0.2, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 50, 100, 200)
 
 
 def bench_figure(findings: Findings) -> Figure:
-    """Horizontal bars of all ratios from the line at one, with quartiles; a tick marks what counting operations gives.
+    """Bars of all ratios with quartiles; a tick marks the ratio of counted operations.
 
     Parameters
     ----------
     findings : Findings
-        What was measured.
+        Measured ratios.
 
     Returns
     -------
     Figure
-        Gains above, costs below, each group of bars under the name of its case, on logarithmic axes.
+        Gains on top, costs below, on logarithmic axes; bars start at 1 and are grouped by case.
     """
     parts = {kind: [ratio for ratio in findings.ratios if ratio.kind == kind] for kind in _TITLES}
     parts = {kind: part for kind, part in parts.items() if part}
@@ -120,5 +120,5 @@ def _case(ratio: Ratio) -> tuple[str, str]:
 
 
 def _first(ratios: Sequence[Ratio], ratio: Ratio) -> int:
-    """Where a ratio's case comes first."""
+    """Place of the first ratio of the same case."""
     return next(number for number, other in enumerate(ratios) if _case(other) == _case(ratio))

@@ -1,4 +1,4 @@
-"""What benchmarks found, and how it is written down."""
+"""Benchmark results: times, ratios and memory, and how they are stored."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pandas as pd
 
 from e2kd_lab.bench.timing import Spread, ratio_of
 
-# A gain says how much longer the reference takes than ours, a cost how much longer one of ours takes than another.
+# Gain: time of the reference / ours. Cost: time of one of ours / another of ours.
 Kind = Literal["gain", "cost"]
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds that one contestant needs for what a case names."""
+    """Seconds of one contestant in one case."""
 
     benchmark: str
     case: str
@@ -27,20 +27,20 @@ class Timing:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How much longer one contestant takes than another.
+    """Ratio of the times of two contestants.
 
     Attributes
     ----------
     benchmark, case : str
-        What was measured.
+        Benchmark and case.
     kind : str
-        ``gain`` (reference over ours, larger is better) or ``cost`` (of two of ours, smaller is better).
+        ``gain`` (reference / ours, larger is better) or ``cost`` (ours / ours, smaller is better).
     title : str
         The two contestants, "above / below".
     value : Spread
-        Spread of the quotients of all rounds.
+        Spread of the ratios of all rounds.
     operations : float, optional
-        What counting the multiplications of the two gives, where they are known.
+        Ratio of the counted multiplications, if known.
     """
 
     benchmark: str
@@ -53,16 +53,16 @@ class Ratio:
 
 @dataclass
 class Findings:
-    """All numbers of one run of the benchmarks.
+    """All results of one benchmark run.
 
     Attributes
     ----------
     machine : dict
         Device, versions, threads and date.
     timings, ratios : list
-        What was measured.
+        `Timing` and `Ratio` of all cases.
     peak_bytes : dict
-        Memory by benchmark, case and contestant, on CUDA devices only.
+        Peak memory by benchmark and case, then contestant; on CUDA devices only.
     """
 
     machine: Mapping[str, Any]
@@ -73,7 +73,7 @@ class Findings:
     def add_timings(
         self, benchmark: str, case: str, seconds: Mapping[str, Sequence[float]], *, images: int | None = None
     ) -> None:
-        """Note the times of a contest; with ``images`` a turn also as images a second."""
+        """Add the times of all contestants; given the ``images`` per turn, also images per second."""
         for contestant, values in seconds.items():
             spread = Spread.of(values)
             rate = None if images is None else images / spread.median
@@ -91,19 +91,19 @@ class Findings:
         title: str | None = None,
         operations: float | None = None,
     ) -> None:
-        """Note the ratio of two contestants of one contest."""
+        """Add the ratio of two contestants."""
         value = ratio_of(seconds, above, below)
         self.ratios.append(Ratio(benchmark, case, kind, title or f"{above} / {below}", value, operations))
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, as plain dictionaries and lists."""
+        """All results as dictionaries and lists."""
         memory = "bytes beyond what lay on the device before a step, by torch.cuda.max_memory_allocated"
         if not self.peak_bytes:
             memory = "not measured: a process's largest size on a CPU never shrinks, so it tells no step from another"
         return {**asdict(self), "peak_bytes_are": memory}
 
     def ratio_table(self) -> pd.DataFrame:
-        """A row a ratio: benchmark, case, kind, title, lower, median, upper, repeats, operations."""
+        """A row per ratio: benchmark, case, kind, title, lower, median, upper, repeats, operations."""
         rows = [
             {"benchmark": ratio.benchmark, "case": ratio.case, "kind": ratio.kind, "title": ratio.title}
             | asdict(ratio.value)

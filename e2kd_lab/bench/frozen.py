@@ -1,4 +1,4 @@
-"""Steps with frozen explanations (Sec. 3.3) beside steps that ask the teacher."""
+"""Time of steps with a frozen teacher (Sec. 3.3) against steps with a live one."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from e2kd_lab.models import ExplainableModel
 from e2kd_lab.models.dummy_forward import dummy_forward
 from e2kd_lab.training.memory_format import prepare_networks
 
-# Of each batch. What that costs in agreement is in the README, and for a live teacher in notebook 11.
+# Share of each batch. Its cost in agreement is in the README; for a live teacher, in notebook 11.
 PART = 0.25
 
 
 def measure_frozen(findings: Findings, device: torch.device, quick: bool, say: Callable[[str], None]) -> None:
     """Time an e2KD step from stored logits and maps, a KD step and an e2KD step with a live teacher.
 
-    B-cos students take another step from stored maps, which explains a part of the batch.
+    B-cos students also take a step from stored maps that explains a part of the batch.
 
     Raises
     ------
     BenchError
-        If stored and live explanations of the same view do not give the same loss and gradients.
+        If stored and live explanations of the same view give different losses or gradients.
     """
     for title, pair, repeats in frozen_pairs(device, quick):
         say(f"frozen: {title}, {pair.batch} images of {pair.size} px")
@@ -69,7 +69,7 @@ def measure_frozen(findings: Findings, device: torch.device, quick: bool, say: C
 
 
 def frozen_pairs(device: torch.device, quick: bool) -> Iterator[tuple[str, Pair, int]]:
-    """Title, pair, and rounds."""
+    """Yield title, pair and number of rounds."""
     if not quick:
         size, rounds = (224, 21) if device.type == "cuda" else (64, 9)
         for family, prefix in (("GradCAM", ""), ("B-cos", "bcos_")):
@@ -82,11 +82,11 @@ def frozen_pairs(device: torch.device, quick: bool) -> Iterator[tuple[str, Pair,
 
 
 def frozen_operations(pair: Pair, teacher: ExplainableModel, student: ExplainableModel) -> dict[str, float]:
-    """The arithmetic of each contestant's step, in multiplications and additions an image.
+    """Multiplications and additions of each contestant's step, per image.
 
-    A pass to the input counts as much as a forward pass, an ordinary backward pass twice as much (see
-    `e2kd_lab.bench.steps.OPERATIONS`): frozen teachers have no part in it. Where a part of a batch is explained, its
-    images pass the student once more.
+    A backward pass to the input counts as one forward pass, an ordinary backward pass as two (see
+    `e2kd_lab.bench.steps.OPERATIONS`). Frozen teachers cost nothing. If a part of a batch is explained, its images pass
+    through the student once more.
     """
     asked, own = _operations(teacher, pair.size), _operations(student, pair.size)
     explained, frozen = (2 * asked, 6 * own) if pair.passes_whole_network else (asked, 3 * own)
@@ -95,7 +95,7 @@ def frozen_operations(pair: Pair, teacher: ExplainableModel, student: Explainabl
 
 
 def check_frozen(pair: Pair, teacher: ExplainableModel, student: ExplainableModel) -> None:
-    """Compare loss and gradients with stored and with live explanations, in float64, on some images.
+    """Compare loss and gradients of stored and live explanations, in float64, on a few images.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Images a second that the training loader gives: decoded, augmented, and augmented together with a frozen map."""
+"""Images per second of the training loader: decoded, augmented, and augmented together with a frozen map."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _BATCH = 16
 
 
 def measure_loading(findings: Findings, device: torch.device, quick: bool, say: Callable[[str], None]) -> None:
-    """Time some epochs of MiniNet in a temporary folder, the start of worker processes included.
+    """Time a few epochs of MiniNet, including the start of worker processes.
 
     Raises
     ------
     BenchError
-        If the loader does not give each image once.
+        If an epoch does not contain each image once.
     """
     size, per_class = (16, 1) if quick else (64, 50)
     epochs = 1 if quick else 4
@@ -43,7 +43,7 @@ def measure_loading(findings: Findings, device: torch.device, quick: bool, say: 
             for workers in _WORKERS:
                 contestants[f"{kind}, {workers} workers"] = _epochs_of(dataset, workers, epochs)
         images = epochs * check_loading(sets["decoded"])
-        # Loading runs on the CPU wherever the training is.
+        # Loading runs on the CPU, whatever the training device.
         seconds = take_turns(contestants, 3 if quick else 7, torch.device("cpu"))
     findings.add_timings("loading", title, seconds, images=images)
     few, many = _WORKERS
@@ -56,7 +56,7 @@ def measure_loading(findings: Findings, device: torch.device, quick: bool, say: 
 
 
 def loading_sets(folders: ImageFolders, cache: Path, size: int) -> dict[str, Dataset]:
-    """The data sets that are timed; images are read from disk each time."""
+    """Data sets to time; images are read from disk each time."""
     names = [image.path.relative_to(folders.root).as_posix() for image in folders.train]
     spec = FrozenSpec(teacher="none", data=folders.fingerprint(), view=size, channels=6, classes=len(folders.classes))
     writer = FrozenWriter(cache, spec, names)
@@ -72,12 +72,12 @@ def loading_sets(folders: ImageFolders, cache: Path, size: int) -> dict[str, Dat
 
 
 def check_loading(dataset: Dataset) -> int:
-    """Number of images of one epoch; each must come once.
+    """Count the images of one epoch; each must occur once.
 
     Raises
     ------
     BenchError
-        If one comes twice.
+        If an image occurs twice.
     """
     seen = torch.cat([batch["index"] for batch in _loader(dataset, 0, 1)])
     if len(seen.unique()) != len(seen):

@@ -1,4 +1,4 @@
-"""EPG and IoU of many maps, beside the loop over images by which guided models used to be evaluated."""
+"""Time of EPG and IoU of many maps, against the loop over images that evaluated guided models before."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _TOLERANCE = 1e-5
 
 
 def measure_localisation(findings: Findings, device: torch.device, quick: bool, say: Callable[[str], None]) -> None:
-    """Time EPG and IoU of 1,000 maps of 224 px, from boxes and from masks that are there.
+    """Time EPG and IoU of 1,000 maps of 224 px, from boxes and from ready masks.
 
     Raises
     ------
     BenchError
-        If ours and the loop do not give the same numbers.
+        If ours and the loop give different numbers.
     """
     count, size = (20, 32) if quick else (1000, 224)
     title = f"{count:,} maps"
@@ -51,7 +51,7 @@ def measure_localisation(findings: Findings, device: torch.device, quick: bool, 
 
 
 def measures_of(maps: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-    """EPG and IoU (N,) of maps and masks (N, H, W), on the CPU as a program that reports them has them."""
+    """EPG and IoU (N,) of maps and masks (N, H, W), copied to the CPU, where they are reported."""
     return energy_pointing_game(maps, masks).cpu(), explanation_iou(maps, masks).cpu()
 
 
@@ -61,7 +61,7 @@ def masks_of(boxes: list[Tensor], size: int) -> Tensor:
 
 
 def maps_and_boxes(count: int, size: int, device: torch.device) -> tuple[Tensor, list[Tensor]]:
-    """Smooth signed maps (count, size, size), and one to three boxes of whole numbers (n, 4) for each, overlapping."""
+    """Smooth signed maps (count, size, size), each with one to three overlapping integer boxes (n, 4)."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.randn(count, 1, 14, 14, generator=generator)
     maps = F.interpolate(coarse, (size, size), mode="bilinear", align_corners=False)[:, 0].contiguous()

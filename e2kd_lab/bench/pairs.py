@@ -1,4 +1,4 @@
-"""Pairs of teacher and student that benchmarks train, and the steps that are timed."""
+"""Pairs of teacher and student, and the training steps to time."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from e2kd_lab.training.recipe import BCOS_OPTIMISATION, Recipe, build_optimizer
 
 METHODS = ("baseline", "kd", "e2kd")
 LAM, TAU = 5.0, 1.0
-# Weights shall stay about where they are, however many steps are timed.
+# Weights must barely move, however many steps are timed.
 _LEARNING_RATE = 1e-6
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A teacher and a student of one family, and the batches they see.
+    """A teacher and a student of one family, and their batches.
 
     Attributes
     ----------
     teacher, student : str
         Names of `e2kd_lab.build_model`.
     classes, size, batch : int
-        Number of logits, side of the images in pixels, images of a step.
+        Number of classes, side of the images in pixels, images per step.
     """
 
     teacher: str
@@ -43,11 +43,11 @@ class Pair:
 
     @property
     def passes_whole_network(self) -> bool:
-        """Whether an explanation takes a backward pass through the whole network."""
+        """Whether an explanation needs a backward pass through the whole network."""
         return EXPLANATIONS[explanation_by_name(self.student) or "gradcam"].passes_whole_network
 
     def build(self, device: torch.device) -> tuple[ExplainableModel, ExplainableModel]:
-        """Teacher (frozen, evaluation mode) and student (training mode), initialised at random, always the same."""
+        """Teacher (frozen, evaluation mode) and student (training mode), with fixed random weights."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             teacher, student = (build_model(name, self.classes) for name in (self.teacher, self.student))
@@ -55,7 +55,7 @@ class Pair:
         return teacher.to(device).eval().requires_grad_(False), student.to(device).train()
 
     def images_and_labels(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """A batch of noise, always the same."""
+        """A fixed batch of noise."""
         generator = torch.Generator().manual_seed(0)
         images = torch.rand(self.batch, 3, self.size, self.size, generator=generator)
         return images.to(device), torch.randint(self.classes, (self.batch,), generator=generator).to(device)
@@ -63,7 +63,7 @@ class Pair:
 
 @torch.no_grad()
 def settle(model: ExplainableModel, images: Tensor) -> None:
-    """Give a network that was never trained the statistics of a batch, so that its activations have usual sizes."""
+    """Set batch statistics of an untrained network, so that its activations have a normal scale."""
     handles = [
         module.register_forward_pre_hook(_take_statistics)
         for module in model.modules()
@@ -77,9 +77,9 @@ def settle(model: ExplainableModel, images: Tensor) -> None:
 def our_steps(
     teacher: ExplainableModel, student: ExplainableModel, images: Tensor, labels: Tensor, *, half: bool = False
 ) -> dict[str, Callable[[], object]]:
-    """Whole training steps of each method as a run makes them: arranged for the device, no graph that is not needed.
+    """Complete training steps of each method as in a run: optimised for the device, without unnecessary graphs.
 
-    With ``half``, in bfloat16 where torch's mixed precision takes it, as in a run of precision ``bf16-mixed``.
+    With ``half``, in mixed precision with bfloat16, as in a run of precision ``bf16-mixed``.
     """
     prepare_networks(student, teacher, images.shape[-1], images.device)
     images = images.contiguous(memory_format=torch.channels_last)
@@ -93,7 +93,7 @@ def our_steps(
 
 
 def method_of(name: str, student: ExplainableModel, teacher: ExplainableModel) -> Distiller:
-    """A method with the benchmark's weight and temperature, where it has them."""
+    """Build a method with the benchmark's weight and temperature, if it has them."""
     values = {field: value for field, value in (("lam", LAM), ("tau", TAU)) if has_hyperparameter(name, field)}
     return build_method(name, student, teacher, **values)
 
@@ -101,7 +101,7 @@ def method_of(name: str, student: ExplainableModel, teacher: ExplainableModel) -
 def reference_steps(
     teacher: ExplainableModel, student: ExplainableModel, images: Tensor, labels: Tensor
 ) -> dict[str, Callable[[], object]]:
-    """The same steps by the straightforward program, on copies of the networks."""
+    """The same steps in plain PyTorch, on copies of the networks."""
     plain_teacher, plain_student = plain_pair(teacher, student)
     optimizer = optimizer_of(plain_student.network, fused=False)
     steps: dict[str, Callable[[], object]] = {}
@@ -139,7 +139,7 @@ def optimizer_of(student: ExplainableModel, *, fused: bool = True) -> torch.opti
 
 
 def loss_and_gradients(loss: Tensor, student: ExplainableModel) -> dict[str, Tensor]:
-    """A loss and its gradients to a student's parameters, by name; its graph is used up."""
+    """A loss and its gradients with respect to a student's parameters, by name; frees the graph."""
     loss.backward()
     found = {"loss": loss.detach()}
     for name, parameter in student.named_parameters():
@@ -149,7 +149,7 @@ def loss_and_gradients(loss: Tensor, student: ExplainableModel) -> dict[str, Ten
 
 
 def in_double(*models: ExplainableModel) -> tuple[ExplainableModel, ...]:
-    """Copies of networks in float64, where only a wrong formula makes two programs differ."""
+    """Copies of networks in float64, where rounding cannot hide or cause a difference."""
     return tuple(copy.deepcopy(model).double() for model in models)
 
 

@@ -1,9 +1,8 @@
-"""The same training steps, written the straightforward way: what the lab's own are measured against.
+"""Baseline of the benchmarks: the same training steps in plain PyTorch.
 
-It follows the public program of the paper's authors in how it computes, not in its text: layers as formulas in eager
-autograd, contiguous float32, one operation that is told by a flag whether a dynamic scale counts as a constant, a
-teacher that is explained by a forward and a backward pass with a complete graph, and a second backward pass through
-all of it for the student.
+It computes as the public program of the paper's authors does, without sharing its text: layers as formulas in eager
+autograd, contiguous float32, a flag that makes dynamic scales constants, a forward and a backward pass with a complete
+graph to explain the teacher, and a second backward pass through all of it for the student.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ from e2kd_lab.models.bcos_layers import BatchNormUncentered2d, BcosConv2d
 
 
 class Explaining:
-    """A network's flag: whether backward passes that run now treat its dynamic scales as constants."""
+    """Flag of a network: backward passes treat its dynamic scales as constants."""
 
     on = False
 
     @contextmanager
     def mode(self) -> Iterator[None]:
-        """Backward passes inside explain."""
+        """Set the flag inside the context."""
         self.on = True
         try:
             yield
@@ -37,7 +36,7 @@ class Explaining:
 
 
 class _TimesScale(torch.autograd.Function):
-    """``scale * x``: the product rule, or, while the network explains, a constant times x."""
+    """``scale * x``, differentiated by the product rule, or with a constant scale while the network explains."""
 
     @staticmethod
     def forward(ctx: Any, scale: Tensor, x: Tensor, explaining: Explaining) -> Tensor:
@@ -93,12 +92,12 @@ class PlainBatchNormUncentered2d(nn.Module):
 
 
 class PlainModel(nn.Module):
-    """A network of the lab with the same weights in plain layers.
+    """A network of the lab rebuilt in plain layers with the same weights.
 
     Parameters
     ----------
     model : ExplainableModel
-        A ResNet or DenseNet, whose parameters are copied; B-cos layers with B = 2, one unit and one group.
+        A ResNet or DenseNet, which is copied; B-cos layers must have B = 2, one unit and one group.
     """
 
     def __init__(self, model: ExplainableModel) -> None:
@@ -112,7 +111,7 @@ class PlainModel(nn.Module):
         return self.network(self.network.preprocess(images))
 
     def explained(self, images: Tensor, classes: Tensor | None = None, *, train: bool) -> tuple[Tensor, ...]:
-        """Logits (N, K), explained classes (N,) and maps at image size, for a loss on them if ``train``."""
+        """Logits (N, K), explained classes (N,) and maps at image size; differentiable if ``train``."""
         source, logits = self._forward(images)
         classes = logits.argmax(1) if classes is None else classes
         explained = logits.gather(1, classes[:, None]).sum()
@@ -125,7 +124,7 @@ class PlainModel(nn.Module):
         return F.cross_entropy(logits, labels)
 
     def _forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """What the explained logit is derived by, and the logits."""
+        """The tensor that explained logits are differentiated by, and the logits."""
         source = self.network.forward_features(self.network.preprocess(images).requires_grad_())
         return source, self.network.forward_head(source)
 
@@ -153,13 +152,13 @@ class PlainBcosModel(PlainModel):
 
 
 def plain_model(model: ExplainableModel) -> PlainModel:
-    """A network of the lab in plain layers, explained as it explains itself."""
+    """Rebuild a network of the lab in plain layers, with its own explanation."""
     kinds = {"gradcam": PlainModel, "bcos": PlainBcosModel}
     return kinds[model.explanation](model)
 
 
 class PlainStep:
-    """The loss of one training step, as the methods of `e2kd_lab.methods` give it.
+    """Loss of one training step, equal to that of `e2kd_lab.methods`.
 
     Parameters
     ----------
@@ -195,16 +194,16 @@ class PlainStep:
 
 
 def epg_and_iou(maps: Tensor, boxes: list[Tensor], threshold: float = 0.05) -> tuple[Tensor, Tensor]:
-    """EPG and IoU image by image, as guided models used to be evaluated.
+    """EPG and IoU in a loop over images, as guided models were evaluated before.
 
     Parameters
     ----------
     maps : Tensor
-        One map an image, (N, H, W).
+        One map per image, (N, H, W).
     boxes : list of Tensor
-        Boxes of each image, (n, 4) whole numbers: left, top, right, bottom in pixels, the last two outside.
+        Boxes of each image, (n, 4) integers: left, top, right, bottom in pixels, the last two exclusive.
     threshold : float
-        Least normalised contribution of a pixel that counts for the IoU.
+        Normalised contribution above which a pixel counts for the IoU.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""All benchmarks in one call."""
+"""Run all benchmarks and write their results."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ def run_benchmarks(
     out: Path | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Findings:
-    """Run benchmarks and write what they found.
+    """Run benchmarks and write their results.
 
     Parameters
     ----------
     only : sequence of str, optional
-        Names in `BENCHMARKS`; all if None or empty.
+        Names of `BENCHMARKS`; all by default.
     device : str
         ``cpu`` or ``cuda``.
     quick : bool
-        Tiny networks and few repeats: shows that everything works, the numbers mean nothing.
+        Tiny networks and few repeats, to test the benchmarks; the numbers mean nothing.
     out : Path, optional
-        Receives ``bench.json`` and the figure ``bench`` as PDF, SVG, PNG and CSV; ``bench`` in the workspace's runs
-        folder by default.
+        Folder that receives ``bench.json`` and the figure ``bench`` as PDF, SVG, PNG and CSV; by default ``bench`` in
+        the workspace's runs folder.
     say : callable
         Receives a line before each measurement.
 
@@ -65,7 +65,11 @@ def run_benchmarks(
     Raises
     ------
     BenchError
-        If a name is not known, the device is missing, or ours and the reference do not compute the same.
+        If a name is unknown, the device is missing, or ours and the reference give different results.
+
+    Examples
+    --------
+    >>> run_benchmarks(["steps"], quick=True)  # doctest: +SKIP
     """
     names = list(dict.fromkeys(only or BENCHMARKS))
     if unknown := [name for name in names if name not in BENCHMARKS]:
@@ -82,7 +86,7 @@ def run_benchmarks(
 
 
 def describe_machine(device: torch.device, quick: bool) -> dict[str, Any]:
-    """What the numbers depend on besides the program."""
+    """Device, versions, threads and date of a measurement."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
     return {
         "device": device.type,
@@ -106,7 +110,7 @@ def _device(name: str) -> torch.device:
 
 @contextmanager
 def _as_in_training(device: torch.device) -> Iterator[None]:
-    """Arithmetic and memory as in a training run, for ours and the reference; arithmetic is undone afterwards."""
+    """Set arithmetic and memory as in a training run, for ours and the reference; restore arithmetic afterwards."""
     precision = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high")
     torch.set_flush_denormal(True)

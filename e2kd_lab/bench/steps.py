@@ -1,4 +1,4 @@
-"""Training steps: baseline, KD and e2KD, of GradCAM and B-cos pairs, beside the straightforward program."""
+"""Time of training steps (baseline, KD, e2KD) of GradCAM and B-cos pairs, against plain PyTorch."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from e2kd_lab.bench.timing import peak_memory, take_turns
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.models.fuse_batch_norms import fuse_batch_norms
 
-# Counted in forward passes, a pass to the input costs one and an ordinary backward pass two. KD: the teacher's forward
-# (T) and the student's forward and backward, T + 3 S. GradCAM has a closed form, so e2KD needs no other pass. W(x)
-# takes a pass to the input of both (T + S), and the student's backward goes through it as well (2 S): 2 T + 6 S.
-# What was measured is below that where the passes that e2KD adds are the more efficient ones.
+# In forward passes, a backward pass to the input costs one and an ordinary backward pass two. KD: the teacher's forward
+# (T), the student's forward and backward, T + 3 S. GradCAM has a closed form, so e2KD needs no further pass. W(x) needs
+# a backward pass to the input of both (T + S), and the student's backward pass goes through it too (2 S): 2 T + 6 S.
+# Measured ratios are lower if the passes that e2KD adds are more efficient than the others.
 OPERATIONS = {"standard": 1.0, "bcos": 2.0}
 _EXPLAINED_BY = {"standard": "GradCAM", "bcos": "B-cos"}
 _SHOWN = {"baseline": "baseline", "kd": "KD", "e2kd": "e²KD"}
@@ -41,7 +41,7 @@ def measure_steps(findings: Findings, device: torch.device, quick: bool, say: Ca
     Raises
     ------
     BenchError
-        If ours and the reference do not give the same losses and gradients.
+        If ours and the reference give different losses or gradients.
     """
     for title, pairs, methods, repeats in step_pairs(device, quick):
         say(f"steps: {title}, {pairs['standard'].batch} images of {pairs['standard'].size} px")
@@ -50,13 +50,13 @@ def measure_steps(findings: Findings, device: torch.device, quick: bool, say: Ca
             teacher, student = pair.build(device)
             check_steps(pair, teacher, student, methods)
             images, labels = pair.images_and_labels(device)
-            # The reference copies the networks before ours change their layout in memory.
+            # The reference copies the networks before our steps change their memory layout.
             plain = reference_steps(teacher, student, images, labels)
             own = our_steps(teacher, student, images, labels)
             for name in methods:
                 contestants[f"{family} {name}"] = own[name]
                 contestants[f"{family} {name} reference"] = plain[name]
-            if device.type == "cuda":  # on CPUs without such instructions it is many times slower
+            if device.type == "cuda":  # many times slower on CPUs without such instructions
                 half = our_steps(teacher, student, images, labels, half=True)
                 contestants |= {f"{family} {name} bfloat16": half[name] for name in methods}
         seconds = take_turns(contestants, repeats, device)
@@ -82,7 +82,7 @@ def measure_steps(findings: Findings, device: torch.device, quick: bool, say: Ca
 def check_steps(
     pair: Pair, teacher: ExplainableModel, student: ExplainableModel, methods: Sequence[str] = METHODS
 ) -> None:
-    """Compare losses and gradients of ours and the reference in float64, on some images.
+    """Compare losses and gradients of ours and the reference in float64, on a few images.
 
     Raises
     ------
@@ -111,14 +111,14 @@ def _reference_step(
 
 
 def step_pairs(device: torch.device, quick: bool) -> Iterator[tuple[str, dict[str, Pair], tuple[str, ...], int]]:
-    """Title, pairs by family, methods, and rounds."""
+    """Yield title, pairs by family, methods and number of rounds."""
     if quick:
         yield "ResNet mini", _both("resnet_mini_deep", "resnet_mini", 4, 16, 4), METHODS, 3
         return
     size, batch = (224, 64) if device.type == "cuda" else (64, 16)
     pairs = _both("resnet34", "resnet18", 1000, size, batch)
     yield "ResNet-34 to 18", pairs, METHODS, 11 if device.type == "cpu" else 31
-    if device.type == "cpu":  # few images weigh little beside the weights, which B-cos units normalise
+    if device.type == "cpu":  # with few images, B-cos units mostly normalise weights
         yield "ResNet-18, 64 images", _both("resnet34", "resnet18", 1000, size, 64), ("baseline",), 11
     yield "ResNet mini", _both("resnet_mini_deep", "resnet_mini", 20, 64, 64), METHODS, 21
 

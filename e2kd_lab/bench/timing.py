@@ -1,4 +1,4 @@
-"""Measuring contestants in turns, so that whatever else the machine does falls on all of them."""
+"""Timing contestants in turns, so that other load on the machine affects all of them equally."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from e2kd_lab.system.errors import LabError
 
 
 class BenchError(LabError):
-    """A benchmark cannot be run, or its contestants do not compute the same."""
+    """A benchmark cannot run, or its contestants give different results."""
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,16 @@ class Spread:
 def take_turns(
     contestants: Mapping[str, Callable[[], object]], repeats: int, device: torch.device
 ) -> dict[str, list[float]]:
-    """Time contestants in rounds: each runs once a round, and each round starts with another one.
+    """Time contestants in rounds: each runs once per round, and each round starts with another one.
 
     Parameters
     ----------
     contestants : mapping
-        What to time, by name; each is run once more before the first round, untimed.
+        Functions by name; each also runs once before the first round, untimed.
     repeats : int
-        Rounds.
+        Number of rounds.
     device : torch.device
-        Where they compute; its queue is empty when a clock starts and when it stops.
+        Their device, which is synchronised before each clock starts and stops.
 
     Returns
     -------
@@ -77,15 +77,15 @@ def take_turns(
 
 
 def ratio_of(seconds: Mapping[str, Sequence[float]], above: str, below: str) -> Spread:
-    """How often ``below`` fits into ``above``: the spread of the quotients, one a round."""
+    """Spread of the ratios above / below, one per round."""
     return Spread.of([one / other for one, other in zip(seconds[above], seconds[below], strict=True)])
 
 
 def peak_memory(contestants: Mapping[str, Callable[[], object]], device: torch.device) -> dict[str, int]:
-    """Bytes that each contestant needs on a CUDA device beyond what lies there when it starts; empty elsewhere.
+    """Peak bytes that each contestant allocates on a CUDA device; empty on other devices.
 
-    On a CPU the process's largest size is all that the system tells. It never shrinks, so that it says nothing about
-    the contestants one by one.
+    On a CPU the system reports only the process's peak size, which never shrinks and so cannot be attributed to one
+    contestant.
     """
     if device.type != "cuda":
         return {}
@@ -101,16 +101,16 @@ def peak_memory(contestants: Mapping[str, Callable[[], object]], device: torch.d
 
 
 def require_equal(what: str, ours: Mapping[str, Any], reference: Mapping[str, Any], tolerance: float) -> None:
-    """Raise unless two computations gave the same.
+    """Raise unless two computations gave the same results.
 
     Parameters
     ----------
     what : str
-        What was computed, for the message.
+        Name of the computation, for the error message.
     ours, reference : mapping of str to Tensor
         Results by name.
     tolerance : float
-        Largest difference of a result, in units of its largest absolute value.
+        Largest allowed difference, relative to a result's largest absolute value.
 
     Raises
     ------

@@ -24,8 +24,7 @@ from e2kd_lab.experiments.assignments import assigned
 from e2kd_lab.experiments.imagenet import ImageNetData
 from e2kd_lab.explanations import EXPLANATIONS
 from e2kd_lab.methods import METHODS
-from e2kd_lab.paper.all_figures import write_all_figures
-from e2kd_lab.paper.catalogue import write_paper_figures
+from e2kd_lab.paper import write_figures
 from e2kd_lab.runs import load_runs
 from e2kd_lab.runs.evaluate import averaged
 from e2kd_lab.runs.evaluate import evaluate as evaluate_student
@@ -256,22 +255,12 @@ def figures(
     runs: RunsOption = None,
     plugin: PluginOption = None,
     out: Annotated[Path, typer.Option(help="Folder that receives the figures")] = Path("exports"),
-    everything: Annotated[
-        bool, typer.Option("--all", help="Every figure and table of the paper, explanations and shifts too")
-    ] = False,
-    scale: Annotated[str | None, typer.Option(help="lab, paper or smoke  [default: all that have runs]")] = None,
+    scale: Annotated[str | None, typer.Option(help="smoke, lab, paper or own  [default: all that have runs]")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="No effect: everything is drawn that has runs")] = False,
 ) -> None:
-    """Draw every figure that the finished runs allow, as PDF, SVG, PNG and CSV; --all says which runs are missing."""
-    if everything:
-        say = partial(console.print, markup=False, highlight=False)
-        files = write_paper_figures(out, runs=runs, scale=scale, say=say)
-    else:
-        results = load_runs(runs)
-        chosen = results if scale is None else results[results["scale"] == scale]
-        files = write_all_figures(chosen, out, runs=runs or runs_folder())
-        for file in files:
-            console.print(str(file))
-    if not files:
+    """Draw every figure and table that the finished runs allow, as PDF, SVG, PNG and CSV; name the missing runs."""
+    say = partial(console.print, markup=False, highlight=False)
+    if not write_figures(out, runs=runs, scale=scale, say=say):
         which = "" if scale is None else f" at scale '{scale}'"
         raise LabError(f"{runs or runs_folder()} holds no finished runs{which} yet; train some first.")
 

@@ -8,10 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from e2kd_lab import experiments
-from e2kd_lab.figures import explanation_comparison, export_figure
+from e2kd_lab.figures import explanation_comparison, export_figure, waterbirds_bars
 from e2kd_lab.figures.style import METHOD_ORDER
 from e2kd_lab.metrics.groups import GROUPS
-from e2kd_lab.paper import waterbirds_bars
 from e2kd_lab.runs import Run, load_runs
 from e2kd_lab.runs.examples import explained_examples
 from e2kd_lab.runs.run import run

@@ -1,15 +1,20 @@
 """Drawing: a table or tensors in, a matplotlib Figure out; nothing here trains."""
 
-from e2kd_lab.figures.cheaper import cheaper_explanations
+from e2kd_lab.figures.cheaper_explanations import cheaper_explanations
 from e2kd_lab.figures.curves import training_curves
+from e2kd_lab.figures.epg_iou_plane import epg_iou_plane
 from e2kd_lab.figures.explanations import explanation_comparison
 from e2kd_lab.figures.export import export_figure, figure_bytes
+from e2kd_lab.figures.group_measure import Measure, measures_of
 from e2kd_lab.figures.loss_terms import LossPicture
-from e2kd_lab.figures.measure import Measure, measures_of
 from e2kd_lab.figures.measure_bars import measure_bars
-from e2kd_lab.figures.own_results_table import ResultsTable
+from e2kd_lab.figures.method_bars import method_bars
+from e2kd_lab.figures.results_table import ResultsTable
 from e2kd_lab.figures.shifts import ShiftPicture, shift_periodicity, shifted_comparison
+from e2kd_lab.figures.shot_curves import shot_curves
 from e2kd_lab.figures.sweep_map import sweep_cells, sweep_map
+from e2kd_lab.figures.teaser import teaser
+from e2kd_lab.figures.waterbirds_bars import waterbirds_bars
 
 __all__ = [
     "LossPicture",
@@ -17,14 +22,19 @@ __all__ = [
     "ResultsTable",
     "ShiftPicture",
     "cheaper_explanations",
+    "epg_iou_plane",
     "explanation_comparison",
     "export_figure",
     "figure_bytes",
     "measure_bars",
     "measures_of",
+    "method_bars",
     "shift_periodicity",
     "shifted_comparison",
+    "shot_curves",
     "sweep_cells",
     "sweep_map",
+    "teaser",
     "training_curves",
+    "waterbirds_bars",
 ]

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from e2kd_lab.figures.labels import method_colours
 from e2kd_lab.figures.style import TEXT_WIDTH, new_figure, styled
-from e2kd_lab.figures.titles import method_colours
 from e2kd_lab.metrics.titles import LAB_MEASURES, measure_title
 
 _OOD = "out_of_distribution"
@@ -19,7 +19,7 @@ _ACROSS = 4
 
 
 class _Shown(NamedTuple):
-    """What an axis shows."""
+    """One measure to show on an axis."""
 
     title: str
     split: str
@@ -32,22 +32,21 @@ class _Shown(NamedTuple):
 
 
 def training_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], *, total_epochs: int | None = None) -> Figure:
-    """Loss, and on validation images accuracy or F1, agreement, explanation cosine and own measures, over the epochs.
+    """Training loss, and validation accuracy or F1, agreement, explanation cosine and own measures, over the epochs.
 
-    Measures other than the cosine are those out of distribution, where there is such a thing.
+    All but the cosine are measured out of distribution if the data have such a group.
 
     Parameters
     ----------
     curves : mapping
-        For each label the run's method, which gives the colour, and its rows of ``metrics.csv``. Where a method comes
-        twice, the later one is dashed.
+        Method and rows of ``metrics.csv`` by label. The method sets the colour; a method's second run is dashed.
     total_epochs : int, optional
-        Right end of the axes, for a run that is not finished.
+        Right end of the axes, for an unfinished run.
 
     Returns
     -------
     Figure
-        Four axes, and below them one for each own measure.
+        Four axes, then one for each own measure.
 
     Examples
     --------
@@ -105,7 +104,7 @@ def _lines(axis: Axes, curves: Mapping[str, tuple[str, pd.DataFrame]], shown: _S
         line = shown.of(rows)
         style = "--" if method in seen else "-"
         seen.add(method)
-        if line.empty:  # it would have no place in the layout
+        if line.empty:  # an empty line has no extent, which the layout needs
             continue
         axis.plot(
             line["epoch"],
@@ -115,5 +114,5 @@ def _lines(axis: Axes, curves: Mapping[str, tuple[str, pd.DataFrame]], shown: _S
             label=label,
             marker=".",
             markersize=3,
-            clip_on=False,  # a whole mark at the last epoch, too
+            clip_on=False,  # the mark at the last epoch is not cut
         )

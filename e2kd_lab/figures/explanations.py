@@ -1,4 +1,4 @@
-"""Side-by-side explanations of teacher and students (Fig. 1, A1, A2)."""
+"""Explanations of teacher and students side by side (Fig. 1, 2, A1 to A4)."""
 
 from __future__ import annotations
 
@@ -26,84 +26,138 @@ from e2kd_lab.figures.style import (
     styled,
 )
 
-_GAP, _LINE = 0.05, 0.13  # between pictures in a row, in their widths, and between rows, in inches
+_GAP, _LINE = 0.05, 0.13  # between pictures of a row, in their widths; between rows, in inches
+_MARGIN, _BOTTOM = 0.01 * TEXT_WIDTH, 0.41  # left of the pictures, and below them for the colour bars, in inches
 _HAIRLINE = "#BBBBBB"
 
 
 def explanation_comparison(
     comparison: Comparison | Sequence[Comparison], *, side_by_side: int = 2, contributions: bool = False
 ) -> Figure:
-    """Image, teacher and students in a row, each prediction marked as correct or incorrect.
+    """Rows of image, teacher's and students' explanations, each prediction marked as correct or incorrect.
 
-    Every map is divided by its L2 norm, because the explanation loss compares directions only; then one colour scale
-    serves all networks of a family.
+    Each map is divided by its L2 norm, because the explanation loss compares directions only. All networks of a family
+    share one colour scale.
 
     Parameters
     ----------
     comparison : Comparison, or sequence of Comparison
-        Images and maps; names of networks are method names. Several comparisons of the same images, for instance one a
-        family of networks, stand next to each other.
+        N images and their maps; networks are named by method. Several comparisons of the same images, for instance one
+        per family of networks, stand side by side.
     side_by_side : int
-        Images in one row of the figure, each with all its maps.
+        Images per row of the figure, each with all its maps.
     contributions : bool
-        Show what each pixel contributes to the logit in place of W(x), for B-cos networks.
+        Show each pixel's contribution to the logit instead of W(x), for B-cos networks.
 
     Returns
     -------
     Figure
         As wide as the paper's text.
+
+    Examples
+    --------
+    >>> import torch
+    >>> maps = {"teacher": torch.rand(2, 1, 8, 8), "kd": torch.rand(2, 1, 8, 8)}
+    >>> right = {name: torch.tensor([True, False]) for name in maps}
+    >>> figure = explanation_comparison(Comparison(torch.rand(2, 3, 8, 8), maps, right))
+    >>> len(figure.axes[0].images)
+    6
     """
-    blocks = [pictures_of(part, contributions) for part in _listed(comparison)]
-    first = _listed(comparison)[0]
-    names = ["Image", *(METHOD_TITLES.get(name, name) for block in blocks for name in block.pictures)]
-    count, per_image = len(first), len(names)
-    side_by_side = max(1, min(side_by_side, count))
-    rows, columns = -(-count // side_by_side), side_by_side * per_image
-    # Inches: a gap between pictures, a line above each row of them, method names on top, the colour bars below.
-    cell = 0.98 * TEXT_WIDTH / (columns + _GAP * (columns - 1))
-    top = 0.27 if len(blocks) == 1 else 0.4
-    tall = cell * (first.images.shape[2] / first.images.shape[3])
-    height = rows * tall + (rows - 1) * _LINE + top + 0.41
+    parts = [comparison] if isinstance(comparison, Comparison) else list(comparison)
+    families = [pictures_of(part, contributions) for part in parts]
+    sheet = _Sheet.of(parts[0], families, side_by_side)
     with styled():
-        figure = new_figure(TEXT_WIDTH, height, placed=True)
+        figure = new_figure(TEXT_WIDTH, sheet.height, placed=True)
         # One pair of axes in inches for all pictures: a pair for each would take most of the time.
         axis = figure.add_axes((0, 0, 1, 1))
         axis.set_axis_off()
-        for number in range(count):
-            row, left = number // side_by_side, number % side_by_side * per_image
-            bottom = height - top - tall - row * (tall + _LINE)
-            places = [
-                _Place((0.01 * TEXT_WIDTH) + (left + column) * (1 + _GAP) * cell, bottom, cell, tall)
-                for column in range(per_image)
-            ]
-            places[0].show(axis, first.images[number].permute(1, 2, 0).clamp(0, 1).cpu().numpy())
-            if first.titles:
-                places[0].write(axis, 0, 1.03, first.titles[number], fontsize=4.5, va="bottom", ha="left")
-            shown = [(block, name) for block in blocks for name in block.pictures]
-            for (block, name), place in zip(shown, places[1:], strict=True):
-                place.show(axis, block.pictures[name][number])
-                place.frame(axis)
-                _mark(axis, place, bool(block.comparison.correct[name][number]))
-            size = (first.images.shape[2], first.images.shape[3])
-            for place in places:
-                if first.boxes:
-                    place.outline(axis, first.boxes[number], size)
-                if first.masks is not None and first.masks[number].any():
-                    place.contour(axis, first.masks[number].cpu().numpy())
-            if row == 0:
-                for place, title in zip(places, names, strict=True):
-                    place.write(axis, 0.5, 1 + 0.105 / tall, title, fontsize=5.5, va="bottom", ha="center")
-        axis.set(xlim=(0, TEXT_WIDTH), ylim=(0, height), aspect="auto")
-        if len(blocks) > 1:
-            _name_families(figure, blocks, cell, height)
-        for number, block in enumerate(blocks):
-            colour_bar(figure, block, height, number, len(blocks))
+        for number in range(len(parts[0])):
+            places = sheet.places(number)
+            _draw_image(axis, places[0], parts[0], number)
+            _draw_maps(axis, places[1:], families, number)
+            _draw_objects(axis, places, parts[0], number)
+            if number < sheet.side_by_side:
+                for place, title in zip(places, sheet.titles, strict=True):
+                    place.write(axis, 0.5, 1 + 0.105 / sheet.tall, title, fontsize=5.5, va="bottom", ha="center")
+        axis.set(xlim=(0, TEXT_WIDTH), ylim=(0, sheet.height), aspect="auto")
+        if len(families) > 1:
+            _name_families(figure, families, sheet)
+        for number, family in enumerate(families):
+            colour_bar(figure, family, sheet.height, number, len(families))
     return figure
 
 
 @dataclass(frozen=True)
+class _Sheet:
+    """Where the pictures are, in inches: ``cell`` wide and ``tall``, ``top`` is what stands above them.
+
+    Attributes
+    ----------
+    titles : list of str
+        Image and networks, from left to right.
+    side_by_side, rows : int
+        Images per row, and rows.
+    """
+
+    titles: list[str]
+    side_by_side: int
+    rows: int
+    cell: float
+    tall: float
+    top: float
+
+    @classmethod
+    def of(cls, comparison: Comparison, families: Sequence[Pictures], side_by_side: int) -> _Sheet:
+        titles = ["Image", *(METHOD_TITLES.get(name, name) for family in families for name in family.pictures)]
+        side_by_side = max(1, min(side_by_side, len(comparison)))
+        columns = side_by_side * len(titles)
+        cell = 0.98 * TEXT_WIDTH / (columns + _GAP * (columns - 1))
+        tall = cell * (comparison.images.shape[2] / comparison.images.shape[3])
+        rows = -(-len(comparison) // side_by_side)
+        return cls(titles, side_by_side, rows, cell, tall, 0.27 if len(families) == 1 else 0.4)
+
+    @property
+    def height(self) -> float:
+        """Height of the figure."""
+        return self.rows * self.tall + (self.rows - 1) * _LINE + self.top + _BOTTOM
+
+    def places(self, number: int) -> list[_Place]:
+        """Places of an image and its maps."""
+        row, left = number // self.side_by_side, number % self.side_by_side * len(self.titles)
+        bottom = self.height - self.top - self.tall - row * (self.tall + _LINE)
+        return [
+            _Place(_MARGIN + (left + column) * (1 + _GAP) * self.cell, bottom, self.cell, self.tall)
+            for column in range(len(self.titles))
+        ]
+
+
+def _draw_image(axis: Axes, place: _Place, comparison: Comparison, number: int) -> None:
+    place.show(axis, comparison.images[number].permute(1, 2, 0).clamp(0, 1).cpu().numpy())
+    if comparison.titles:
+        place.write(axis, 0, 1.03, comparison.titles[number], fontsize=4.5, va="bottom", ha="left")
+
+
+def _draw_maps(axis: Axes, places: Sequence[_Place], families: Sequence[Pictures], number: int) -> None:
+    shown = [(family, name) for family in families for name in family.pictures]
+    for (family, name), place in zip(shown, places, strict=True):
+        place.show(axis, family.pictures[name][number])
+        place.frame(axis)
+        _mark(axis, place, bool(family.comparison.correct[name][number]))
+
+
+def _draw_objects(axis: Axes, places: Sequence[_Place], comparison: Comparison, number: int) -> None:
+    """Boxes and outlines of the objects, where they are known, on the image and on all its maps."""
+    size = (comparison.images.shape[2], comparison.images.shape[3])
+    for place in places:
+        if comparison.boxes:
+            place.outline(axis, comparison.boxes[number], size)
+        if comparison.masks is not None and comparison.masks[number].any():
+            place.contour(axis, comparison.masks[number].cpu().numpy())
+
+
+@dataclass(frozen=True)
 class _Place:
-    """A rectangle for a picture, in inches from the figure's lower left corner."""
+    """Rectangle of a picture, in inches from the figure's lower left corner."""
 
     left: float
     bottom: float
@@ -114,16 +168,16 @@ class _Place:
         axis.imshow(picture, extent=(self.left, self.left + self.width, self.bottom, self.bottom + self.height))
 
     def write(self, axis: Axes, right: float, up: float, text: str, **style: Any) -> None:
-        """Write at a point given in widths and heights of the rectangle."""
+        """Write text at a point in units of the rectangle's width and height."""
         axis.text(self.left + right * self.width, self.bottom + up * self.height, text, **style)
 
     def frame(self, axis: Axes) -> None:
-        # A hairline, so that a picture on white paper has an edge.
+        # A hairline gives the picture an edge on white paper.
         corner = self.left, self.bottom
         axis.add_patch(Rectangle(corner, self.width, self.height, fill=False, edgecolor=_HAIRLINE, linewidth=0.3))
 
     def outline(self, axis: Axes, boxes: Tensor, size: tuple[int, int]) -> None:
-        """Boxes (n, 4) in pixels of a picture of this height and width."""
+        """Draw boxes (n, 4), in pixels of a picture of this height and width."""
         height, width = size
         for left, top, right, bottom in boxes.tolist():
             corner = self.left + self.width * left / width, self.bottom + self.height * (1 - bottom / height)
@@ -138,8 +192,8 @@ class _Place:
 
 
 @dataclass(frozen=True)
-class Block:
-    """The pictures of one family of networks, and their colour scale."""
+class Pictures:
+    """Maps of one family of networks as RGB pictures (N, H, W, 3) by network, and their colour scale."""
 
     comparison: Comparison
     family: str
@@ -148,43 +202,39 @@ class Block:
     label: str
 
 
-def _listed(comparison: Comparison | Sequence[Comparison]) -> list[Comparison]:
-    return [comparison] if isinstance(comparison, Comparison) else list(comparison)
-
-
-def pictures_of(comparison: Comparison, contributions: bool) -> Block:
-    """All maps of a comparison as RGB pictures (N, H, W, 3), on one colour scale."""
+def pictures_of(comparison: Comparison, contributions: bool) -> Pictures:
+    """Render all maps of a comparison on one colour scale."""
     drawing = comparison.method.draw(comparison.images, comparison.maps, contributions=contributions)
     scale = ScalarMappable(Normalize(drawing.low, drawing.high), drawing.colours)
     label = drawing.label.format(of=f"of {comparison.explained}")
     family = FAMILY_TITLES.get(comparison.family, comparison.family)
-    return Block(comparison, family, drawing.pictures, scale, label)
+    return Pictures(comparison, family, drawing.pictures, scale, label)
 
 
-def colour_bar(figure: Figure, block: Block, height: float, number: int = 0, count: int = 1) -> None:
-    """Draw the colour scale of one of ``count`` blocks along the bottom of a figure of a height in inches."""
+def colour_bar(figure: Figure, pictures: Pictures, height: float, number: int = 0, count: int = 1) -> None:
+    """Draw the colour bar of one of ``count`` families along the bottom of a figure of a height in inches."""
     width = 0.8 / count if count == 1 else 0.86 / count
     left = 0.1 if count == 1 else 0.04 + number * (0.92 - width)
     axes = figure.add_axes((left, 0.3 / height, width, 0.06 / height))
-    bar = figure.colorbar(block.scale, cax=axes, orientation="horizontal")
+    bar = figure.colorbar(pictures.scale, cax=axes, orientation="horizontal")
     bar.ax.locator_params(nbins=6)
-    short = block.label.replace(f" of {block.comparison.explained},", "")
-    bar.set_label(block.label if count == 1 else short, fontsize=5.5)
+    short = pictures.label.replace(f" of {pictures.comparison.explained},", "")
+    bar.set_label(pictures.label if count == 1 else short, fontsize=5.5)
     bar.ax.tick_params(labelsize=5.5, length=2)
     bar.outline.set_linewidth(0.4)  # type: ignore[operator]
 
 
-def _name_families(figure: Figure, blocks: Sequence[Block], cell: float, height: float) -> None:
-    start, step = 1, (1 + _GAP) * cell
-    for block in blocks:
-        end = start + len(block.pictures)
-        middle = 0.01 * TEXT_WIDTH + (start * step + (end - 1) * step + cell) / 2
-        figure.text(middle / TEXT_WIDTH, 1 - 0.03 / height, block.family, fontsize=6.5, ha="center", va="top")
+def _name_families(figure: Figure, families: Sequence[Pictures], sheet: _Sheet) -> None:
+    start, step = 1, (1 + _GAP) * sheet.cell
+    for family in families:
+        end = start + len(family.pictures)
+        middle = _MARGIN + (start * step + (end - 1) * step + sheet.cell) / 2
+        figure.text(middle / TEXT_WIDTH, 1 - 0.03 / sheet.height, family.family, fontsize=6.5, ha="center", va="top")
         start = end
 
 
 def frame(axis: Axes) -> None:
-    """Give a picture a hairline, so that on white paper it has an edge."""
+    """Draw a hairline around a picture, so that it has an edge on white paper."""
     axis.set_axis_on()
     axis.grid(visible=False)
     axis.set_xticks([])

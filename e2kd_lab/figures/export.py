@@ -1,4 +1,4 @@
-"""Figures as files: PDF, SVG and PNG of exact width, byte-stable, and the numbers behind them."""
+"""Figures as files: byte-stable PDF, SVG and PNG of exact width, and the data as CSV."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from e2kd_lab.figures.style import styled
 from e2kd_lab.system.atomic_write import write_bytes, write_text
 
 EXPORT_DPI, SCREEN_DPI = 300, 150
-# Dates and program versions would make two exports of one figure differ.
+# Without dates and versions, two exports of a figure are equal.
 _METADATA: dict[str, dict[str, None]] = {
     "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
     "svg": {"Date": None, "Creator": None},
@@ -22,7 +22,22 @@ _METADATA: dict[str, dict[str, None]] = {
 
 
 def figure_bytes(figure: Figure, kind: str = "png", *, dpi: int = SCREEN_DPI) -> bytes:
-    """A figure as the content of a ``png``, ``pdf`` or ``svg`` file."""
+    """Render a figure as the bytes of a file.
+
+    Parameters
+    ----------
+    figure : Figure
+        The figure.
+    kind : str
+        ``png``, ``pdf`` or ``svg``.
+    dpi : int
+        Resolution of PNG files and of pixels inside the others.
+
+    Examples
+    --------
+    >>> figure_bytes(Figure())[:4]
+    b'\x89PNG'
+    """
     buffer = io.BytesIO()
     with styled():
         FigureCanvasAgg(figure)
@@ -31,21 +46,28 @@ def figure_bytes(figure: Figure, kind: str = "png", *, dpi: int = SCREEN_DPI) ->
 
 
 def export_figure(figure: Figure, path: Path | str, data: pd.DataFrame | None = None) -> list[Path]:
-    """Write a figure as PDF, SVG and 300-dpi PNG, and the table behind it as CSV.
+    """Write a figure as PDF, SVG and 300-dpi PNG, and its data as CSV.
 
     Parameters
     ----------
     figure : Figure
         The figure.
     path : Path or str
-        The files' common path without suffix.
+        Path of the files without suffix.
     data : DataFrame, optional
-        What the figure shows.
+        Data of the figure.
 
     Returns
     -------
     list of Path
         The files, each written completely or not at all.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> [file.name for file in export_figure(Figure(), f"{folder}/empty")]
+    ['empty.pdf', 'empty.svg', 'empty.png']
     """
     stem = Path(path)
     files = []

@@ -1,4 +1,4 @@
-"""The two terms of the e2KD loss: what they compare, how large they are, and how their gradients pull (Eq. 2)."""
+"""The two terms of the e2KD loss: their inputs, their values, and their gradients (Eq. 2)."""
 
 from __future__ import annotations
 
@@ -14,60 +14,70 @@ from matplotlib.text import Text
 from torch import Tensor
 
 from e2kd_lab.explanations import Comparison, ExplanationMethod
-from e2kd_lab.figures.explanations import Block, frame, pictures_of
+from e2kd_lab.figures.explanations import Pictures, frame, pictures_of
 from e2kd_lab.figures.style import METHOD_COLOURS, METHOD_TITLES, TEXT_WIDTH, new_figure, styled
 from e2kd_lab.training.loss_terms import LossTerms, TermsAtTau
 
 _CLASSES_SHOWN = 8
 _TERMS = ("kd", "explanation", "total")
 _COLOURS = {"kd": METHOD_COLOURS["kd"], "explanation": METHOD_COLOURS["e2kd"], "total": "#222222"}
-# Places are in inches from the figure's lower left corner: left column and right column, upper row and lower row.
+# Positions in inches from the figure's lower left corner: left and right column, upper and lower row.
 _HEIGHT, _LEFT, _RIGHT, _UPPER_TITLE, _LOWER_TITLE = 3.2, 0.08, 3.28, 3.06, 1.5
 _CELL, _GAP = 0.93, 0.05
 _TITLE_SIZE, _TEXT_SIZE, _SMALL_SIZE = 6.5, 5.8, 5.2
 
 
 class LossPicture:
-    """One image, the maps and distributions that the e2KD loss compares, and what Eq. 2 makes of them.
+    """The e2KD loss of one image (Eq. 2): its maps and distributions, its two terms, and their gradients.
 
-    On the left the maps, each divided by its L2 norm and on one colour scale, and the softened probabilities of the
-    classes that the teacher finds most likely (and of the student's first one). On the right the loss, and its two
-    gradients with respect to the student's parameters in the plane that they span, with true lengths and angle; a
-    gradient step goes against their sum.
+    Left: the maps, each divided by its L2 norm, on one colour scale; and the softened probabilities of the classes that
+    the teacher finds most likely, and of the student's first. Right: the loss; and the gradients of its two terms with
+    respect to the student's parameters, in the plane they span, with true lengths and angle. A gradient step goes
+    against their sum.
 
     Parameters
     ----------
     image : Tensor
         RGB image in [0, 1], (3, H, W).
     terms : LossTerms
-        Of this image alone, see `e2kd_lab.training.loss_terms`.
+        Loss terms of this image alone, see `e2kd_lab.training.loss_terms`.
     tau, lam : float
         Temperature, > 0, and weight of the explanation loss, >= 0.
     batch : LossTerms, optional
-        Show the loss and gradients of these images in place of the one's.
+        Show the loss and gradients of these images instead.
     student : str
         Method name of the student, or another title.
     classes : sequence of str
-        Names of the classes; their numbers if there are none.
+        Names of the classes; numbers by default.
     title : str
-        What to write at the image.
+        Caption of the image.
     explanation : str or ExplanationMethod
-        What made the maps.
+        Explanation method of the maps.
     contributions : bool
-        Show what each pixel contributes to the logit in place of W(x), for B-cos networks.
+        Show each pixel's contribution to the logit instead of W(x), for B-cos networks.
 
     Attributes
     ----------
     figure : Figure
-        As wide as the paper's text, at the values of the last `move`.
+        As wide as the paper's text, for the last values given to `move`.
     data : DataFrame
-        The numbers of the figure: ``part``, ``name``, ``value``. Loss and gradient of the explanation are without the
-        weight, the total is with it.
+        Numbers of the figure: ``part``, ``name``, ``value``. Loss and gradient of the explanation are unweighted, the
+        total is weighted.
 
     Raises
     ------
     ValueError
-        If ``terms`` are of more than one image.
+        If ``terms`` are those of several images.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import e2kd_lab as lab
+    >>> teacher, student = (lab.build_model("resnet_mini", 3).eval() for _ in range(2))
+    >>> images = torch.rand(1, 3, 32, 32)
+    >>> terms = lab.training.loss_terms(student, images, lab.explain(teacher, images))
+    >>> picture = LossPicture(images[0], terms, tau=1.0, lam=5.0)
+    >>> picture.move(tau=2.0, lam=5.0)
     """
 
     def __init__(
@@ -90,13 +100,13 @@ class LossPicture:
         self._weighed = terms if batch is None else batch
         names = tuple(classes) or tuple(f"class {number}" for number in range(terms.target.logits.shape[1]))
         maps = {"teacher": terms.target.maps, "student": terms.student.maps}
-        block = pictures_of(Comparison(image[None], maps, {}, explanation=explanation), contributions)
+        pictures = pictures_of(Comparison(image[None], maps, {}, explanation=explanation), contributions)
         student_title = METHOD_TITLES.get(student, student)
         explained = _short(names[int(terms.target.classes[0])], 22)
         with styled():
             self.figure = new_figure(TEXT_WIDTH, _HEIGHT)
             self.figure.set_layout_engine("none")
-            _draw_maps(self.figure, image, block, student_title)
+            _draw_maps(self.figure, image, pictures, student_title)
             _write(self.figure, _LEFT, 1.94, _short(title, 24), size=_SMALL_SIZE)
             _write(
                 self.figure, _LEFT + _CELL + _GAP, 1.94, f"maps of “{explained}”: cosine {self.cosine:.2f}",
@@ -109,7 +119,7 @@ class LossPicture:
         self.move(tau, lam)
 
     def move(self, tau: float, lam: float) -> None:
-        """Show another temperature and weight; only what depends on them is drawn anew."""
+        """Show another temperature and weight; only what depends on them is redrawn."""
         at = self._weighed.at(tau)
         with styled():
             shown = self._probabilities.show(tau)
@@ -119,7 +129,7 @@ class LossPicture:
 
 
 class _Probabilities:
-    """Bars of teacher and student for the classes that the teacher finds most likely."""
+    """Probabilities of teacher and student as bars, for the teacher's most likely classes."""
 
     def __init__(
         self, figure: Figure, terms: LossTerms, names: Sequence[str], student_title: str, student_colour: str
@@ -165,7 +175,7 @@ class _Probabilities:
         for who, values in (("teacher", teacher), ("student", student)):
             for bar, value in zip(self.bars[who], values, strict=True):
                 bar.set_width(value)
-        # A few fixed ends, so that the axis stays while a slider moves a little; the dotted line is not the last.
+        # Fixed ends keep the axis still while a slider moves a little; the dotted line stays inside.
         largest = max(teacher.max(), student.max(), 1.1 * self.limit)
         self.axes.set_xlim(0, next((end for end in (0.1, 0.2, 0.5) if end >= largest), 1.0))
         self.title.set_text(f"Probabilities, τ = {tau:g}")
@@ -206,7 +216,7 @@ class _LossBars:
 
 
 class _Gradients:
-    """Both gradients and their sum as arrows in the plane that they span, in a half-disc with a round radius."""
+    """Both gradients and their sum as arrows in the plane they span, in a half-disc with a round radius."""
 
     def __init__(self, figure: Figure) -> None:
         self.title = _write(figure, _RIGHT, _LOWER_TITLE, "", size=_TITLE_SIZE)
@@ -220,9 +230,9 @@ class _Gradients:
         axes.text(0, -0.05, "0", fontsize=_SMALL_SIZE, ha="center", va="top")
         self.radius = axes.text(1.02, -0.05, "", fontsize=_SMALL_SIZE, ha="right", va="top")
         (self.arc,) = axes.plot([], [], color="#777777", linewidth=0.6, zorder=1)
-        # The parallelogram whose diagonal is the sum.
+        # The sum is the diagonal of this parallelogram.
         (self.sides,) = axes.plot([], [], ":", color="#999999", linewidth=0.6, zorder=1)
-        # The sum lies below and is thicker, so that it shows around an arrow that covers it.
+        # The sum is drawn first and thicker, so that it shows around an arrow on top of it.
         self.order = ("total", "kd", "explanation")
         self.arrows = axes.quiver(
             [0] * 3, [0] * 3, [0] * 3, [0] * 3, color=[_COLOURS[name] for name in self.order],
@@ -250,11 +260,11 @@ class _Gradients:
         self.title.set_text(f"Gradients, {angle}")
 
 
-def _draw_maps(figure: Figure, image: Tensor, block: Block, student_title: str) -> None:
+def _draw_maps(figure: Figure, image: Tensor, maps: Pictures, student_title: str) -> None:
     pictures = {
         "Image": image.permute(1, 2, 0).clamp(0, 1).cpu().numpy(),
-        METHOD_TITLES["teacher"]: block.pictures["teacher"][0],
-        student_title: block.pictures["student"][0],
+        METHOD_TITLES["teacher"]: maps.pictures["teacher"][0],
+        student_title: maps.pictures["student"][0],
     }
     lefts = [_LEFT + number * (_CELL + _GAP) for number in range(3)]
     for left, (name, picture) in zip(lefts, pictures.items(), strict=True):
@@ -263,9 +273,9 @@ def _draw_maps(figure: Figure, image: Tensor, block: Block, student_title: str) 
         frame(axes)
         _write(figure, left, _UPPER_TITLE, name, size=_TITLE_SIZE)
     axes = _add_axes(figure, lefts[1], 1.86, lefts[2] + _CELL - lefts[1], 0.045)
-    bar = figure.colorbar(block.scale, cax=axes, orientation="horizontal")
+    bar = figure.colorbar(maps.scale, cax=axes, orientation="horizontal")
     bar.ax.locator_params(nbins=5)
-    bar.set_label(block.label.replace(f" of {block.comparison.explained},", ""), fontsize=5, labelpad=1)
+    bar.set_label(maps.label.replace(f" of {maps.comparison.explained},", ""), fontsize=5, labelpad=1)
     bar.ax.tick_params(labelsize=5, length=1.5, pad=1)
     bar.outline.set_linewidth(0.4)  # type: ignore[operator]
 
@@ -290,7 +300,7 @@ def _numbers(probabilities: pd.DataFrame, cosine: float, at: TermsAtTau, lam: fl
 
 
 def _lines(lam: float, kd: float, weighted: float, total: float) -> dict[str, str]:
-    """What is written at each term, in three significant digits."""
+    """Text beside each term, in three significant digits."""
     kd_text, weighted_text, total_text = (f"{value:#.3g}".rstrip(".") for value in (kd, weighted, total))
     return {
         "kd": f"KD: {kd_text}",
@@ -300,7 +310,7 @@ def _lines(lam: float, kd: float, weighted: float, total: float) -> dict[str, st
 
 
 def _round_up(length: float) -> float:
-    """A round number that is not smaller."""
+    """The next round number."""
     if not length > 0:
         return 1.0
     power = 10 ** math.floor(math.log10(length))
@@ -308,7 +318,7 @@ def _round_up(length: float) -> float:
 
 
 def _arc(degrees: float) -> np.ndarray:
-    """Points of the unit circle from the first axis up to an angle, (2, 91)."""
+    """Points on the unit circle from the first axis to an angle in degrees, (2, 91)."""
     turn = np.radians(np.linspace(0, degrees, 91))
     return np.stack([np.cos(turn), np.sin(turn)])
 

@@ -1,4 +1,4 @@
-"""Means over seeds of any results, and what they must not be mixed with."""
+"""Means over seeds of any results, without mixing experiments, methods or measures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from e2kd_lab.methods import has_hyperparameter
 from e2kd_lab.runs import configurations_of, select_by_validation
 
-# Numbers that differ in one of these are not averaged: where no row or column tells them apart, blocks do.
+# Numbers that differ in one of these are never averaged; row groups separate them if rows and columns do not.
 _APART = ("experiment", "scale", "family", "setting", "method", "group", "metric")
 _USUAL_GROUPS = ("all", "in_distribution", "out_of_distribution", "worst")
 NUMBERS = ["mean", "spread", "n", "seeds", "configurations", "runs"]
@@ -25,29 +25,29 @@ def result_means(
     split: str = "test",
     select: bool = True,
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The numbers of `results_table`, see there.
+    """Numbers of a `results_table`.
 
     Parameters
     ----------
     results : DataFrame
         Rows of `e2kd_lab.load_runs`.
     keys : sequence of str
-        Columns that tell numbers apart.
+        Columns of results that make up the table's rows and columns.
     metrics, groups, split, select
         See `results_table`.
 
     Returns
     -------
     DataFrame
-        A row a number: what tells it apart, ``mean``, ``spread`` (standard deviation over runs with n - 1, NaN for
-        one), ``n`` (runs), ``seeds``, ``configurations`` (how many were averaged), ``runs`` (tuple of names).
+        A row per number: its keys, ``mean``, ``spread`` (sample standard deviation over runs, NaN for one run), ``n``
+        (runs), ``seeds``, ``configurations`` (how many were averaged), ``runs`` (tuple of names).
     list of str
-        Columns besides ``keys`` that tell numbers apart, because they have several values.
+        Columns besides ``keys`` that have several values and thus separate numbers.
 
     Raises
     ------
     ValueError
-        If a column, measure or group is not there, or nothing is left.
+        If a column, measure or group is missing, or nothing is left.
     """
     _check_columns(results, keys)
     done = results[results["status"] == "done"]
@@ -95,7 +95,7 @@ def _usual(rows: pd.DataFrame) -> list[str] | None:
 
 
 def _beside_students(rows: pd.DataFrame) -> pd.DataFrame:
-    """Teachers stand beside the students that they taught, whatever their own experiment and setting are called."""
+    """Give teachers the experiment and setting of the students they taught."""
     place = ["experiment", "scale", "family", "setting"]
     taught = rows[rows["method"] != "teacher"]
     teachers = rows[rows["method"] == "teacher"]
@@ -108,7 +108,7 @@ def _beside_students(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _own_hyperparameters(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """A weight or temperature that a method does not have is no number; results have a usual one in its place."""
+    """Blank the weight or temperature of methods that have none; results carry a default there."""
     for name in ("lam", "tau"):
         if name in keys:
             has = rows["method"].map(lambda method, name=name: has_hyperparameter(str(method), name))
@@ -118,7 +118,9 @@ def _own_hyperparameters(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFram
 
 def _averaged(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     rows = rows.assign(configuration=configurations_of(rows), value=rows["value"].astype(float), of=rows["run"])
-    rows = rows.assign(seed_of=rows["seed"]).sort_values("of", kind="stable")  # sums depend on it in their last digits
+    rows = rows.assign(seed_of=rows["seed"]).sort_values(
+        "of", kind="stable"
+    )  # the order changes the last digits of sums
     found = rows.groupby(by, as_index=False, sort=False, dropna=False).agg(
         mean=("value", "mean"),
         spread=("value", "std"),

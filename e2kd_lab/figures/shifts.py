@@ -1,4 +1,4 @@
-"""How explanations change when the image is shifted (Fig. 4 centre and right, Fig. A5)."""
+"""Explanations of shifted images (Fig. 4 centre and right, Fig. A5)."""
 
 from __future__ import annotations
 
@@ -21,30 +21,36 @@ from torch import Tensor
 
 from e2kd_lab.explanations.comparison import Comparison
 from e2kd_lab.figures.explanations import colour_bar, explanation_comparison, frame, pictures_of
-from e2kd_lab.figures.style import METHOD_COLOURS, METHOD_ORDER, METHOD_TITLES, TEXT_WIDTH, new_figure, styled
+from e2kd_lab.figures.style import FROZEN, METHOD_COLOURS, METHOD_ORDER, METHOD_TITLES, TEXT_WIDTH, new_figure, styled
 from e2kd_lab.metrics.shift_similarity import estimate_period
 
 _DASHES = (3, 1.5)
 
 
 def shift_periodicity(curves: pd.DataFrame, *, patch: int, title: str = "") -> Figure:
-    """Similarity of explanations over the shift of the image, a line for each network (Fig. 4, centre).
+    """Similarity of explanations against the shift of the image, a line per network (Fig. 4, centre).
 
     Parameters
     ----------
     curves : DataFrame
-        ``method``, ``seed``, ``shift``, ``similarity``: one row a shift, or one a shift and image, which are averaged.
-        The shifts are 0, 1, ..., T_max.
+        ``method``, ``seed``, ``shift``, ``similarity``: a row per shift, or per shift and image, which are averaged.
+        The shifts are 0, 1, ..., T_max in pixels.
     patch : int
-        Side of the vision transformer's patches in pixels; hairlines stand at its multiples.
+        Patch size of the vision transformer in pixels; hairlines mark its multiples.
     title : str
-        Over the figure.
+        Title of the figure.
 
     Returns
     -------
     Figure
-        Lines are means over seeds, bands reach from the lowest seed to the highest; the legend has the period of each
-        line (see `e2kd_lab.metrics.estimate_period`).
+        Lines are means over seeds, bands span the seeds; the legend gives the period of each line (see
+        `e2kd_lab.metrics.estimate_period`).
+
+    Examples
+    --------
+    >>> rows = [{"method": "kd", "seed": 0, "shift": shift, "similarity": 1 - shift / 20} for shift in range(17)]
+    >>> [label.get_text() for label in shift_periodicity(pd.DataFrame(rows), patch=8).axes[0].get_xticklabels()]
+    ['0', '8', '16']
     """
     seeds = curves.groupby(["method", "seed", "shift"], dropna=False)["similarity"].mean().reset_index()
     present = set(seeds["method"])
@@ -70,21 +76,28 @@ def shifted_comparison(comparison: Comparison, *, side_by_side: int = 2, contrib
     Parameters
     ----------
     comparison : Comparison
-        N images, each followed by its shifted copy: `e2kd_lab.explanations.compare_shifted` of two shifts.
+        N images, each followed by its shifted copy: `e2kd_lab.explanations.compare_shifted` with two shifts.
     side_by_side : int
-        Images in one row of the figure, if it divides N; else one.
+        Images per row of the figure if it divides N, else one.
     contributions : bool
         See `explanation_comparison`.
 
     Returns
     -------
     Figure
-        As wide as the paper's text; one colour scale for all.
+        As wide as the paper's text, with one colour scale.
 
     Raises
     ------
     ValueError
         If the number of images is odd.
+
+    Examples
+    --------
+    >>> maps = {"teacher": torch.rand(2, 1, 8, 8)}
+    >>> pair = Comparison(torch.rand(2, 3, 8, 8), maps, {"teacher": torch.tensor([True, True])})
+    >>> len(shifted_comparison(pair).axes[0].images)
+    4
     """
     if len(comparison) % 2:
         raise ValueError(f"shifted_comparison needs each image and its shifted copy, got {len(comparison)} images.")
@@ -95,30 +108,39 @@ def shifted_comparison(comparison: Comparison, *, side_by_side: int = 2, contrib
 
 
 class ShiftPicture:
-    """One image and its explanations at a shift that can be moved: unshifted above, shifted below, and the curves.
+    """One image and its explanations at a variable shift: unshifted on top, shifted below, then the similarity curves.
 
     Parameters
     ----------
     comparison : Comparison
         One image at the shifts 0, 1, ..., T_max, see `e2kd_lab.explanations.compare_shifted`.
     curves : mapping
-        For each network, by its name, the similarity at each shift, (T_max + 1,).
+        Similarity at each shift, (T_max + 1,), by network.
     patch : int
-        Side of the vision transformer's patches in pixels.
+        Patch size of the vision transformer in pixels.
     contributions : bool
         See `explanation_comparison`.
 
     Attributes
     ----------
     figure : Figure
-        At the shift of the last `move`.
+        For the last shift given to `move`.
+
+    Examples
+    --------
+    >>> maps = {"teacher": torch.rand(9, 1, 8, 8)}
+    >>> shifted = Comparison(torch.rand(9, 3, 8, 8), maps, {"teacher": torch.ones(9).bool()})
+    >>> picture = ShiftPicture(shifted, {"teacher": torch.linspace(1, 0, 9)}, patch=4)
+    >>> picture.move(3)
+    >>> picture.png()[:4]
+    b'\x89PNG'
     """
 
     def __init__(
         self, comparison: Comparison, curves: Mapping[str, Tensor], *, patch: int, contributions: bool = False
     ) -> None:
-        block = pictures_of(comparison, contributions)
-        self.pictures = {"image": comparison.images.permute(0, 2, 3, 1).clamp(0, 1).cpu().numpy(), **block.pictures}
+        maps = pictures_of(comparison, contributions)
+        self.pictures = {"image": comparison.images.permute(0, 2, 3, 1).clamp(0, 1).cpu().numpy(), **maps.pictures}
         self.curves = {name: curve.double().cpu().numpy() for name, curve in curves.items()}
         columns, largest = len(self.pictures), len(comparison) - 1
         cell = (TEXT_WIDTH - 0.1) / columns
@@ -145,7 +167,7 @@ class ShiftPicture:
             shift_axis(plot, largest, patch)
             plot.set_ylabel("cosine")
             self._marker = plot.axvline(0, color="black", linewidth=0.8)
-            colour_bar(self.figure, block, height)
+            colour_bar(self.figure, maps, height)
         self._canvas = FigureCanvasAgg(self.figure)
         self._still: Any = None
         self.move(0)
@@ -159,7 +181,7 @@ class ShiftPicture:
         self._marker.set_xdata([shift, shift])
 
     def png(self) -> bytes:
-        """The figure for the screen; only what depends on the shift is drawn anew, which takes a third of the time."""
+        """Render the figure for the screen; only what depends on the shift is redrawn, in a third of the time."""
         pictures, titles = zip(*self._shown.values(), strict=True)
         moving: list[Artist] = [*pictures, *titles, self._marker]
         with styled():
@@ -180,19 +202,19 @@ class ShiftPicture:
 
 
 def shift_line(axis: Axes, method: str, curve: pd.Series) -> None:
-    """Draw one network's similarity (by shift), with its period in the label."""
+    """Draw the similarity of one network against the shift, with its period in the label."""
     period = estimate_period(torch.tensor(curve.to_numpy())).period
     axis.plot(
         curve.index,
         curve,
-        dashes=_DASHES if method.endswith("_frozen") else (None, None),
+        dashes=_DASHES if method.endswith(FROZEN) else (None, None),
         color=METHOD_COLOURS.get(method, "black"),
         label=f"{METHOD_TITLES.get(method, method)}\n" + ("no period" if period is None else f"period {period} px"),
     )
 
 
 def shift_axis(axis: Axes, largest: int, patch: int) -> None:
-    """Ticks and hairlines at multiples of the patch, and the names of both axes."""
+    """Draw ticks and hairlines at multiples of the patch size, and name both axes."""
     ticks = range(0, largest + 1, patch)
     axis.set_xlim(0, largest)
     axis.set_xticks(ticks)
@@ -202,7 +224,7 @@ def shift_axis(axis: Axes, largest: int, patch: int) -> None:
 
 
 def _chosen(comparison: Comparison, places: Tensor) -> Comparison:
-    """These images of a comparison, in this order."""
+    """Some images of a comparison, in this order."""
     return replace(
         comparison,
         images=comparison.images[places],

@@ -1,4 +1,4 @@
-"""How every figure looks: method colours, names, sizes and fonts are fixed here and nowhere else."""
+"""Style of all figures: colours, titles, sizes and fonts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FROZEN = "_frozen"
 
 
 class _ByMethod(Mapping[str, str]):
-    """What registered methods say of themselves, in the order of figures; and of their runs from a frozen teacher."""
+    """An attribute of all registered methods, in display order, and of their variants with a frozen teacher."""
 
     def __init__(self, attribute: str, frozen: Callable[[type[Distiller]], str]) -> None:
         self._attribute, self._frozen = attribute, frozen
@@ -47,7 +47,7 @@ class _ByMethod(Mapping[str, str]):
 
 
 class _Order(Sequence[str]):
-    """Methods in the order of figures."""
+    """Methods in display order."""
 
     def __getitem__(self, place: Any) -> Any:
         return list(METHOD_TITLES)[place]
@@ -58,7 +58,7 @@ class _Order(Sequence[str]):
 
 METHOD_TITLES: Mapping[str, str] = _ByMethod("title", lambda kind: f"{kind.title}, frozen")
 METHOD_ORDER: Sequence[str] = _Order()
-# KD yellow, e2KD blue, frozen e2KD red, the teacher purple as in Fig. 4; colour-blind readers tell them apart.
+# As in Fig. 4: KD yellow, e2KD blue, frozen e2KD red, the teacher purple; colour-blind readers can tell them apart.
 METHOD_COLOURS: Mapping[str, str] = _ByMethod("colour", lambda kind: kind.frozen_colour or kind.colour)
 BOX_COLOUR = "#00C8D7"
 CORRECT_COLOUR, WRONG_COLOUR = "#007A5A", "#C63F00"
@@ -100,10 +100,10 @@ STYLE: dict[Any, Any] = {
 
 
 def new_figure(width: float = TEXT_WIDTH, height: float = 2.4, *, placed: bool = False) -> Figure:
-    """An empty figure of a size in inches; never pyplot, because widget callbacks run on another thread.
+    """An empty figure of a size in inches; pyplot is not thread-safe, and widget callbacks run on another thread.
 
-    Draw on it within `styled`, which fixes fonts and lines. Axes are laid out unless they are all ``placed`` by hand;
-    laying out takes one more drawing each time the figure is saved.
+    Draw on it within `styled`, which sets fonts and lines. With ``placed``, axes are placed by hand; otherwise they are
+    laid out, which draws the figure once more each time it is saved.
     """
     layout = "none" if placed else "constrained"
     return Figure(figsize=(width, height), layout=layout)  # type: ignore[arg-type]  # its annotation lacks "none"
@@ -111,9 +111,9 @@ def new_figure(width: float = TEXT_WIDTH, height: float = 2.4, *, placed: bool =
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Context in which figures are drawn and saved with the lab's style, by one thread at a time.
+    """Draw and save figures in the lab's style, one thread at a time.
 
-    Matplotlib's parameters belong to the whole program, and panels draw while others train in the background.
+    Matplotlib's parameters are global, and panels draw while others train in the background.
     """
     with _DRAWING, rc_context(STYLE):
         yield

@@ -1,4 +1,4 @@
-"""A sweep over lambda and tau as a map: each cell is a student, its colour a measure, averaged over seeds."""
+"""A sweep over lambda and tau as a heat map of a measure, averaged over seeds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -15,38 +14,45 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 
-from e2kd_lab.figures.measure import Measure
+from e2kd_lab.figures.group_measure import Measure
+from e2kd_lab.figures.labels import title_of, where_measured
 from e2kd_lab.figures.style import TEXT_WIDTH, new_figure, styled
-from e2kd_lab.figures.titles import title_of, where_measured
 from e2kd_lab.metrics.titles import measure_title
 
 _EMPTY, _HATCH = "#EFEFEF", "#B5B5B5"
-_ROOMY = 8  # more columns leave no space for "90.1–95.2" in one line
+_ROOMY = 8  # columns; with more, "90.1–95.2" does not fit in one line
 
 
 def sweep_cells(
     results: pd.DataFrame, measure: Measure, *, grid: Iterable[tuple[float, float]] = (), method: str = "e2kd"
 ) -> pd.DataFrame:
-    """The numbers of a `sweep_map`.
+    """Numbers of a `sweep_map`.
 
     Parameters
     ----------
     results : DataFrame
-        Rows of `e2kd_lab.load_runs` of one experiment, scale, family and setting; only finished runs of the method
+        Rows of `e2kd_lab.load_runs` of one experiment, scale, family and setting; only the method's finished runs
         count.
     measure : Measure
-        What to average, on test images.
+        Measure to average, on test images.
     grid : iterable of (lam, tau)
-        Cells that belong into the map whether they have runs or not.
+        Cells to include even without runs.
     method : str
-        The method. Of e2KD, KD is the column of lambda 0 (Eq. 2), and other runs count with lambda > 0.
+        The method. For e2KD, the column lambda = 0 is KD (Eq. 2).
 
     Returns
     -------
     DataFrame
-        A row for each cell of the rectangle of all lambdas and taus, by tau, then lambda: ``lam``, ``tau``, ``in_grid``
-        (whether ``grid`` has it), ``n`` (number of runs), ``mean``, ``low`` and ``high`` (lowest and highest run; NaN
-        without runs), ``runs`` (their names, with spaces between).
+        A row per cell of the rectangle of all lambdas and taus, by tau, then lambda: ``lam``, ``tau``, ``in_grid``
+        (whether it is in ``grid``), ``n`` (number of runs), ``mean``, ``low`` and ``high`` (lowest and highest run; NaN
+        without runs), ``runs`` (their names, separated by spaces).
+
+    Examples
+    --------
+    >>> row = {"status": "done", "split": "test", "metric": "accuracy", "group": "all", "run": "a", "value": 70.0}
+    >>> results = pd.DataFrame([{**row, "method": "e2kd", "lam": 5.0, "tau": 1.0}])
+    >>> sweep_cells(results, Measure("accuracy"))[["lam", "tau", "n", "mean"]].values.tolist()
+    [[5.0, 1.0, 1.0, 70.0]]
     """
     grid = set(grid)
     kept = results[(results["status"] == "done") & (results["split"] == "test") & _of_method(results, method)]
@@ -80,88 +86,115 @@ def sweep_map(
     picked: tuple[float, float] | None = None,
     method: str = "e2kd",
 ) -> Figure:
-    """A measure of students over lambda (columns; of e2KD the first is KD) and tau (rows).
+    """Heat map of a measure over lambda (columns; for e2KD the first is KD) and tau (rows).
 
     Parameters
     ----------
     results : DataFrame
-        As for `sweep_cells`; if the run of the students' teacher is among them, the title tells its value.
+        As for `sweep_cells`; if it holds the students' teacher, the title gives its value.
     measure : Measure
-        What colour and number of a cell stand for.
+        Measure to show.
     grid : iterable of (lam, tau)
-        Cells that belong into the map; those without finished runs are hatched, cells outside of it stay grey.
+        Cells to include. Cells of the grid without finished runs are hatched, other empty cells stay grey.
     picked : (lam, tau), optional
-        The cell to outline.
+        Cell to outline.
     method : str
         See `sweep_cells`.
 
     Returns
     -------
     Figure
-        In each cell the mean over seeds, below it the lowest and the highest seed, and the number of seeds.
+        Each cell shows the mean over seeds, the lowest and highest seed, and the number of seeds.
 
     Raises
     ------
     ValueError
         If there is neither a finished run nor a grid.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> runs = lab.load_runs().query("experiment == 'waterbirds' and scale == 'lab'")  # doctest: +SKIP
+    >>> sweep_map(runs.query("family == 'bcos' and setting == 'base'"), Measure("agreement"))  # doctest: +SKIP
     """
     cells = sweep_cells(results, measure, grid=grid, method=method)
     if cells.empty:
         named = "KD or e2KD" if method == "e2kd" else f"'{method}'"
         raise ValueError(f"A map needs finished runs of {named}, or a grid; there are none.")
-    means = cells.pivot(index="tau", columns="lam", values="mean").astype(float)
-    taus, lams = [float(tau) for tau in means.index], [float(lam) for lam in means.columns]
-    low, high = _range(cells["mean"].dropna(), measure)
-    scale = ScalarMappable(Normalize(low, high), seaborn.color_palette(measure.colours, as_cmap=True))
+    scale = _colour_scale(cells["mean"].dropna(), measure)
+    rows, columns = cells["tau"].nunique(), cells["lam"].nunique()
+    roomy = columns <= _ROOMY
     with styled():
-        roomy = len(lams) <= _ROOMY
-        figure = new_figure(TEXT_WIDTH, 1.0 + (0.45 if roomy else 0.55) * len(taus))
+        figure = new_figure(TEXT_WIDTH, 1.0 + (0.45 if roomy else 0.55) * rows)
         axis = figure.subplots()
-        seaborn.heatmap(
-            means,
-            ax=axis,
-            cmap=scale.get_cmap(),
-            vmin=low,
-            vmax=high,
-            cbar=False,
-            linewidths=1.2,
-            linecolor="white",
-            xticklabels=["0 (KD)" if lam == 0 and method == "e2kd" else f"{lam:g}" for lam in lams],
-            yticklabels=[f"{tau:g}" for tau in taus],
-        )
-        records: list[dict[str, Any]] = cells.to_dict("records")  # type: ignore[assignment]
-        for cell in records:
-            place = lams.index(cell["lam"]), taus.index(cell["tau"])
-            if cell["n"]:
-                _write(axis, place, cell, measure, scale, roomy=roomy)
-            else:
-                axis.add_patch(
-                    Rectangle((place[0] + 0.02, place[1] + 0.03), 0.96, 0.94, **_without_runs(cell["in_grid"]))
-                )
-            if picked == (cell["lam"], cell["tau"]):
-                _outline(axis, place)
-        weight = "weight of the explanation loss, λ" if method == "e2kd" else "weight, λ"
-        axis.set(xlabel=weight, ylabel="temperature, τ")
-        axis.tick_params(length=0, labelsize=6.5)
-        axis.tick_params(axis="y", rotation=0)
-        axis.grid(visible=False)
+        _draw_heatmap(axis, cells, scale, method)
+        _draw_cells(axis, cells, measure, scale, picked, roomy=roomy)
         if cells["n"].any():
-            _colour_bar(figure, axis, scale, measure, rows=len(taus))
+            _draw_colour_bar(figure, axis, scale, measure, rows=rows)
         _explain_empty(figure, cells, planned=bool(cells["in_grid"].any()))
         _name(figure, axis, results, measure, method)
     return figure
 
 
-def _range(means: pd.Series, measure: Measure) -> tuple[float, float]:
-    """Range of the colours: that of the means, but at least one point, 0.02 of a cosine, or a fiftieth of others."""
+def _colour_scale(means: pd.Series, measure: Measure) -> ScalarMappable:
+    """Colours of the range of the means, but of at least one point, 0.02 of a cosine, or a fiftieth of other values."""
+    import seaborn  # takes a second, so only where it draws
+
     low, high = (means.min(), means.max()) if len(means) else (0.0, 0.0)
     least = 1.0 if measure.unit else 0.02 if measure.metric == "explanation_cosine" else max(-low, high) / 50 or 0.02
     widen = max(0.0, least - (high - low)) / 2
-    return low - widen, high + widen
+    return ScalarMappable(Normalize(low - widen, high + widen), seaborn.color_palette(measure.colours, as_cmap=True))
+
+
+def _draw_heatmap(axis: Axes, cells: pd.DataFrame, scale: ScalarMappable, method: str) -> None:
+    """Colours, ticks and names of the axes."""
+    import seaborn
+
+    means = cells.pivot(index="tau", columns="lam", values="mean").astype(float)
+    lams = [float(lam) for lam in means.columns]
+    seaborn.heatmap(
+        means,
+        ax=axis,
+        cmap=scale.get_cmap(),
+        vmin=scale.norm.vmin,
+        vmax=scale.norm.vmax,
+        cbar=False,
+        linewidths=1.2,
+        linecolor="white",
+        xticklabels=["0 (KD)" if lam == 0 and method == "e2kd" else f"{lam:g}" for lam in lams],
+        yticklabels=[f"{tau:g}" for tau in means.index],
+    )
+    weight = "weight of the explanation loss, λ" if method == "e2kd" else "weight, λ"
+    axis.set(xlabel=weight, ylabel="temperature, τ")
+    axis.tick_params(length=0, labelsize=6.5)
+    axis.tick_params(axis="y", rotation=0)
+    axis.grid(visible=False)
+
+
+def _draw_cells(
+    axis: Axes,
+    cells: pd.DataFrame,
+    measure: Measure,
+    scale: ScalarMappable,
+    picked: tuple[float, float] | None,
+    *,
+    roomy: bool,
+) -> None:
+    """Numbers of cells with runs, hatches of those without, and the outline of the picked one."""
+    taus, lams = (sorted(cells[name].unique()) for name in ("tau", "lam"))
+    records: list[dict[str, Any]] = cells.to_dict("records")  # type: ignore[assignment]
+    for cell in records:
+        place = lams.index(cell["lam"]), taus.index(cell["tau"])
+        if cell["n"]:
+            _write(axis, place, cell, measure, scale, roomy=roomy)
+        else:
+            axis.add_patch(Rectangle((place[0] + 0.02, place[1] + 0.03), 0.96, 0.94, **_without_runs(cell["in_grid"])))
+        if picked == (cell["lam"], cell["tau"]):
+            _outline(axis, place)
 
 
 def _explain_empty(figure: Figure, cells: pd.DataFrame, *, planned: bool) -> None:
-    """What cells without runs mean; where there is no grid, none of them was planned."""
+    """Legend of cells without runs; without a grid, none was planned."""
     missing = cells[cells["n"] == 0]
     titles = {True: "no finished run yet", False: "not in the paper's grid" if planned else "no finished run"}
     handles = [
@@ -176,7 +209,7 @@ def _explain_empty(figure: Figure, cells: pd.DataFrame, *, planned: bool) -> Non
 def _write(
     axis: Axes, place: tuple[int, int], cell: Mapping[str, Any], measure: Measure, scale: ScalarMappable, *, roomy: bool
 ) -> None:
-    """The mean of a cell, its lowest and highest seed, and their number."""
+    """Write a cell's mean, its lowest and highest seed, and the number of seeds."""
     below = [f"n = {cell['n']}"]
     if cell["n"] > 1:
         dash = "–" if roomy else "–\n"
@@ -196,14 +229,14 @@ def _legible(colour: Any) -> str:
 
 
 def _without_runs(in_grid: bool) -> dict[str, Any]:
-    """How a cell without finished runs looks."""
+    """Style of a cell without finished runs."""
     if in_grid:
         return {"facecolor": "white", "edgecolor": _HATCH, "hatch": "////", "linewidth": 0}
     return {"facecolor": _EMPTY, "edgecolor": _EMPTY, "linewidth": 0}
 
 
 def _outline(axis: Axes, place: tuple[int, int]) -> None:
-    """A black line with a white one around it, seen on any colour."""
+    """Outline a cell in black with a white rim, visible on any colour."""
     axis.add_patch(
         Rectangle(
             place,
@@ -219,7 +252,7 @@ def _outline(axis: Axes, place: tuple[int, int]) -> None:
     )
 
 
-def _colour_bar(figure: Figure, axis: Axes, scale: ScalarMappable, measure: Measure, *, rows: int) -> None:
+def _draw_colour_bar(figure: Figure, axis: Axes, scale: ScalarMappable, measure: Measure, *, rows: int) -> None:
     bar = figure.colorbar(scale, ax=axis, aspect=8 * rows, fraction=0.05, pad=0.015)
     bar.ax.tick_params(labelsize=5.5, length=2)
     bar.ax.locator_params(nbins=4)
@@ -229,7 +262,7 @@ def _colour_bar(figure: Figure, axis: Axes, scale: ScalarMappable, measure: Meas
 
 
 def _name(figure: Figure, axis: Axes, results: pd.DataFrame, measure: Measure, method: str) -> None:
-    """Title with the teacher's value, and where the numbers come from."""
+    """Write the title with the teacher's value, and the source of the numbers."""
     if results.empty:
         figure.suptitle(measure.title, fontsize=8.5)
         return

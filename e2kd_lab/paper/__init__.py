@@ -1,28 +1,24 @@
-"""What is in the paper: its numbers, and each of its figures and tables with ours beside them; nothing here trains."""
+"""The content of the paper: its numbers, and the catalogue of its figures and tables with ours beside them."""
 
 from e2kd_lab.paper.beside_paper import beside_paper, wide_table
-from e2kd_lab.paper.method_plots import method_bars, shot_curves
+from e2kd_lab.paper.catalogue import write_figures
 from e2kd_lab.paper.reported import paper_results
-from e2kd_lab.paper.results_table import results_cells
+from e2kd_lab.paper.table_cells import results_cells
 from e2kd_lab.paper.table_formats import table_csv, table_html, table_latex, table_markdown
-from e2kd_lab.paper.teaser import teaser, teaser_numbers
-from e2kd_lab.paper.voc import epg_iou_plane
-from e2kd_lab.paper.waterbirds import waterbirds_bars, waterbirds_table
+from e2kd_lab.paper.teaser_numbers import example_image, teaser_numbers
+from e2kd_lab.paper.waterbirds_table import waterbirds_table
 
 __all__ = [
     "beside_paper",
-    "epg_iou_plane",
-    "method_bars",
+    "example_image",
     "paper_results",
     "results_cells",
-    "shot_curves",
     "table_csv",
     "table_html",
     "table_latex",
     "table_markdown",
-    "teaser",
     "teaser_numbers",
-    "waterbirds_bars",
     "waterbirds_table",
     "wide_table",
+    "write_figures",
 ]

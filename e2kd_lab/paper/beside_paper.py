@@ -1,4 +1,4 @@
-"""The paper's tables (1 to 5 and B1) and Fig. 4's numbers beside what was measured here."""
+"""The paper's tables (1 to 5 and B1) and the numbers of Fig. 4 beside ours, in long and in wide form."""
 
 from __future__ import annotations
 
@@ -7,20 +7,14 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from e2kd_lab.figures.style import METHOD_ORDER, METHOD_TITLES, SCALE_TITLES
+from e2kd_lab.figures.labels import PAPER, TABLE_METRICS
+from e2kd_lab.figures.style import FROZEN, METHOD_ORDER, METHOD_TITLES, SCALE_TITLES
+from e2kd_lab.metrics.titles import measure_title
 from e2kd_lab.paper.reported import paper_results
 
-PAPER = "paper"
-METRIC_TITLES: Mapping[str, str] = {
-    "accuracy": "Accuracy",
-    "agreement": "Agreement",
-    "epg": "EPG",
-    "iou": "IoU",
-    "f1": "F1",
-}
 COLUMNS = ["source", "place", "column", "method", "lam", "tau", "seed", "metric", "value"]
 
-# The columns of each table, in order: the paper's data, and our settings where they are no number of shots.
+# Columns of each table, from the left: settings of the paper's data, and of our experiments if they are no shots.
 _FEW_SHOTS = {"imagenet_50": "50 shots", "imagenet_200": "200 shots", "imagenet_full": "all images"}
 _TABLES: Mapping[str, Mapping[str, str]] = {
     "table1": _FEW_SHOTS,
@@ -36,7 +30,7 @@ _SETTINGS: Mapping[str, Mapping[str, str]] = {
     "table5": {"base": "SUN → ImageNet", "reversed": "ImageNet → SUN"},
 }
 _METRICS: Mapping[str, tuple[str, ...]] = {"table4": ("epg", "iou", "f1")}
-DEFAULT_METRICS = ("accuracy", "agreement")
+_DEFAULT_METRICS = ("accuracy", "agreement")
 _PAPER_METHODS = {
     "e2kd_gradcam": "e2kd",
     "e2kd_bcos": "e2kd",
@@ -46,32 +40,38 @@ _PAPER_METHODS = {
 
 
 def selecting_measure(rows: pd.DataFrame) -> str:
-    """What configurations were selected by on validation images, in words: accuracy, or F1 where labels are several."""
-    return METRIC_TITLES["f1"] if "f1" in set(rows["metric"]) else "accuracy"
+    """Title of the validation measure that selects configurations: F1 for several labels per image, else accuracy."""
+    return measure_title("f1").title if "f1" in set(rows["metric"]) else "accuracy"
 
 
 def beside_paper(results: pd.DataFrame, table: str) -> pd.DataFrame:
-    """One of the paper's tables and our results in one long form.
+    """One of the paper's tables and our results in one long table.
 
     Parameters
     ----------
     results : DataFrame
-        Rows of `e2kd_lab.load_runs` of students and teachers that belong into this table, at most one configuration a
-        method and setting (see `e2kd_lab.runs.select_by_validation`).
+        Rows of `e2kd_lab.load_runs` of this table's students and teachers, at most one configuration per method and
+        setting (see `e2kd_lab.runs.select_by_validation`).
     table : str
         ``table1`` to ``table5``, ``tableB1``, or ``figure4`` (its left part).
 
     Returns
     -------
     DataFrame
-        ``source`` (*paper*, or where it was measured), ``place`` and ``column`` (which column of the table, from the
-        left), ``method``, ``lam``, ``tau``, ``seed``, ``metric`` (``accuracy`` and ``agreement``; in Table 4 ``epg``,
+        ``source`` (*paper*, or where it was measured), ``place`` and ``column`` (column of the table, from the left),
+        ``method``, ``lam``, ``tau``, ``seed``, ``metric`` (``accuracy`` and ``agreement``; in Table 4 ``epg``,
         ``iou`` and ``f1``), ``value`` in percent.
 
     Raises
     ------
     ValueError
         If there is no such table.
+
+    Examples
+    --------
+    >>> rows = beside_paper(pd.DataFrame(columns=["split", "group", "metric"]), "table1")  # the paper's numbers alone
+    >>> rows.query("column == '50 shots' and method == 'kd' and metric == 'accuracy'")["value"].item()
+    49.8
     """
     if table not in _TABLES:
         raise ValueError(f"There is no table '{table}' here; expected one of {', '.join(_TABLES)}.")
@@ -80,16 +80,27 @@ def beside_paper(results: pd.DataFrame, table: str) -> pd.DataFrame:
 
 
 def wide_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Means over seeds as in the paper: a row a method, columns for source, data and metric, and e2KD's gain over KD.
+    """Means over seeds laid out as in the paper, with e2KD's gain over KD.
 
     Parameters
     ----------
     rows : DataFrame
         See `beside_paper`.
+
+    Returns
+    -------
+    DataFrame
+        A row per method, then the gains; columns (source, column, metric), in percent.
+
+    Examples
+    --------
+    >>> wide = wide_table(beside_paper(pd.DataFrame(columns=["split", "group", "metric"]), "tableB1"))
+    >>> list(wide.columns.names)
+    ['source', 'column', 'metric']
     """
     named = rows.assign(column=pd.Categorical(rows["column"], rows.sort_values("place")["column"].unique()))
     named["source"] = pd.Categorical(rows["source"], rows["source"].unique())
-    named["metric"] = pd.Categorical(rows["metric"], [m for m in METRIC_TITLES if m in set(rows["metric"])])
+    named["metric"] = pd.Categorical(rows["metric"], [m for m in TABLE_METRICS if m in set(rows["metric"])])
     table = named.pivot_table(
         index="method", columns=["source", "column", "metric"], values="value", aggfunc="mean", observed=True
     )
@@ -103,13 +114,23 @@ def wide_table(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([titled, pd.DataFrame(gains).T]) if gains else titled
 
 
+def in_columns_of_students(rows: pd.DataFrame) -> pd.DataFrame:
+    """Students, and each teacher once for every setting whose students it taught."""
+    students, teachers = rows[rows["method"] != "teacher"], rows[rows["method"] == "teacher"]
+    parts = [students]
+    for setting in sorted(students["setting"].unique(), key=_order):
+        taught_by = students.loc[students["setting"] == setting, "teacher"]
+        parts.append(teachers[teachers["run"].isin(taught_by)].assign(setting=setting))
+    return pd.concat(parts, ignore_index=True)
+
+
 def _published(table: str) -> pd.DataFrame:
     rows = paper_results(table)
     columns = _TABLES[table]
     rows = rows.assign(method=rows["method"].replace(_PAPER_METHODS), source=PAPER)
     rows = rows.assign(lam=math.nan, tau=math.nan, seed=math.nan)
-    rows = rows[rows["metric"].isin(_METRICS.get(table, DEFAULT_METRICS))]
-    # The teacher's accuracy stands above Tables 1 to 3, not in a column; it belongs to all of them.
+    rows = rows[rows["metric"].isin(_METRICS.get(table, _DEFAULT_METRICS))]
+    # Tables 1 to 3 give the teacher's accuracy above the columns; it belongs to all of them.
     everywhere = rows["method"].eq("teacher") & ~rows["setting"].isin(columns)
     parts = [rows[~everywhere], *(rows[everywhere].assign(setting=setting) for setting in columns)]
     rows = pd.concat(parts, ignore_index=True)
@@ -121,24 +142,11 @@ def _published(table: str) -> pd.DataFrame:
 
 def _measured(results: pd.DataFrame, table: str) -> pd.DataFrame:
     rows = results.query("split == 'test' and group == 'all'")
-    rows = rows[rows["metric"].isin(_METRICS.get(table, DEFAULT_METRICS))].copy()
+    rows = rows[rows["metric"].isin(_METRICS.get(table, _DEFAULT_METRICS))]
     if rows.empty:
         return rows
-    frozen = rows["experiment"].eq("imagenet_frozen") | rows["setting"].eq("frozen")
-    rows["setting"] = rows["setting"].replace("frozen", "base")
-    named = frozen & rows["method"].isin(["kd", "e2kd"])
-    rows["method"] = rows["method"].where(~named, rows["method"] + "_frozen")
-    # Other students do not see how their teacher is kept: those of the frozen one stand in where there are no others.
-    places = pd.MultiIndex.from_frame(rows[["scale", "setting", "method"]])
-    rows = rows[~frozen | named | ~places.isin(places[~frozen])]
-    students = rows[rows["method"] != "teacher"]
-    settings = sorted(students["setting"].unique(), key=_order)
-    # A teacher has a place in every column whose students it taught.
-    teachers, parts = rows[rows["method"] == "teacher"], [students]
-    for setting in settings:
-        taught_by = students.loc[students["setting"] == setting, "teacher"]
-        parts.append(teachers[teachers["run"].isin(taught_by)].assign(setting=setting))
-    rows = pd.concat(parts, ignore_index=True)
+    rows = in_columns_of_students(_frozen_apart(rows))
+    settings = sorted(rows.loc[rows["method"] != "teacher", "setting"].unique(), key=_order)
     return rows.assign(
         source=rows["scale"].map(SCALE_TITLES),
         place=rows["setting"].map({setting: number for number, setting in enumerate(settings)}),
@@ -146,8 +154,21 @@ def _measured(results: pd.DataFrame, table: str) -> pd.DataFrame:
     )
 
 
+def _frozen_apart(rows: pd.DataFrame) -> pd.DataFrame:
+    """Name KD and e2KD from a frozen teacher ``kd_frozen`` and ``e2kd_frozen``, in the columns of the live teacher."""
+    frozen = rows["experiment"].eq("imagenet_frozen") | rows["setting"].eq("frozen")
+    named = frozen & rows["method"].isin(["kd", "e2kd"])
+    rows = rows.assign(
+        setting=rows["setting"].replace("frozen", "base"),
+        method=rows["method"].where(~named, rows["method"] + FROZEN),
+    )
+    # Other methods do not depend on a frozen teacher: their runs stand in where there are none of the live teacher.
+    places = pd.MultiIndex.from_frame(rows[["scale", "setting", "method"]])
+    return rows[~frozen | named | ~places.isin(places[~frozen])]
+
+
 def _order(setting: str) -> tuple[int, float]:
-    """Few shots by their number, then all images, then other settings."""
+    """Sort key: few shots by number, then all images, then other settings."""
     if setting.endswith("-shots"):
         return 0, float(setting.removesuffix("-shots"))
     return (1, 0.0) if setting == "base" else (2, 0.0)

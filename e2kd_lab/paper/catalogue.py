@@ -1,9 +1,8 @@
-"""Every figure and table of the paper for which there are finished runs, in one call; nothing here trains."""
+"""The catalogue: each figure and table of the paper and of any experiment, the runs it needs, and how it is drawn."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from e2kd_lab.figures import export_figure
 from e2kd_lab.figures.style import FAMILY_TITLES
 from e2kd_lab.metrics.groups import IN_DISTRIBUTION, OUT_OF_DISTRIBUTION
 from e2kd_lab.paper.drawings import (
-    Drawing,
+    CatalogueFigure,
     beside_paper_table,
     birds_bars,
     birds_explained,
@@ -21,81 +20,57 @@ from e2kd_lab.paper.drawings import (
     shift_similarities,
     shifted_explained,
 )
-from e2kd_lab.paper.finished_runs import EVERY, FEWEST, FinishedRuns, Needs
+from e2kd_lab.paper.experiment_figures import experiment_figures
+from e2kd_lab.paper.finished_runs import EVERY, FEWEST, FinishedRuns, RequiredRuns
 from e2kd_lab.runs import load_runs
 from e2kd_lab.system.atomic_write import write_text
 from e2kd_lab.system.errors import ExperimentError, LabError
 
+_OWN = "own"  # scale of experiments on one's own images
 _BASIC, _PRIOR = ("baseline", "kd", "e2kd"), ("at", "reviewkd", "catkd")
 
 
-@dataclass(frozen=True)
-class PaperFigure:
-    """A figure or table of the paper.
-
-    Attributes
-    ----------
-    name : str
-        Its files' name, without the scale.
-    title : str
-        What it shows.
-    needs : tuple of Needs
-        The runs that it shows.
-    draw : callable
-        Draws it from finished runs and those of the needs that they meet.
-    any_of : bool
-        Whether one of the needs suffices; else all must be met.
-    """
-
-    name: str
-    title: str
-    needs: tuple[Needs, ...]
-    draw: Callable[[FinishedRuns, Sequence[Needs]], Drawing]
-    any_of: bool = False
+def _explanations(experiment: str, family: Family, *methods: str, setting: str = "base") -> RequiredRuns:
+    return RequiredRuns(experiment, family, methods or ("kd", "e2kd"), (setting,))
 
 
-def _explanations(experiment: str, family: Family, *methods: str, setting: str = "base") -> Needs:
-    return Needs(experiment, family, methods or ("kd", "e2kd"), (setting,))
-
-
-def _results(experiment: str, family: Family, *methods: str, setting: str = EVERY) -> Needs:
+def _results(experiment: str, family: Family, *methods: str, setting: str = EVERY) -> RequiredRuns:
     """Results of any of these methods."""
-    return Needs(experiment, family, methods, (setting,), whole=False, networks=False)
+    return RequiredRuns(experiment, family, methods, (setting,), complete=False, networks=False)
 
 
-def _table(name: str, title: str, *needs: Needs, files: str = "") -> PaperFigure:
-    return PaperFigure(files or name, title, needs, partial(beside_paper_table, table=name), any_of=True)
+def _table(name: str, title: str, *required: RequiredRuns, file_name: str = "") -> CatalogueFigure:
+    return CatalogueFigure(file_name or name, title, partial(beside_paper_table, table=name), required, any_of=True)
 
 
-def _bars(name: str, family: Family, group: str) -> PaperFigure:
+def _bars(name: str, family: Family, group: str) -> CatalogueFigure:
     title = f"accuracy and agreement {group.replace('_', ' ')}, {FAMILY_TITLES[family]}"
-    needs = (_results("waterbirds", family, *_BASIC, *_PRIOR),)
-    return PaperFigure(name, title, needs, partial(birds_bars, group=group))
+    required = (_results("waterbirds", family, *_BASIC, *_PRIOR),)
+    return CatalogueFigure(name, title, partial(birds_bars, group=group), required)
 
 
-def _opening(family: Family, table: str, experiment: str) -> PaperFigure:
-    few_shots = Needs(experiment, family, ("kd", "e2kd"), (FEWEST, "base"), networks=False)
-    needs = (few_shots, _explanations("waterbirds", family))
-    return PaperFigure(
-        f"teaser_{family}", f"the opening figure, {FAMILY_TITLES[family]}", needs, partial(opening, table=table)
-    )
+def _opening(family: Family, table: str, experiment: str) -> CatalogueFigure:
+    few_shots = RequiredRuns(experiment, family, ("kd", "e2kd"), (FEWEST, "base"), networks=False)
+    required = (few_shots, _explanations("waterbirds", family))
+    title = f"the opening figure, {FAMILY_TITLES[family]}"
+    return CatalogueFigure(f"teaser_{family}", title, partial(opening, table=table), required)
 
 
 _STANDARD_BIRDS, _BCOS_BIRDS = _explanations("waterbirds", "standard"), _explanations("waterbirds", "bcos")
 _VOC, _VIT = _explanations("voc", "bcos"), _explanations("cnn_to_vit", "bcos")
 _FROZEN_VIT = _explanations("cnn_to_vit", "bcos", "e2kd", setting="frozen")
 
-FIGURES: tuple[PaperFigure, ...] = (
+PAPER_FIGURES: tuple[CatalogueFigure, ...] = (
     _opening("bcos", "table2", "imagenet_bcos"),
     _opening("standard", "table1", "imagenet_standard"),
-    PaperFigure(
+    CatalogueFigure(
         "figure1",
         "explanations in and out of distribution, B-cos networks",
-        (_BCOS_BIRDS,),
         partial(birds_explained, groups=(*IN_DISTRIBUTION, *OUT_OF_DISTRIBUTION), each=2, side_by_side=2),
+        (_BCOS_BIRDS,),
     ),
-    PaperFigure(
-        "figure2", "explanations and boxes of the EPG teacher", (_VOC,), partial(objects_explained, each=1, most=6)
+    CatalogueFigure(
+        "figure2", "explanations and boxes of the EPG teacher", partial(objects_explained, each=1, most=6), (_VOC,)
     ),
     _bars("figure3", "standard", "out_of_distribution"),
     _table(
@@ -103,29 +78,29 @@ FIGURES: tuple[PaperFigure, ...] = (
         "from a CNN to a ViT",
         _results("cnn_to_vit", "bcos", *_BASIC, setting="base"),
         _results("cnn_to_vit", "bcos", "e2kd", setting="frozen"),
-        files="figure4_left",
+        file_name="figure4_left",
     ),
-    PaperFigure(
-        "figure4_centre", "similarity of shifted explanations", (_VIT, _FROZEN_VIT), shift_similarities, any_of=True
+    CatalogueFigure(
+        "figure4_centre", "similarity of shifted explanations", shift_similarities, (_VIT, _FROZEN_VIT), any_of=True
     ),
-    PaperFigure("figure4_right", "shifted explanations", (_VIT,), partial(shifted_explained, count=2)),
-    PaperFigure(
+    CatalogueFigure("figure4_right", "shifted explanations", partial(shifted_explained, count=2), (_VIT,)),
+    CatalogueFigure(
         "figureA1",
         "explanations in distribution",
-        (_STANDARD_BIRDS, _BCOS_BIRDS),
         partial(birds_explained, groups=IN_DISTRIBUTION, each=4, side_by_side=1),
+        (_STANDARD_BIRDS, _BCOS_BIRDS),
         any_of=True,
     ),
-    PaperFigure(
+    CatalogueFigure(
         "figureA2",
         "explanations out of distribution",
-        (_STANDARD_BIRDS, _BCOS_BIRDS),
         partial(birds_explained, groups=OUT_OF_DISTRIBUTION, each=4, side_by_side=1),
+        (_STANDARD_BIRDS, _BCOS_BIRDS),
         any_of=True,
     ),
-    PaperFigure("figureA3", "explanations of the first classes", (_VOC,), partial(objects_explained, half=0)),
-    PaperFigure("figureA4", "explanations of the other classes", (_VOC,), partial(objects_explained, half=1)),
-    PaperFigure("figureA5", "more shifted explanations", (_VIT,), partial(shifted_explained, count=8)),
+    CatalogueFigure("figureA3", "explanations of the first classes", partial(objects_explained, half=0), (_VOC,)),
+    CatalogueFigure("figureA4", "explanations of the other classes", partial(objects_explained, half=1), (_VOC,)),
+    CatalogueFigure("figureA5", "more shifted explanations", partial(shifted_explained, count=8), (_VIT,)),
     _bars("figureB1a", "standard", "in_distribution"),
     _bars("figureB1b", "bcos", "in_distribution"),
     _bars("figureB2a", "standard", "out_of_distribution"),
@@ -146,7 +121,7 @@ FIGURES: tuple[PaperFigure, ...] = (
 )
 
 
-def write_paper_figures(
+def write_figures(
     out: Path,
     *,
     runs: Path | None = None,
@@ -154,22 +129,24 @@ def write_paper_figures(
     own: Sequence[Experiment] = (),
     say: Callable[[str], None] = print,
 ) -> list[Path]:
-    """Draw every figure and table of the paper that finished runs allow.
+    """Draw every figure and table that the finished runs allow, the paper's and those of any experiment.
 
     Parameters
     ----------
     out : Path
-        Receives ``<name>_<scale>`` as PDF, SVG, PNG and CSV for each of ``FIGURES``; for tables also
-        ``<name>_<scale>_beside_paper.csv``.
+        Receives ``<name>_<scale>`` as PDF, SVG, PNG and CSV for each figure of the catalogue: ``PAPER_FIGURES``, and
+        `e2kd_lab.paper.experiment_figures.experiment_figures` of each experiment with runs. The paper's tables also
+        come as ``<name>_<scale>_beside_paper.csv``.
     runs : Path, optional
-        Where runs lie; the workspace's ``runs`` by default.
+        Folder of the runs; the workspace's ``runs`` by default.
     scale : str, optional
-        The only scale; every scale with finished runs by default.
+        Draw this scale only (``smoke``, ``lab``, ``paper``, or ``own`` for one's own images); by default every scale
+        with finished runs.
     own : sequence of Experiment
-        Experiments in their base setting that take the place of the lab's, for instance with a ``data_root``: images
-        are only explained by networks of runs whose data and recipe are known.
+        Experiments in their base setting that replace the lab's, for instance with a ``data_root``. A run is explained
+        on images only if its data and recipe are those of the experiment.
     say : callable
-        Receives a line for each figure: what was written, or which runs are missing.
+        Receives a line per figure: what was written, or which runs are missing.
 
     Returns
     -------
@@ -182,36 +159,41 @@ def write_paper_figures(
         If there is no such scale.
     RunError
         If a run's files are damaged.
+
+    Examples
+    --------
+    >>> write_figures(Path("exports"), scale="lab")  # doctest: +SKIP
     """
-    if scale is not None and scale not in SCALES:
-        raise ExperimentError(f"There is no scale '{scale}'; expected one of {', '.join(SCALES)}.")
+    scales = (*SCALES, _OWN)
+    if scale is not None and scale not in scales:
+        raise ExperimentError(f"There is no scale '{scale}'; expected one of {', '.join(scales)}.")
     results = load_runs(runs)
     finished = set(results.loc[results["status"] == "done", "scale"])
     files = []
-    for chosen in [one for one in SCALES if one in finished and scale in (None, one)]:
+    for chosen in [one for one in scales if one in finished and scale in (None, one)]:
         there = FinishedRuns(results, chosen, folder=runs, own=own)
-        for figure in FIGURES:
+        for figure in [*(PAPER_FIGURES if chosen in SCALES else ()), *experiment_figures(there)]:
             written, message = _write(figure, there, out)
             files += written
             say(f"{figure.name}_{chosen}: {message}")
     return files
 
 
-def _write(figure: PaperFigure, runs: FinishedRuns, out: Path) -> tuple[list[Path], str]:
-    """The files of one figure, and what became of it."""
-    met = [needs for needs in figure.needs if runs.meets(needs)]
-    missing = "; ".join(filter(None, map(runs.missing, figure.needs)))
-    if not met or (len(met) < len(figure.needs) and not figure.any_of):
+def _write(figure: CatalogueFigure, runs: FinishedRuns, out: Path) -> tuple[list[Path], str]:
+    """Write one figure's files; say what was written, or why not."""
+    found = [required for required in figure.required if runs.has(required)]
+    missing = "; ".join(filter(None, map(runs.missing, figure.required)))
+    if len(found) < len(figure.required) and not (figure.any_of and found):
         return [], f"missing {missing}"
     stem = f"{figure.name}_{runs.scale}"
     try:
-        drawing = figure.draw(runs, met)
+        drawing = figure.draw(runs, found)
     except LabError as error:
         return [], f"not drawn: {error}"
     files = export_figure(drawing.figure, out / stem, drawing.data)
     for ending, text in drawing.tables.items():
         files.append(out / f"{stem}_{ending}.csv")
         write_text(files[-1], text)
-    remarks = [runs.left_out(needs) for needs in met if not needs.networks]
+    remarks = [runs.left_out(required) for required in found if not required.networks]
     remarks += [f"without {missing}"] if missing else []
     return files, "; ".join([f"written, {figure.title}", *dict.fromkeys(filter(None, remarks))])

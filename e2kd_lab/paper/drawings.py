@@ -1,8 +1,8 @@
-"""The paper's figures and tables from finished runs: networks and images are loaded, results chosen, then drawn."""
+"""How each figure and table of the paper is drawn from finished runs: load networks, select results, draw."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -11,60 +11,100 @@ from matplotlib.figure import Figure
 
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.explanations import Comparison, compare_shifted
-from e2kd_lab.figures import explanation_comparison, shift_periodicity, shifted_comparison
+from e2kd_lab.figures import (
+    epg_iou_plane,
+    explanation_comparison,
+    method_bars,
+    shift_periodicity,
+    shifted_comparison,
+    shot_curves,
+    teaser,
+    waterbirds_bars,
+)
 from e2kd_lab.metrics import explanation_cosine
 from e2kd_lab.metrics.groups import GROUP_TITLES, GROUPS
-from e2kd_lab.paper import beside_paper, results_cells, table_csv, waterbirds_bars
-from e2kd_lab.paper.all_figures import table_figure
-from e2kd_lab.paper.finished_runs import FinishedRuns, Needs
-from e2kd_lab.paper.teaser import teaser, teaser_numbers, telling_image
+from e2kd_lab.paper.beside_paper import beside_paper
+from e2kd_lab.paper.finished_runs import FinishedRuns, RequiredRuns
+from e2kd_lab.paper.table_cells import results_cells
+from e2kd_lab.paper.table_formats import table_csv
+from e2kd_lab.paper.teaser_numbers import example_image, teaser_numbers
 from e2kd_lab.runs import select_by_validation
 from e2kd_lab.runs.examples import Examples, examples_of, examples_of_classes
 from e2kd_lab.runs.shift_curves import shift_curves
 
 _BIRDS_OF_A_GROUP = 4
 _TRIED_OF_A_CLASS = 12
-_SHIFTED_IMAGES = 100  # whose shift curves are averaged
+_SHIFTED_IMAGES = 100  # in the mean of the shift curves
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure, what it shows, and further tables as CSV by the ends of their files' names."""
+    """A figure, the data it shows, and further tables as CSV text, by the suffix of their file names."""
 
     figure: Figure
     data: pd.DataFrame
     tables: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class CatalogueFigure:
+    """An entry of the catalogue: a figure or table, the runs it needs, and how it is drawn.
+
+    Attributes
+    ----------
+    name : str
+        File name without the scale.
+    title : str
+        What it shows.
+    draw : callable
+        Draws it from the finished runs and those of ``required`` that are there.
+    required : tuple of RequiredRuns
+        The runs it needs; empty if it was made from the runs that are there.
+    any_of : bool
+        One of ``required`` suffices; otherwise all are needed.
+    """
+
+    name: str
+    title: str
+    draw: Callable[[FinishedRuns, Sequence[RequiredRuns]], Drawing]
+    required: tuple[RequiredRuns, ...] = ()
+    any_of: bool = False
+
+
 def birds_explained(
-    runs: FinishedRuns, needs: Sequence[Needs], *, groups: Sequence[str], each: int, side_by_side: int
+    runs: FinishedRuns, required: Sequence[RequiredRuns], *, groups: Sequence[str], each: int, side_by_side: int
 ) -> Drawing:
-    """Fig. 1, A1, A2: as many birds of each group, the families of networks beside each other."""
-    parts = [_bird_examples(runs, one, groups, each).explained_by(runs.networks(one)) for one in needs]
-    rows = [_explained(runs, one, part) for one, part in zip(needs, parts, strict=True)]
+    """Fig. 1, A1, A2: the same number of birds of each group, families of networks side by side."""
+    parts = [_bird_examples(runs, one, groups, each).explained_by(runs.networks(one)) for one in required]
+    rows = [_explained(runs, one, part) for one, part in zip(required, parts, strict=True)]
     return Drawing(explanation_comparison(parts, side_by_side=side_by_side), pd.concat(rows, ignore_index=True))
 
 
-def _bird_examples(runs: FinishedRuns, needs: Needs, groups: Sequence[str], each: int) -> Examples:
-    examples = examples_of(runs.experiment(needs), _BIRDS_OF_A_GROUP * len(GROUPS))
+def _bird_examples(runs: FinishedRuns, required: RequiredRuns, groups: Sequence[str], each: int) -> Examples:
+    examples = examples_of(runs.experiment(required), _BIRDS_OF_A_GROUP * len(GROUPS))
     titles = [GROUP_TITLES[group] for group in groups]
     members = {title: [n for n, own in enumerate(examples.titles) if own == title][:each] for title in titles}
     return _picked(examples, [number for title in titles for number in members[title]])
 
 
-def birds_bars(runs: FinishedRuns, needs: Sequence[Needs], *, group: str) -> Drawing:
+def birds_bars(runs: FinishedRuns, required: Sequence[RequiredRuns], *, group: str) -> Drawing:
     """Fig. 3, B1, B2."""
-    selected = select_by_validation(runs.results(*needs))
+    selected = select_by_validation(runs.results(*required))
     return Drawing(
         waterbirds_bars(selected, group=group), selected[(selected["split"] == "test") & (selected["group"] == group)]
     )
 
 
 def objects_explained(
-    runs: FinishedRuns, needs: Sequence[Needs], *, half: int | None = None, each: int = 2, most: int | None = None
+    runs: FinishedRuns,
+    required: Sequence[RequiredRuns],
+    *,
+    half: int | None = None,
+    each: int = 2,
+    most: int | None = None,
 ) -> Drawing:
-    """Fig. 2, A3, A4: images of all classes or of one half of them, those first that all networks are right about."""
-    (one,) = needs
+    """Fig. 2, A3, A4: images of all classes or of one half; images that all networks get right come first."""
+    (one,) = required
     experiment, networks = runs.experiment(one), runs.networks(one)
     count = len(experiment.classes())
     middle = (count + 1) // 2
@@ -83,18 +123,22 @@ def objects_explained(
     return Drawing(explanation_comparison(comparison, contributions=True), _explained(runs, one, comparison))
 
 
-def beside_paper_table(runs: FinishedRuns, needs: Sequence[Needs], *, table: str) -> Drawing:
-    """Tables 1 to 5, B1, and the left of Fig. 4."""
-    results = runs.results(*needs)
+def beside_paper_table(runs: FinishedRuns, required: Sequence[RequiredRuns], *, table: str) -> Drawing:
+    """Tables 1 to 5, B1, and Fig. 4, left: curves over the shots, bars of one or two columns, or the EPG-IoU plane."""
+    results = runs.results(*required)
     rows = beside_paper(select_by_validation(results), table)
-    return Drawing(table_figure(table, rows), rows, {"beside_paper": table_csv(results_cells(results, table), table)})
+    if table == "table4":
+        figure = epg_iou_plane(rows)
+    else:
+        figure = shot_curves(rows) if rows["place"].max() > 1 else method_bars(rows)
+    return Drawing(figure, rows, {"beside_paper": table_csv(results_cells(results, table), table)})
 
 
-def shift_similarities(runs: FinishedRuns, needs: Sequence[Needs]) -> Drawing:
+def shift_similarities(runs: FinishedRuns, required: Sequence[RequiredRuns]) -> Drawing:
     """Fig. 4, centre."""
-    experiment, parts = runs.experiment(needs[0]), []
+    experiment, parts = runs.experiment(required[0]), []
     wide = experiment.wide_images()
-    for name, (one, method) in _shifted_networks(needs).items():
+    for name, (one, method) in _shifted_networks(required).items():
         run = runs.teacher(one) if method == "teacher" else runs.students(one)[method]
         curves = shift_curves(
             runs.networks(one)[method],
@@ -110,9 +154,9 @@ def shift_similarities(runs: FinishedRuns, needs: Sequence[Needs]) -> Drawing:
     return Drawing(shift_periodicity(curves, patch=experiment.patch), curves)
 
 
-def shifted_explained(runs: FinishedRuns, needs: Sequence[Needs], *, count: int) -> Drawing:
+def shifted_explained(runs: FinishedRuns, required: Sequence[RequiredRuns], *, count: int) -> Drawing:
     """Fig. 4, right, and A5: images and their copies that are shifted by half a patch."""
-    (one,) = needs
+    (one,) = required
     experiment = runs.experiment(one)
     wide = experiment.wide_images()
     samples = [wide[(2 * number + 1) * len(wide) // (2 * count)] for number in range(count)]
@@ -127,30 +171,30 @@ def shifted_explained(runs: FinishedRuns, needs: Sequence[Needs], *, count: int)
     return Drawing(shifted_comparison(comparison, contributions=True), _explained(runs, one, comparison))
 
 
-def _shifted_networks(needs: Sequence[Needs]) -> dict[str, tuple[Needs, str]]:
-    """What is drawn in Fig. 4, centre: by its name where it comes from, the teacher once."""
-    networks = {"teacher": (needs[0], "teacher")}
-    for one in needs:
+def _shifted_networks(required: Sequence[RequiredRuns]) -> dict[str, tuple[RequiredRuns, str]]:
+    """Networks of Fig. 4, centre: title, runs and method of each; the teacher once."""
+    networks = {"teacher": (required[0], "teacher")}
+    for one in required:
         ending = "_frozen" if "frozen" in one.settings else ""
         networks |= {f"{method}{ending}": (one, method) for method in one.methods}
     return networks
 
 
-def opening(runs: FinishedRuns, needs: Sequence[Needs], *, table: str) -> Drawing:
-    """The opening figure; its image is the first one that KD is wrong about, and teacher and e2KD are not."""
-    few_shots, birds = needs
+def opening(runs: FinishedRuns, required: Sequence[RequiredRuns], *, table: str) -> Drawing:
+    """The opening figure, with the first image that KD gets wrong and teacher and e2KD get right."""
+    few_shots, birds = required
     rows = beside_paper(select_by_validation(runs.results(few_shots)), table)
     numbers = teaser_numbers(rows, select_by_validation(runs.results(birds)))
     comparison = _bird_examples(runs, birds, GROUPS, _BIRDS_OF_A_GROUP).explained_by(runs.networks(birds))
-    number = telling_image(comparison)
+    number = example_image(comparison)
     explained = _explained(runs, birds, comparison)
     shown = explained[explained["image"] == number + 1].to_csv(index=False, lineterminator="\n")
     return Drawing(teaser(numbers, comparison, number=number), numbers, {"explanations": shown})
 
 
-def _explained(runs: FinishedRuns, needs: Needs, comparison: Comparison) -> pd.DataFrame:
-    """What a figure of explanations shows: a row an image and network."""
-    folders = {"teacher": runs.teacher(needs), **runs.students(needs)}
+def _explained(runs: FinishedRuns, required: RequiredRuns, comparison: Comparison) -> pd.DataFrame:
+    """Data of a figure of explanations: a row per image and network."""
+    folders = {"teacher": runs.teacher(required), **runs.students(required)}
     reference = comparison.maps["teacher"]
     parts = []
     for name, maps in comparison.maps.items():
@@ -158,7 +202,7 @@ def _explained(runs: FinishedRuns, needs: Needs, comparison: Comparison) -> pd.D
         columns = {
             "image": range(1, len(comparison) + 1),
             "title": comparison.titles,
-            "family": needs.family,
+            "family": required.family,
             "network": name,
             "run": "" if run is None else run.folder.name,
             "correct": comparison.correct[name].tolist(),
@@ -169,7 +213,7 @@ def _explained(runs: FinishedRuns, needs: Needs, comparison: Comparison) -> pd.D
 
 
 def _picked(examples: Examples, places: Sequence[int]) -> Examples:
-    """These of the examples, in this order."""
+    """Some of the examples, in this order."""
     return _joined([examples[place : place + 1] for place in places])
 
 

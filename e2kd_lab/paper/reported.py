@@ -1,4 +1,4 @@
-"""The numbers that the paper reports, to stand beside those measured here."""
+"""Numbers that the paper reports."""
 
 from __future__ import annotations
 
@@ -13,12 +13,17 @@ def paper_results(source: str | None = None) -> pd.DataFrame:
     Parameters
     ----------
     source : str, optional
-        Table or figure, such as ``table1`` or ``figureB``; all if None.
+        Table or figure, such as ``table1`` or ``figureB``; all by default.
 
     Returns
     -------
     DataFrame
         ``source``, ``setting``, ``teacher``, ``student``, ``method``, ``family``, ``metric``, ``value`` (percent).
+
+    Examples
+    --------
+    >>> paper_results("table1").query("method == 'teacher'")["value"].item()
+    73.3
     """
     with files("e2kd_lab.paper").joinpath("paper_results.csv").open("rb") as file:
         results = pd.read_csv(file)

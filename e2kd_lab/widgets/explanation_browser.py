@@ -24,7 +24,7 @@ from e2kd_lab.runs.evaluate import outcomes_of
 from e2kd_lab.runs.examples import networks_of
 from e2kd_lab.runs.image_selection import ORDERS, RELATIONS, select_views, views_of
 from e2kd_lab.system.errors import ExperimentError
-from e2kd_lab.widgets.panel import Panel, shows_errors, switch, unheard
+from e2kd_lab.widgets.panel import MAPS_TOOLTIPS, Panel, shows_errors, switch, unheard
 
 Sets = Mapping[str, tuple[Experiment, Sequence[Run]]]
 
@@ -32,39 +32,46 @@ Sets = Mapping[str, tuple[Experiment, Sequence[Run]]]
 class ExplanationBrowser(Panel):
     """Image, teacher and students side by side, with filters (Fig. 1, 2, A1 to A4).
 
-    Every map explains the teacher's prediction. Where images may show several classes, each class that an image shows
-    is looked at by itself: it is what the maps explain and what the filters are about.
+    Every map explains the teacher's prediction. If images show several classes, every class of an image is a view of
+    its own: maps explain it, and filters apply to it.
 
     Parameters
     ----------
     experiments : Experiment, sequence of Experiment, or mapping
-        What gives the images and the teacher: one experiment, or one for each family of networks; or for each of
-        several titles, such as the names of teachers, an experiment and finished runs of its students.
+        Source of images and teacher: one experiment, or one per family of networks. Or a mapping of titles, such as
+        the teachers' names, to an experiment and finished runs of its students.
     runs : sequence of Run
-        Finished runs of students, one a family and method, in the order of the columns; none beside a mapping.
+        Finished runs of students, one per family and method, in the order of the columns; empty with a mapping.
     split : str
-        Whose images to show.
+        Split of the images: ``train``, ``val`` or ``test``.
     folder : Path or str, optional
-        Where runs lie.
+        Folder of the runs.
     page_size : int
-        Images on one page.
+        Images per page.
     export_folder : Path or str
-        Where the export button writes.
+        Folder that the export button writes to.
 
     Raises
     ------
     ExperimentError
-        If an experiment has no runs or two of one method, two experiments have the same family, or they do not have
-        the same classes.
+        If an experiment has no runs or two of one method, two experiments have the same family, or their classes
+        differ.
 
     Attributes
     ----------
     networks, view, outlines, group, student, relation, order, page : ipywidgets controls
-        Whose networks, by title or family; W(x) or contributions of B-cos networks; outlines or boxes of the objects,
-        where they are known; group or class of images; the student that ``relation`` and ``order`` are about; its
-        agreement with the teacher or correctness; order of the images; page.
+        Networks, by title or family; W(x) or contributions of B-cos networks; outlines or boxes of the objects, if
+        known; group or class of images; the student that ``relation`` and ``order`` refer to; its agreement with the
+        teacher, or correctness; order of the images; page.
     selected : DataFrame
-        What passes the filters, in order, see `e2kd_lab.runs.image_selection.views_of`.
+        Views that pass the filters, in order, see `e2kd_lab.runs.image_selection.views_of`.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> birds = lab.experiments.get("waterbirds", "lab")
+    >>> runs = [lab.run(birds.replace(method=method)) for method in ("kd", "e2kd")]  # doctest: +SKIP
+    >>> ExplanationBrowser(birds, runs)  # doctest: +SKIP
     """
 
     def __init__(
@@ -81,20 +88,32 @@ class ExplanationBrowser(Panel):
         experiment, _ = next(iter(self.sets.values()))
         super().__init__(f"{experiment.name}_explanations", export_folder)
         self.page_size, self.split, self.folder = page_size, split, folder
-        self._looks: dict[str, _Look] = {}
         self._classes, self._several = experiment.classes(), experiment.multilabel
-        # What images are filtered by: their groups, such as those of Waterbirds, else the classes.
         self._grouping = grouping = experiment.grouping()
+        # Images are filtered by group, such as those of Waterbirds, else by class.
         self._parts = list(self._classes) if grouping is None else [*map(grouping.title, range(len(grouping.names)))]
+        self._looks: dict[str, _Look] = {}
+        self.selected = pd.DataFrame()
+        self._make_view_controls(located=experiment.dataset_with_objects(split) is not None)
+        self._make_filters()
+        self._observe()
+        self.arrange(
+            [self.networks, self.view, self.outlines],
+            [self.group, self.student, self.relation],
+            [self.order, self.page, self.export_button],
+        )
+        self._switch(None)
+
+    def _make_view_controls(self, *, located: bool) -> None:
+        """Controls of what is drawn: networks, maps, and objects if they are ``located``."""
         self.networks = switch("Networks", list(self.sets), width=120, shown=len(self.sets) > 1)
         self.view = switch(
             "Maps",
             [("Maps", False), ("Contributions", True)],
             width=110,
-            value=self._several,  # EPG and IoU, by which these networks are measured, are of contributions
-            tooltips=["the weights that are distilled", "what each pixel adds to the logit"],
+            value=self._several,  # networks for several labels are evaluated on contributions (EPG, IoU)
+            tooltips=MAPS_TOOLTIPS,
         )
-        located = experiment.dataset_with_objects(split) is not None
         self.outlines = widgets.ToggleButton(
             description="Boxes" if self._several else "Outlines",
             value=self._several,
@@ -102,8 +121,11 @@ class ExplanationBrowser(Panel):
             tooltip="where the objects are",
             layout=widgets.Layout(width="110px", display=None if located else "none"),
         )
+
+    def _make_filters(self) -> None:
+        """Controls of which images are drawn, and in which order."""
         self.group = widgets.Dropdown(
-            description="Class" if grouping is None else "Group",
+            description="Class" if self._grouping is None else "Group",
             options=[("all", -1), *((title, number) for number, title in enumerate(self._parts))],
             layout=widgets.Layout(width="260px"),
         )
@@ -113,35 +135,30 @@ class ExplanationBrowser(Panel):
         )
         self.order = widgets.Dropdown(description="Order", options=list(ORDERS))
         self.page = widgets.IntSlider(description="Page", min=1, max=1, value=1, continuous_update=False)
+
+    def _observe(self) -> None:
         self.networks.observe(self._switch, "value")
         for control in (self.group, self.student, self.relation, self.order):
             control.observe(self._filter, "value")
         for control in (self.view, self.outlines, self.page):
             control.observe(self._draw, "value")
-        self.arrange(
-            [self.networks, self.view, self.outlines],
-            [self.group, self.student, self.relation],
-            [self.order, self.page, self.export_button],
-        )
-        self.selected = pd.DataFrame()
-        self._switch(None)
 
     @property
     def shown(self) -> _Look:
-        """The networks that are chosen, and what they say about each image; loaded when first needed."""
+        """Chosen networks and their predictions on each image; loaded on first use."""
         title = self.networks.value
         if title not in self._looks:
             self.say("Looking at all images with these networks ...")
             experiment, runs = self.sets[title]
             located = experiment.dataset_with_objects(self.split)
-            said = {
+            outcomes = {
                 run.config["method"]: outcomes_of(run, experiment, split=self.split, folder=self.folder) for run in runs
             }
             self._looks[title] = _Look(
                 experiment.dataset(self.split) if located is None else located,
                 networks_of(experiment, runs, self.folder),
-                said,
-                {method: views_of(table) for method, table in said.items()},
+                outcomes,
+                {method: views_of(table) for method, table in outcomes.items()},
             )
         return self._looks[title]
 
@@ -211,7 +228,7 @@ class ExplanationBrowser(Panel):
         return compare(self.shown.models, images, labels, titles, masks)
 
     def _page_data(self, views: pd.DataFrame) -> pd.DataFrame:
-        """What the students of the page say about its images, with names in place of numbers."""
+        """Predictions of the students on the images of the page, with names instead of numbers."""
         keys = ["index", "class"] if self._several else ["index"]
         rows = views.rename(columns={"part": "class"})[keys]
         page = pd.concat(
@@ -230,7 +247,7 @@ class ExplanationBrowser(Panel):
 
 @dataclass(frozen=True)
 class _Look:
-    """Images, the networks of a set, the teacher first, and what each student says about each image."""
+    """Images, the networks of a set (the teacher first), and each student's predictions on each image."""
 
     dataset: Any
     models: dict[str, ExplainableModel]
@@ -264,7 +281,7 @@ def _sets_of(experiments: Experiment | Sequence[Experiment] | Sets, runs: Sequen
         if not own:
             raise ExperimentError(f"'{title}' has no runs of students of '{experiment.name}'; expected at least one.")
         methods = [run.config["method"] for run in own]
-        # A column is named after its method, so that of two runs the first would go missing.
+        # Columns are named after methods: of two runs of a method, one would be lost.
         if len(set(methods)) < len(methods):
             raise ExperimentError(
                 f"The runs of '{title}' are of the methods {', '.join(methods)}; expected one run of each, or a "

@@ -1,4 +1,4 @@
-"""The e2KD loss at the fingertips: its terms, and how their gradients pull, at any temperature and weight."""
+"""The e2KD loss as a panel: its terms and their gradients, at any temperature and weight."""
 
 from __future__ import annotations
 
@@ -18,52 +18,60 @@ from e2kd_lab.metrics import dead_maps
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.system.errors import ExperimentError
 from e2kd_lab.training import LossTerms, loss_terms
-from e2kd_lab.widgets.panel import Panel, shows_errors, switch, value_slider
+from e2kd_lab.widgets.panel import MAPS_TOOLTIPS, Panel, shows_errors, switch, value_slider
 
 LAMBDAS = (0.0, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 70.0, 100.0)
 TAUS = (0.5, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0)
-# Each keeps the graph of a student's logits: little for the lab's networks, much at 224 px.
+# Each entry keeps the graph of a student's logits: little for the lab's networks, much at 224 px.
 _TERMS_KEPT = 8
 
 
 class LossLab(Panel):
-    """Eq. 2 live: distributions and maps that it compares, both terms, and the angle between their gradients.
+    """Eq. 2 live: the distributions and maps it compares, its two terms, and the angle between their gradients.
 
-    Teacher and student are in evaluation mode, so that all images have the numbers that they have alone; a training
-    step uses the batch norm statistics of its batch.
+    Teacher and student are in evaluation mode, so that an image's numbers do not depend on other images; a training
+    step uses batch statistics.
 
     Parameters
     ----------
     networks : mapping
         The teacher first, then students by method name or another title (see `e2kd_lab.runs.examples.networks_of`).
-        They are copied: training them further does not change the panel.
+        The panel copies them, so that further training does not change it.
     images : Tensor
         RGB images in [0, 1], (N, 3, H, W), for instance those of `e2kd_lab.runs.examples.explained_examples`.
     titles : sequence of str
         A title for each image, or none.
     classes : sequence of str
-        Names of the classes; their numbers if there are none.
+        Names of the classes; numbers by default.
     multilabel : bool
-        An image may show several classes: the logit loss is that of Eq. C.1.
+        Images show several classes; the logit loss is Eq. C.1.
     lam, tau : float
-        Where the sliders start.
+        Initial values of the sliders.
     lambdas, taus : sequence of float
-        Values on the sliders.
+        Values of the sliders.
     export_folder : Path or str
-        Where the export button writes.
+        Folder that the export button writes to.
 
     Attributes
     ----------
     student, view, number, whole_batch, lam, tau : ipywidgets controls
-        The student; W(x) or contributions of B-cos networks; the image that is shown, counted from 0; whether loss and
-        gradients are those of this image or of all images; weight; temperature.
+        Student; W(x) or contributions of B-cos networks; image, counted from 0; loss and gradients of this image or of
+        all; weight; temperature.
     picture : LossPicture or None
-        What is shown.
+        The current figure.
 
     Raises
     ------
     ExperimentError
         If there is no student or no image, or the numbers of titles and images differ.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import e2kd_lab as lab
+    >>> networks = {name: lab.build_model("resnet_mini", 3) for name in ("teacher", "e2kd")}
+    >>> panel = LossLab(networks, torch.rand(1, 3, 32, 32))
+    >>> panel.tau.value = 2.0
     """
 
     def __init__(
@@ -81,13 +89,7 @@ class LossLab(Panel):
         export_folder: Path | str = "exports",
     ) -> None:
         super().__init__("loss", export_folder)
-        if len(networks) < 2 or not len(images):
-            raise ExperimentError(
-                f"LossLab got {len(networks)} networks and {len(images)} images; "
-                "expected a teacher, at least one student and at least one image."
-            )
-        if titles and len(titles) != len(images):
-            raise ExperimentError(f"LossLab got {len(titles)} titles for {len(images)} images.")
+        _check(networks, images, titles)
         teacher, *students = (copy.deepcopy(network).eval() for network in networks.values())
         self.students = dict(zip(list(networks)[1:], students, strict=True))
         self.images, self.titles = images, tuple(titles) or ("",) * len(images)
@@ -95,27 +97,7 @@ class LossLab(Panel):
         self.target, self.explanation = explain(teacher, images), explanation_of(teacher)
         self.picture: LossPicture | None = None
         self._terms = functools.lru_cache(_TERMS_KEPT)(self._compute)
-        self.student = switch(
-            "Student",
-            [(METHOD_TITLES.get(name, name), name) for name in self.students],
-            width=90,
-            shown=len(self.students) > 1,
-            value="e2kd" if "e2kd" in self.students else next(iter(self.students)),
-        )
-        self.view = switch(
-            "Maps",
-            [(self.explanation.title, False), ("Contributions", True)],
-            width=110,
-            shown=self.explanation.has_contributions,
-            tooltips=["the weights that are distilled", "what each pixel adds to the logit"],
-        )
-        self.number = widgets.SelectionSlider(
-            description="Image",
-            options=[(f"{number + 1} {title}".strip(), number) for number, title in enumerate(self.titles)],
-            continuous_update=False,
-            layout=widgets.Layout(width="440px", margin="2px 24px 2px 2px"),
-        )
-        self.whole_batch = switch("Loss of", [("this image", False), ("all images", True)], width=90)
+        self._make_choices()
         self.lam = value_slider("λ", lambdas, lam)
         self.tau = value_slider("τ", taus, tau)
         for control in (self.student, self.view, self.number, self.whole_batch):
@@ -129,9 +111,33 @@ class LossLab(Panel):
         )
         self._draw(None)
 
+    def _make_choices(self) -> None:
+        """Controls that change more than temperature and weight, and thus redraw everything."""
+        self.student = switch(
+            "Student",
+            [(METHOD_TITLES.get(name, name), name) for name in self.students],
+            width=90,
+            shown=len(self.students) > 1,
+            value="e2kd" if "e2kd" in self.students else next(iter(self.students)),
+        )
+        self.view = switch(
+            "Maps",
+            [(self.explanation.title, False), ("Contributions", True)],
+            width=110,
+            shown=self.explanation.has_contributions,
+            tooltips=MAPS_TOOLTIPS,
+        )
+        self.number = widgets.SelectionSlider(
+            description="Image",
+            options=[(f"{number + 1} {title}".strip(), number) for number, title in enumerate(self.titles)],
+            continuous_update=False,
+            layout=widgets.Layout(width="440px", margin="2px 24px 2px 2px"),
+        )
+        self.whole_batch = switch("Loss of", [("this image", False), ("all images", True)], width=90)
+
     @shows_errors
     def _draw(self, _: Any) -> None:
-        self.picture = None  # until the new one is there
+        self.picture = None  # if drawing fails, no old picture must stay
         number, student = self.number.value, self.student.value
         alone = self._terms(student, number)
         self.picture = LossPicture(
@@ -148,7 +154,7 @@ class LossLab(Panel):
         )
         self._show(self.picture)
         if dead_maps(alone.student.maps).item():
-            self.say("The student's map is zero everywhere: its cosine is 0 and nothing pulls at it.")
+            self.say("The student's map is zero everywhere: its cosine is 0, and so is its gradient.")
         else:
             self.say(
                 "Networks in evaluation mode. Gradients are those of the student's parameters: λ scales one, τ changes "
@@ -179,7 +185,17 @@ class LossLab(Panel):
         self.show(picture.figure, picture.data.assign(**columns))
 
     def _compute(self, student: str, number: int | None) -> LossTerms:
-        """Loss terms of one image, or of all."""
+        """Loss terms of one image, or of all images."""
         chosen = slice(None) if number is None else slice(number, number + 1)
         target = Explanation(*(part[chosen] for part in self.target))
         return loss_terms(self.students[student], self.images[chosen], target, multilabel=self.multilabel)
+
+
+def _check(networks: Mapping[str, ExplainableModel], images: Tensor, titles: Sequence[str]) -> None:
+    if len(networks) < 2 or not len(images):
+        raise ExperimentError(
+            f"LossLab got {len(networks)} networks and {len(images)} images; "
+            "expected a teacher, at least one student and at least one image."
+        )
+    if titles and len(titles) != len(images):
+        raise ExperimentError(f"LossLab got {len(titles)} titles for {len(images)} images; expected one for each.")

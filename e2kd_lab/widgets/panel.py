@@ -1,4 +1,4 @@
-"""What all panels share: a picture, a message line, errors shown in place, export."""
+"""Base of all panels: a picture, a message line, errors shown in place, export."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ from e2kd_lab.figures import export_figure, figure_bytes
 from e2kd_lab.figures.style import FAMILY_TITLES, TEXT_WIDTH
 from e2kd_lab.widgets.collector import spare_what_is_loaded
 
+# Of the two ways to look at maps, see `switch`.
+MAPS_TOOLTIPS = ["the weights that are distilled", "what each pixel adds to the logit"]
+
 P = ParamSpec("P")
 PanelType = TypeVar("PanelType", bound="Panel")
 
 
 def shows_errors(callback: Callable[Concatenate[PanelType, P], None]) -> Callable[Concatenate[PanelType, P], None]:
-    """Let a panel's callback write an error into the panel instead of losing it.
+    """Show a callback's error in the panel.
 
-    Errors inside widget callbacks reach no cell; the panel keeps them in ``last_error``, which a notebook's last cell
-    asserts to be None.
+    Errors in widget callbacks never reach a cell. The panel keeps them in ``last_error``, which the last cell of a
+    notebook asserts to be None.
     """
 
     @functools.wraps(callback)
@@ -41,7 +44,7 @@ def shows_errors(callback: Callable[Concatenate[PanelType, P], None]) -> Callabl
 
 @contextmanager
 def unheard(callback: Callable[[Any], None], *controls: widgets.Widget) -> Iterator[None]:
-    """Change values of controls that ``callback`` observes without calling it, so that one choice is one drawing."""
+    """Change controls without calling the ``callback`` that observes them, so that one choice draws once."""
     for control in controls:
         control.unobserve(callback, "value")
     try:
@@ -52,13 +55,13 @@ def unheard(callback: Callable[[Any], None], *controls: widgets.Widget) -> Itera
 
 
 def by_family(experiments: Experiment | Sequence[Experiment]) -> tuple[Experiment, dict[str, Experiment]]:
-    """The first of the experiments, and all of them by their family of networks."""
+    """The first experiment, and all of them by family of networks."""
     listed = [experiments] if isinstance(experiments, Experiment) else list(experiments)
     return listed[0], {experiment.family: experiment for experiment in listed}
 
 
 def family_switch(families: Sequence[str]) -> widgets.ToggleButtons:
-    """Buttons that choose between standard and B-cos networks; not shown where there is no choice."""
+    """Buttons for standard and B-cos networks; hidden if there is no choice."""
     return switch(
         "Networks",
         [(FAMILY_TITLES[family].removesuffix(" networks"), family) for family in families],
@@ -71,22 +74,22 @@ def family_switch(families: Sequence[str]) -> widgets.ToggleButtons:
 def switch(
     name: str, options: Sequence[Any], *, width: int, shown: bool = True, **others: Any
 ) -> widgets.ToggleButtons:
-    """Buttons of which one is pressed, in one line with their name.
+    """Radio buttons in one line with their name.
 
     Parameters
     ----------
     name : str
-        Beside the buttons.
+        Name beside the buttons.
     options : sequence
-        What the buttons stand for, see ipywidgets.
+        Options, see ipywidgets.
     width : int
-        Of a button, in pixels.
+        Width of a button in pixels.
     shown : bool
-        Whether there is a choice.
+        Show the buttons; hide them if there is no choice.
     **others
         ``value`` and ``tooltips``, see ipywidgets.
     """
-    # Without flex the name takes a line of its own; its width is that of other controls' names.
+    # Without flex the name takes a line of its own; its width matches other controls.
     layout = {"width": "max-content", "display": "flex" if shown else "none", "grid_gap": "8px"}
     style = {"button_width": f"{width}px", "description_width": "80px"}
     return widgets.ToggleButtons(description=name, options=options, style=style, layout=layout, **others)
@@ -95,22 +98,37 @@ def switch(
 class Panel:
     """Base of all panels: controls above, a picture below.
 
+    Parameters
+    ----------
+    export_name : str
+        File name of exports without suffix.
+    export_folder : Path or str
+        Folder that the export button writes to.
+
     Attributes
     ----------
     widget : ipywidgets.Widget
-        What a notebook displays.
+        The widget that a notebook displays.
     image : ipywidgets.Image
         The picture, PNG.
     message : ipywidgets.HTML
-        A line below the controls.
+        Line below the controls.
     export_button : ipywidgets.Button
         Writes the picture as PDF, SVG, PNG and CSV into ``export_folder``.
     figure : Figure or None
-        The picture as it was drawn last.
+        The figure drawn last.
     data : DataFrame or None
-        The numbers behind it.
+        Its data.
     last_error : Exception or None
-        The last error of a callback.
+        Last error of a callback.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> panel = Panel("empty")
+    >>> panel.show(Figure())
+    >>> bytes(panel.image.value)[:4]
+    b'\x89PNG'
     """
 
     def __init__(self, export_name: str, export_folder: Path | str = "exports") -> None:
@@ -135,7 +153,7 @@ class Panel:
         self.widget.children = [*boxes, self.message, self.image]
 
     def show(self, figure: Figure, data: pd.DataFrame | None = None, png: bytes | None = None) -> None:
-        """Make a figure the panel's picture; ``png`` is the figure drawn before."""
+        """Show a figure; ``png`` is its rendering, if there is one already."""
         self.figure, self.data = figure, data
         self.image.value = figure_bytes(figure) if png is None else png
 
@@ -157,7 +175,7 @@ class Panel:
         self.say(f"Wrote {', '.join(file.name for file in files)} to {self.export_folder}.")
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        # The picture stands in where widgets cannot be shown, such as on a code host.
+        # Where widgets cannot be shown, such as on a code host, the picture is.
         bundle = self.widget._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         picture = bytes(self.image.value)
@@ -165,18 +183,18 @@ class Panel:
 
 
 def value_slider(name: str, values: Sequence[float], value: float, *, zero: str = "0") -> widgets.SelectionSlider:
-    """A slider over given values, which need not be evenly spaced and may hold an exact 0.
+    """Slider over given values, evenly spaced or not.
 
     Parameters
     ----------
     name : str
-        Beside the slider.
+        Name beside the slider.
     values : sequence of float
-        The values, in any order.
+        Values in any order.
     value : float
-        Where it starts; one of the values, or one more.
+        Initial value; added to the values if it is not among them.
     zero : str
-        What is written for an exact 0.
+        Text for an exact 0.
     """
     return widgets.SelectionSlider(
         description=name,

@@ -1,4 +1,4 @@
-"""One of the paper's tables beside what was measured here, as curves or bars."""
+"""One of the paper's tables beside our results, as curves or bars."""
 
 from __future__ import annotations
 
@@ -9,36 +9,41 @@ import ipywidgets as widgets
 import pandas as pd
 from matplotlib.figure import Figure
 
-from e2kd_lab.figures import figure_bytes
+from e2kd_lab.figures import figure_bytes, method_bars, shot_curves
 from e2kd_lab.figures.style import METHOD_ORDER, METHOD_TITLES
-from e2kd_lab.paper import beside_paper, method_bars, shot_curves
+from e2kd_lab.paper import beside_paper
 from e2kd_lab.paper.beside_paper import selecting_measure
 from e2kd_lab.runs import select_by_validation
 from e2kd_lab.widgets.panel import Panel, shows_errors, switch
 
 
 class ResultsPlot(Panel):
-    """Accuracy and agreement of the methods, in the paper and here, and e2KD's gain over KD (Tables 1 to 3, 5, B1).
+    """Accuracy and agreement of all methods, in the paper and here, and e2KD's gain over KD (Tables 1 to 3, 5, B1).
 
     Parameters
     ----------
     results : DataFrame
-        Rows of `e2kd_lab.load_runs` of students and teachers that belong into the table.
+        Rows of `e2kd_lab.load_runs` of the table's students and teachers.
     table : str
         See `e2kd_lab.paper.beside_paper`.
     title : str
-        Over the picture.
+        Title of the figure.
     export_folder : Path or str
-        Where the export button writes.
+        Folder that the export button writes to.
 
     Attributes
     ----------
     view : ipywidgets.ToggleButtons
         Curves over the shots, or bars.
     shots : ipywidgets.SelectionSlider
-        The column of the table whose gain or bars are shown.
+        Column of the table whose gain or bars are shown.
     methods : ipywidgets.SelectMultiple
         Methods to show.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> ResultsPlot(lab.load_runs().query("experiment == 'imagenet_bcos'"), "table2")  # doctest: +SKIP
     """
 
     def __init__(
@@ -70,11 +75,11 @@ class ResultsPlot(Panel):
             control.observe(self._draw, "value")
         self.arrange([self.view, self.shots], [self.methods, self.export_button])
         self._draw(None)
-        for _, place in self.shots.options:  # so that the slider answers at once
+        for _, place in self.shots.options:  # drawn in advance, so that the slider responds at once
             self._picture(self.view.value, place, self.methods.value)
 
     def _picture(self, view: str, place: int, methods: tuple[str, ...]) -> tuple[Figure, pd.DataFrame, bytes]:
-        """Figure, numbers and PNG of what the controls say; drawn once, because drawing takes half a second."""
+        """Figure, data and PNG for some controls; cached, because drawing takes half a second."""
         key = (view, place, methods)
         if key not in self._drawn:
             shown = self.rows[self.rows["method"].isin([*methods, "teacher"])]

@@ -1,4 +1,4 @@
-"""The paper's tables with our numbers in them, the runs behind each number, and all of it to copy."""
+"""The paper's tables with our numbers as a panel, with the runs behind each number, to copy or export."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
+from e2kd_lab.figures.labels import PAPER
 from e2kd_lab.figures.style import METHOD_TITLES
+from e2kd_lab.metrics.titles import measure_title
 from e2kd_lab.paper import results_cells, table_csv, table_html, table_latex, table_markdown
-from e2kd_lab.paper.beside_paper import METRIC_TITLES, PAPER
-from e2kd_lab.paper.results_table import TABLE_TITLES
+from e2kd_lab.paper.table_cells import TABLE_TITLES
 from e2kd_lab.system.atomic_write import write_text
 from e2kd_lab.widgets.panel import Panel, shows_errors, switch
 
-# Suffix of the file, and what writes it.
+# File suffix and writer of each format.
 _FORMATS: Mapping[str, tuple[str, Callable[[pd.DataFrame, str], str]]] = {
     "LaTeX": ("tex", table_latex),
     "Markdown": ("md", table_markdown),
@@ -26,35 +27,40 @@ _FORMATS: Mapping[str, tuple[str, Callable[[pd.DataFrame, str], str]]] = {
 
 
 class ResultsTable(Panel):
-    """A table of the paper with its numbers and ours, their difference, spread over seeds, and the runs behind them.
+    """One of the paper's tables with its numbers and ours, their difference, spread over seeds, and runs.
 
     Parameters
     ----------
     results : DataFrame
         Rows of `e2kd_lab.load_runs`, of any experiments and scales.
     table : str
-        Which table to show first.
+        Table to show first.
     tables : sequence of str, optional
         Tables to choose from, see `e2kd_lab.paper.results_cells`; all by default.
     export_folder : Path or str
-        Where the export button writes the table as ``.tex``, ``.md`` and ``.csv``.
+        Folder that the export button writes to: ``.tex``, ``.md`` and ``.csv``.
 
     Attributes
     ----------
     table : ipywidgets.Dropdown
-        The table.
+        Choice of the table.
     shown : ipywidgets.HTML
-        The table itself.
+        The table.
     row, number : ipywidgets.Dropdown
-        The number whose runs are listed: its line in the table, and its metric and source.
+        Number whose runs are listed: its row in the table, its metric and source.
     runs : ipywidgets.HTML
-        Those runs.
+        Its runs.
     format : ipywidgets.ToggleButtons
         LaTeX, Markdown or CSV.
     text : ipywidgets.Textarea
         The table in this format, to select and copy.
     data : DataFrame
-        See `e2kd_lab.paper.results_cells`.
+        Cells of the table, see `e2kd_lab.paper.results_cells`.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> ResultsTable(lab.load_runs(), "table2")  # doctest: +SKIP
     """
 
     def __init__(
@@ -101,7 +107,7 @@ class ResultsTable(Panel):
 
     @property
     def cell(self) -> pd.Series | None:
-        """The number whose runs are listed: a row of ``data``; None where nothing was measured yet."""
+        """Number whose runs are listed, a row of ``data``; None if nothing has been measured yet."""
         measured = self._measured()
         if self.row.value is None or self.number.value is None:
             return None
@@ -131,7 +137,9 @@ class ResultsTable(Panel):
         place, method = self.row.value or (None, None)
         own = measured[(measured["place"] == place) & (measured["method"] == method)]
         pairs = own[["metric", "source"]].itertuples(index=False, name=None)
-        _offer(self.number, [(f"{METRIC_TITLES[metric]}, {source}", (metric, source)) for metric, source in pairs])
+        _offer(
+            self.number, [(f"{measure_title(metric).title}, {source}", (metric, source)) for metric, source in pairs]
+        )
         self._list_runs(None)
 
     @shows_errors
@@ -164,13 +172,13 @@ class ResultsTable(Panel):
         return self.data[self.data["source"] != PAPER]
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        # The table stands in where widgets cannot be shown, such as on a code host.
+        # Where widgets cannot be shown, such as on a code host, the table is.
         data, metadata = super()._repr_mimebundle_(**kwargs)
         return {**data, "text/html": self.shown.value}, metadata
 
 
 def _offer(choice: widgets.Dropdown, options: list[tuple[str, Any]]) -> None:
-    """Offer other options and keep the choice where it is among them, else take the first one."""
+    """Replace the options; keep the choice if it is among them, else take the first."""
     before = choice.value
     choice.options = options
     values = [value for _, value in options]

@@ -1,4 +1,4 @@
-"""Explanations that move with their image, or do not: Fig. 4 as a panel."""
+"""Explanations of a shifted image: Fig. 4 as a panel."""
 
 from __future__ import annotations
 
@@ -19,31 +19,39 @@ from e2kd_lab.widgets.panel import Panel, shows_errors, switch
 
 
 class ShiftBrowser(Panel):
-    """An image that a slider shifts, and what several networks then say about it.
+    """Explanations of an image by several networks, while a slider shifts it.
 
-    All shifts of an image are explained when it is chosen, so that the slider answers at once.
+    All shifts of an image are explained when it is chosen, so that the slider responds at once.
 
     Parameters
     ----------
     networks : mapping
-        Networks in evaluation mode by their methods' names; the first one is the teacher, whose prediction on the
-        unshifted image all of them explain.
+        Networks in evaluation mode by method; the first is the teacher. All of them explain its prediction on the
+        unshifted image.
     images : Tensor
         Larger images, (N, 3, H, W), uint8 or floats in [0, 1], with H and W at least ``size + largest``; see
         `e2kd_lab.explanations.shifted_crops`.
     titles : sequence of str
-        What each image shows.
+        Title of each image.
     size, largest : int
-        Side of the images that the networks see, and the largest shift, in pixels.
+        Side of the networks' input and largest shift, in pixels.
     patch : int
-        Side of the vision transformer's patches in pixels, for the hairlines.
+        Patch size of the vision transformer in pixels, for the hairlines.
     export_folder : Path or str
-        Where the export button writes.
+        Folder that the export button writes to.
 
     Attributes
     ----------
     choice, view, shift : ipywidgets controls
-        The image; W(x) or contributions, for B-cos networks; T.
+        Image; W(x) or contributions of B-cos networks; shift T.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import e2kd_lab as lab
+    >>> networks = {name: lab.build_model("resnet_mini", 3).eval() for name in ("teacher", "kd")}
+    >>> panel = ShiftBrowser(networks, torch.rand(1, 3, 40, 40), ["noise"], size=32, largest=8)
+    >>> panel.shift.value = 8
     """
 
     def __init__(

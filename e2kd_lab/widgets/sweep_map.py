@@ -1,4 +1,4 @@
-"""A map of lambda and tau: pick a student to see it, or a missing one to train it."""
+"""Map of lambda and tau as a panel: pick a student to see it, or a missing one to train it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from e2kd_lab.figures import (
     sweep_map,
     training_curves,
 )
+from e2kd_lab.figures.labels import run_label
 from e2kd_lab.runs import Run, load_runs
 from e2kd_lab.runs.examples import explained_examples
 from e2kd_lab.runs.session import Session
@@ -35,38 +36,43 @@ Drawn = tuple[Figure, pd.DataFrame | None, bytes]
 
 
 class SweepMap(TrainingPanel):
-    """The finished runs of an experiment over lambda and tau, all seeds; beside the map the student that is picked.
+    """Finished runs of an experiment over lambda and tau, all seeds, beside the student that is picked.
 
-    lambda = 0 is plain KD. A cell is picked by the two sliders; its training curves and its explanations of a few test
-    images are drawn beside the map. A cell without a finished run waits for the button and then trains in the
-    background, with live curves and a stop button.
+    lambda = 0 is plain KD. Two sliders pick a cell; its training curves and its explanations of a few test images are
+    drawn beside the map. The button trains a cell without a finished run in the background, with live curves and a stop
+    button.
 
     Parameters
     ----------
     experiment : Experiment
-        Everything but method, lambda and tau; its seed is the one to train. The cells are those of the paper's grid,
-        of finished runs, and the experiment's own lambda and tau.
+        Everything but method, lambda and tau; new runs use its seed. Cells are those of the paper's grid, of finished
+        runs, and of the experiment's own lambda and tau.
     count : int
-        Number of test images that are explained.
+        Number of test images to explain.
     folder : Path or str, optional
-        Where runs lie.
+        Folder of the runs.
     hardware : Hardware, optional
         Device and processes.
     watchers, metrics
-        Of every training that is started here, see `e2kd_lab.run`.
+        Passed to every training, see `e2kd_lab.run`.
     export_folder : Path or str
-        Where the export button writes the map and, if a student is shown, its curves and explanations.
+        Folder that the export button writes to: the map and, if a student is shown, its curves and explanations.
 
     Attributes
     ----------
     measure, lam, tau, seed : ipywidgets controls
-        What the map shows; the cell that is picked, and which of its seeds.
+        Measure of the map; picked cell; one of its seeds.
     train_button, stop_button, progress, time_left, session
         See `TrainingPanel`.
     curves, explanations : ipywidgets.Image
-        Pictures of the student that is picked, PNG.
+        PNG pictures of the picked student.
     results : DataFrame
         Rows of `e2kd_lab.load_runs` of the map's finished runs and of their teacher.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> SweepMap(lab.experiments.get("waterbirds", "lab"))  # doctest: +SKIP
     """
 
     def __init__(
@@ -118,12 +124,12 @@ class SweepMap(TrainingPanel):
 
     @property
     def experiment(self) -> Experiment:
-        """The experiment that the controls name."""
+        """The experiment that the controls describe."""
         return self._experiment((self.lam.value, self.tau.value), self.seed.value)
 
     @property
     def run(self) -> Run:
-        """The run that the controls name, finished or not."""
+        """The run that the controls describe, finished or not."""
         return self._run((self.lam.value, self.tau.value), self.seed.value)
 
     def _experiment(self, cell: Cell, seed: int) -> Experiment:
@@ -131,14 +137,14 @@ class SweepMap(TrainingPanel):
         return self.base.replace(method="e2kd" if lam > 0 else "kd", lam=lam, tau=tau, seed=seed)
 
     def _stem_of(self, cell: Cell) -> str:
-        """Name of a cell's runs without the seed; it takes a look at the data."""
+        """Name of a cell's runs without the seed; cached, since it fingerprints the data."""
         return self._experiment(cell, 0).run_name().removesuffix("-s0")
 
     def _run(self, cell: Cell, seed: int) -> Run:
         return Run(self.folder / f"{self._stem(cell)}-s{seed}")
 
     def _finished(self) -> pd.DataFrame:
-        """Results of the finished runs of exactly this experiment (its recipe, data and teacher), and the latter's."""
+        """Results of the finished runs with exactly this recipe, data and teacher, and the teacher's."""
         results = load_runs(self.folder)
         students = results.query(
             "status == 'done' and method in ('kd', 'e2kd') and experiment == @self.base.name "
@@ -156,7 +162,7 @@ class SweepMap(TrainingPanel):
         return [(measure.title, measure) for measure in present]
 
     def _seeds(self, cell: Cell) -> list[int]:
-        """Seeds of the cell's finished runs, or the one to train."""
+        """Seeds of the cell's finished runs; if there are none, the seed to train."""
         own = self.results["run"].str.startswith(f"{self._stem(cell)}-s")
         return sorted(int(seed) for seed in self.results.loc[own, "seed"].unique()) or [self.base.seed]
 
@@ -175,7 +181,7 @@ class SweepMap(TrainingPanel):
             session, experiment, here = self.session, self.experiment, self.run
             status = here.status
             if status == "done" and not self.results["run"].eq(here.folder.name).any():
-                self._read_again()  # somebody else has finished it
+                self._read_again()  # another process finished it
             self.offer(status)
             self.export_name = f"sweep_{experiment.family}_{self.measure.value.metric}_{self.measure.value.group}"
             self.show(*self._map())
@@ -183,7 +189,7 @@ class SweepMap(TrainingPanel):
                 self.say(self._summary(experiment, here))
                 _put(self.curves, self._curves_of(experiment, here)[2])
                 if here.folder.name not in self._explanations:
-                    _put(self.explanations, b"")  # those of another student must not stay if these fail
+                    _put(self.explanations, b"")  # if these fail, another student's must not stay
                 _put(self.explanations, self._explanations_of(here)[2])
             elif session is not None and session.running and session.experiment == experiment:
                 self.show_training(session)
@@ -206,7 +212,7 @@ class SweepMap(TrainingPanel):
         return self._maps[measure, picked]
 
     def _curves_of(self, experiment: Experiment, here: Run) -> Drawn:
-        """Training curves of a finished run, and of KD's at the same temperature and seed."""
+        """Training curves of a finished run, and of KD at the same temperature and seed."""
         curves: dict[str, tuple[str, pd.DataFrame]] = {_label(experiment): (experiment.method, here.metrics())}
         kd = self._run((0.0, experiment.tau), experiment.seed)
         if experiment.method == "e2kd" and kd.status == "done":
@@ -235,7 +241,7 @@ class SweepMap(TrainingPanel):
         return f"{_label(experiment)}: {measure.title} {said}. Run {here.folder.name}."
 
     def show_training(self, session: Session) -> None:
-        """See `TrainingPanel.show_training`; another student that is picked stays in the picture."""
+        """See `TrainingPanel.show_training`; a different picked student stays in the picture."""
         if session.experiment != self.experiment:
             return
         self.say(f"{session.title}: training ...")
@@ -251,7 +257,7 @@ class SweepMap(TrainingPanel):
         self._pick(None)
 
     def _read_again(self) -> None:
-        """Finished runs join the map."""
+        """Add newly finished runs to the map."""
         self.results = self._finished()
         self._maps.clear()
         if list(self.measure.options) != (measures := self._measures()):
@@ -275,8 +281,7 @@ class SweepMap(TrainingPanel):
 
 
 def _label(experiment: Experiment) -> str:
-    weight = f"e²KD, λ = {experiment.lam:g}" if experiment.method == "e2kd" else "KD"
-    return f"{weight}, τ = {experiment.tau:g}, seed {experiment.seed}"
+    return f"{run_label(experiment.method, experiment.hyperparameters)}, seed {experiment.seed}"
 
 
 def _drawn_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], experiment: Experiment) -> Drawn:
@@ -286,5 +291,5 @@ def _drawn_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], experiment: Ex
 
 
 def _put(image: widgets.Image, png: bytes) -> None:
-    """Show a picture, or no empty frame."""
+    """Show a picture, or hide the frame."""
     image.value, image.layout.display = png, None if png else "none"

@@ -1,4 +1,4 @@
-"""Lambda and tau at the fingertips: pick among finished runs, or train the missing one."""
+"""Method, lambda and tau as a panel: pick a finished run, or train a missing one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pandas as pd
 
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.figures import explanation_comparison, figure_bytes, training_curves
-from e2kd_lab.figures.titles import title_of
+from e2kd_lab.figures.labels import run_label, title_of
 from e2kd_lab.methods import METHODS, SYMBOLS, defaults_of, has_hyperparameter
 from e2kd_lab.metrics.titles import LAB_MEASURES, measure_title
 from e2kd_lab.models import ExplainableModel
@@ -31,41 +31,46 @@ from e2kd_lab.widgets.training_panel import TrainingPanel
 LAMBDAS = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0)
 TAUS = (1.0, 2.0, 5.0, 10.0)
 _EXAMPLES = 8
-_JOINED = 3  # runs that were trained here and stay in the picture
+_JOINED = 3  # runs trained here that stay in the picture
 
 
 class TrainLab(TrainingPanel):
-    """Method, lambda, tau, epochs and seed; the run that they name is shown, or trained on request.
+    """Pick a run by method, lambda, tau, epochs and seed; see it, or train it.
 
-    e2KD with lambda = 0 is plain KD. A run that exists is drawn at once; a missing one waits for the button and then
-    trains in the background, with live curves, the explanation of an image as it changes, and a stop button. KD's run
-    of the same temperature is drawn for comparison, and so are the runs that were trained last in this panel.
+    e2KD with lambda = 0 is plain KD. An existing run is drawn at once. The button trains a missing one in the
+    background, with live curves, the changing explanation of an image, and a stop button. KD at the same temperature
+    is drawn for comparison, and so are the last runs trained in this panel.
 
     Parameters
     ----------
     experiments : Experiment, or sequence of Experiment
-        Everything but what the controls say; one experiment for each family of networks.
+        Everything that the controls do not set; one experiment per family of networks.
     lambdas, taus : sequence of float
-        Values on the sliders; other methods than e2KD have the paper's weights.
+        Values of the sliders for e2KD; other methods use their grids.
     folder : Path or str, optional
-        Where runs lie.
+        Folder of the runs.
     hardware : Hardware, optional
         Device and processes.
     watchers, metrics
-        Of every training that is started here, see `e2kd_lab.run`.
+        Passed to every training, see `e2kd_lab.run`.
     export_folder : Path or str
-        Where the export button writes.
+        Folder that the export button writes to.
 
     Attributes
     ----------
     family, method, lam, tau, epochs, seed : ipywidgets controls
-        What to show or train.
+        The run to show or train.
     number : ipywidgets.IntSlider
-        The test image whose explanation is shown.
+        Number of the test image to explain, counted from 1.
     explanation : ipywidgets.Image
-        That image, explained by the teacher and by the network that the controls name.
+        That image, explained by the teacher and by the chosen run's network.
     train_button, stop_button, progress, time_left, session
         See `TrainingPanel`.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> TrainLab(lab.experiments.get("waterbirds", "lab"))  # doctest: +SKIP
     """
 
     def __init__(
@@ -81,37 +86,15 @@ class TrainLab(TrainingPanel):
         export_folder: Path | str = "exports",
     ) -> None:
         experiment, self.bases = by_family(experiments)
-        told: dict[str, Any] = {"folder": folder, "hardware": hardware, "watchers": watchers, "metrics": metrics}
-        super().__init__(f"{experiment.name}_curves", export_folder, **told)
+        training: dict[str, Any] = {"folder": folder, "hardware": hardware, "watchers": watchers, "metrics": metrics}
+        super().__init__(f"{experiment.name}_curves", export_folder, **training)
         self.lambdas, self.taus = lambdas, taus
         self._examples = functools.cache(lambda family: examples_of(self.bases[family], _EXAMPLES))
         self._joined: dict[str, tuple[Experiment, pd.DataFrame]] = {}
         self._teachers: dict[str, ExplainableModel] = {}
-        self.family = family_switch(list(self.bases))
-        strangers = [name for name in METHODS if METHODS.identity(name) is not None]
-        others = [name for name in dict.fromkeys([*experiment.methods, *strangers]) if name not in ("kd", "e2kd")]
-        self.method = widgets.Dropdown(
-            description="Method",
-            options=[("e²KD (λ = 0: KD)", "e2kd"), *((title_of("method", name), name) for name in others)],
-            layout=widgets.Layout(width="260px"),
-        )
-        self.lam = value_slider("λ", lambdas, experiment.lam)
-        self.tau = value_slider("τ", taus, experiment.tau)
-        self.options: dict[str, widgets.SelectionSlider] = {}
-        self._option_row = widgets.HBox(layout=widgets.Layout(display="none"))
-        self.epochs = widgets.BoundedIntText(
-            description="Epochs", value=experiment.epochs, min=1, max=10_000, layout=widgets.Layout(width="160px")
-        )
-        self.seed = widgets.BoundedIntText(
-            description="Seed", value=experiment.seed, min=0, max=9999, layout=widgets.Layout(width="160px")
-        )
-        self.number = widgets.IntSlider(description="Image", min=1, max=_EXAMPLES, continuous_update=False)
-        self.explanation = widgets.Image(format="png", layout=self.image.layout)
-        self.family.observe(self._reset_epochs, "value")
-        self.method.observe(self._offer_weights, "value")
-        for control in (self.family, self.method, self.lam, self.tau, self.epochs, self.seed):
-            control.observe(self._pick, "value")
-        self.number.observe(self._explain, "value")
+        self._make_method_controls(experiment)
+        self._make_run_controls(experiment)
+        self._observe()
         self.arrange(
             [self.family, self.method],
             [self.lam, self.tau],
@@ -122,9 +105,42 @@ class TrainLab(TrainingPanel):
         self.widget.children = [*self.widget.children, self.number, self.explanation]
         self._pick(None)
 
+    def _make_method_controls(self, experiment: Experiment) -> None:
+        """Controls of networks, method and hyper-parameters."""
+        self.family = family_switch(list(self.bases))
+        strangers = [name for name in METHODS if METHODS.identity(name) is not None]
+        others = [name for name in dict.fromkeys([*experiment.methods, *strangers]) if name not in ("kd", "e2kd")]
+        self.method = widgets.Dropdown(
+            description="Method",
+            options=[("e²KD (λ = 0: KD)", "e2kd"), *((title_of("method", name), name) for name in others)],
+            layout=widgets.Layout(width="260px"),
+        )
+        self.lam = value_slider("λ", self.lambdas, experiment.lam)
+        self.tau = value_slider("τ", self.taus, experiment.tau)
+        self.options: dict[str, widgets.SelectionSlider] = {}
+        self._option_row = widgets.HBox(layout=widgets.Layout(display="none"))
+
+    def _make_run_controls(self, experiment: Experiment) -> None:
+        """Controls of epochs and seed, and the explained image."""
+        self.epochs = widgets.BoundedIntText(
+            description="Epochs", value=experiment.epochs, min=1, max=10_000, layout=widgets.Layout(width="160px")
+        )
+        self.seed = widgets.BoundedIntText(
+            description="Seed", value=experiment.seed, min=0, max=9999, layout=widgets.Layout(width="160px")
+        )
+        self.number = widgets.IntSlider(description="Image", min=1, max=_EXAMPLES, continuous_update=False)
+        self.explanation = widgets.Image(format="png", layout=self.image.layout)
+
+    def _observe(self) -> None:
+        self.family.observe(self._reset_epochs, "value")
+        self.method.observe(self._offer_weights, "value")
+        for control in (self.family, self.method, self.lam, self.tau, self.epochs, self.seed):
+            control.observe(self._pick, "value")
+        self.number.observe(self._explain, "value")
+
     @property
     def experiment(self) -> Experiment:
-        """The experiment that the controls name."""
+        """The experiment that the controls describe."""
         method = "kd" if self.method.value == "e2kd" and self.lam.value == 0 else self.method.value
         values = {"lam": self.lam.value, "tau": self.tau.value, "epochs": self.epochs.value, "seed": self.seed.value}
         values |= {name: slider.value for name, slider in self.options.items()}
@@ -137,10 +153,10 @@ class TrainLab(TrainingPanel):
 
     @shows_errors
     def _offer_weights(self, _: Any) -> None:
-        """The sliders' values and whether they count, for another method."""
+        """Offer the values of another method on the sliders; disable those it does not have."""
         method, base = self.method.value, self.bases[self.family.value]
         grid, usual = base.grid(method), {"lam": base.lam, "tau": base.tau} | defaults_of(method)
-        explains = method == "e2kd"  # the panel's own values, and those that it was made with
+        explains = method == "e2kd"  # the panel's values, and the experiment's as defaults
         for slider, offered, tried, value in (
             (self.lam, self.lambdas, {one.lam for one in grid}, base.lam if explains else usual["lam"]),
             (self.tau, self.taus, {one.tau for one in grid}, base.tau if explains else usual["tau"]),
@@ -153,7 +169,7 @@ class TrainLab(TrainingPanel):
         self._offer_options(method)
 
     def _offer_options(self, method: str) -> None:
-        """A slider for each hyper-parameter that only this method has and whose grid has several values."""
+        """Offer a slider for each hyper-parameter that only this method has and that its grid varies."""
         defaults = self.bases[self.family.value].by_method(method).hyperparameters
         grids = {name: values for name, values in METHODS[method].grid.items() if name not in SYMBOLS}
         self.options = {
@@ -194,7 +210,7 @@ class TrainLab(TrainingPanel):
 
     @shows_errors
     def _explain(self, _: Any) -> None:
-        """Explain the chosen image by the finished run; a training one does so itself."""
+        """Explain the chosen image by the finished run; a run in training redraws it itself."""
         with self._lock:
             if self.training:
                 return
@@ -222,7 +238,7 @@ class TrainLab(TrainingPanel):
         return self._teachers[experiment.family]
 
     def show_network(self, experiment: Experiment, network: ExplainableModel) -> None:
-        """See `TrainingPanel.show_network`: how it explains the chosen image by now."""
+        """See `TrainingPanel.show_network`: its current explanation of the chosen image."""
         self._show_explanation(experiment, copy.deepcopy(network).cpu().eval())
 
     def show_end(self, session: Session) -> None:
@@ -232,7 +248,7 @@ class TrainLab(TrainingPanel):
         self._pick(None)
 
     def show_training(self, session: Session) -> None:
-        """See `TrainingPanel.show_training`; it is in the picture whatever the controls name."""
+        """See `TrainingPanel.show_training`; it is drawn whatever the controls describe."""
         self.say(f"{session.title}: training ...")
         if len(session.rows):
             curves = self._comparison(session.experiment)
@@ -240,7 +256,7 @@ class TrainLab(TrainingPanel):
             self._draw(curves, session.experiment)
 
     def _comparison(self, experiment: Experiment) -> dict[str, tuple[str, pd.DataFrame]]:
-        """KD of the same temperature, and the runs that were trained last here."""
+        """KD at the same temperature, and the last runs trained here."""
         kd = experiment.replace(method="kd")
         here = Run(self.folder / kd.run_name())
         shown = {_label(kd): ("kd", here.metrics())} if here.status == "done" else {}
@@ -260,13 +276,11 @@ class TrainLab(TrainingPanel):
 
 
 def _label(experiment: Experiment) -> str:
-    return ", ".join(
-        [title_of("method", experiment.method), *METHODS[experiment.method].describe(experiment.hyperparameters)]
-    )
+    return run_label(experiment.method, experiment.hyperparameters)
 
 
 def _weights(experiment: Experiment) -> dict[str, Any]:
-    """The hyper-parameters that a file's name tells."""
+    """Hyper-parameters that are part of the file name."""
     quiet = ("explain_every", "explain_part")
     return {name: value for name, value in experiment.hyperparameters.items() if name not in quiet}
 

@@ -1,4 +1,4 @@
-"""What panels that train share: the buttons, the session in the background, how far it is."""
+"""Base of panels that train: the buttons, the background session and its progress."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from e2kd_lab.widgets.panel import Panel, shows_errors
 
 
 class TrainingPanel(Panel):
-    """A panel whose button trains what its controls name, in the background and one at a time.
+    """Panel with a button that trains the experiment of its controls in the background, one at a time.
 
-    A panel of this kind says what to train (`experiment`) and draws: `show_training`, `show_end` and, if it likes,
-    `show_network` are called on the thread that trains, while ``_lock`` is held.
+    Subclasses define `experiment`, `show_training` and `show_end`, and optionally `show_network`. The last three are
+    called on the training thread while ``_lock`` is held.
 
     Parameters
     ----------
     export_name, export_folder
         See `Panel`.
     folder : Path or str, optional
-        Where runs lie.
+        Folder of the runs.
     hardware : Hardware, optional
         Device and processes.
     watchers, metrics
-        Of every training that is started here, see `e2kd_lab.run`.
+        Passed to every training, see `e2kd_lab.run`.
 
     Attributes
     ----------
     train_button, stop_button : ipywidgets.Button
         Train or resume the run; save its state and stop.
     progress, time_left : ipywidgets.IntProgress, ipywidgets.Label
-        Steps done of the training that was started last, and how long it still takes.
+        Steps and remaining time of the last training.
     session : Session or None
-        The training that was started last.
+        The last training.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class TrainingPanel(Panel):
         self.folder = runs_folder() if folder is None else Path(folder)
         self.hardware, self.watchers, self.metrics = hardware, list(watchers), metrics
         self.session: Session | None = None
-        # The thread that trains redraws the panel, too.
+        # The training thread redraws the panel, too.
         self._lock = threading.RLock()
         self.train_button = widgets.Button(description="Train", icon="play", button_style="primary")
         self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
@@ -71,34 +71,34 @@ class TrainingPanel(Panel):
 
     @property
     def experiment(self) -> Experiment:
-        """The experiment that the controls name."""
+        """The experiment that the controls describe."""
         raise NotImplementedError
 
     @property
     def training(self) -> bool:
-        """Whether a training that was started here goes on."""
+        """Whether a training started here is running."""
         return self.session is not None and self.session.running
 
     def wait(self, timeout: float | None = None) -> Run | None:
-        """Wait for the training that was started last; its error is raised here."""
+        """Wait for the last training; re-raise its error."""
         return None if self.session is None else self.session.wait(timeout)
 
     def offer(self, status: Status) -> None:
-        """Let the buttons say what can be done about a run with this status."""
+        """Enable the buttons that apply to a run with this status."""
         self.train_button.disabled = self.training or status in ("done", "running")
         self.train_button.description = "Resume" if status in ("stopped", "failed") else "Train"
         self.stop_button.disabled = not self.training
 
     def show_training(self, session: Session) -> None:
-        """Draw a training that has begun or brings new measures."""
+        """Draw a training that has started or has new measures."""
         raise NotImplementedError
 
     def show_end(self, session: Session) -> None:
-        """Draw what the controls name, after a training has finished, was stopped or has failed."""
+        """Draw the run that the controls describe, after a training has finished, stopped or failed."""
         raise NotImplementedError
 
     def show_network(self, experiment: Experiment, network: ExplainableModel) -> None:
-        """Draw a student in training, before each epoch's measures arrive."""
+        """Draw a student in training, once per epoch, before its measures arrive."""
 
     @shows_errors
     def _train(self, _: Any) -> None:

@@ -1,4 +1,4 @@
-"""The bars of Fig. 3, B1 and B2 as a panel."""
+"""Fig. 3, B1 and B2 as a panel."""
 
 from __future__ import annotations
 
@@ -9,27 +9,32 @@ import ipywidgets as widgets
 import pandas as pd
 
 from e2kd_lab.experiments import FAMILIES
-from e2kd_lab.metrics.groups import GROUP_TITLES
-from e2kd_lab.paper import waterbirds_bars
-from e2kd_lab.paper.waterbirds import DISTRIBUTIONS
+from e2kd_lab.figures import waterbirds_bars
+from e2kd_lab.figures.labels import title_of
+from e2kd_lab.metrics.groups import GROUPS
 from e2kd_lab.runs import select_by_validation
 from e2kd_lab.widgets.panel import Panel, family_switch, shows_errors
 
 
 class WaterbirdsBars(Panel):
-    """Accuracy and agreement in- and out-of-distribution, by method and setting.
+    """Accuracy and agreement in and out of distribution, by method and setting.
 
     Parameters
     ----------
     results : DataFrame
         Rows of `e2kd_lab.load_runs` of one scale of the experiment ``waterbirds``.
     export_folder : Path or str
-        Where the export button writes.
+        Folder that the export button writes to.
 
     Attributes
     ----------
     family, group, zoom : ipywidgets controls
-        Standard or B-cos networks; images to measure on; whether the axes start below the lowest bar.
+        Standard or B-cos networks; group of images; start the axes below the lowest bar.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> WaterbirdsBars(lab.load_runs().query("experiment == 'waterbirds' and scale == 'lab'"))  # doctest: +SKIP
     """
 
     def __init__(self, results: pd.DataFrame, *, export_folder: Path | str = "exports") -> None:
@@ -37,8 +42,10 @@ class WaterbirdsBars(Panel):
         self.results = results
         present = set(results["family"])
         self.family = family_switch([family for family in FAMILIES if family in present] or FAMILIES)
-        titles = {**DISTRIBUTIONS, "worst": "Worst group", **GROUP_TITLES}
-        self.group = widgets.Dropdown(description="Images", options=[(title, name) for name, title in titles.items()])
+        groups = ("out_of_distribution", "in_distribution", "worst", *GROUPS)
+        self.group = widgets.Dropdown(
+            description="Images", options=[(title_of("group", name), name) for name in groups]
+        )
         self.zoom = widgets.Checkbox(description="Zoom in", value=False, indent=False)
         for control in (self.family, self.group, self.zoom):
             control.observe(self._draw, "value")

@@ -1,4 +1,4 @@
-"""The straightforward program computes what the lab computes."""
+"""The plain PyTorch baseline computes what the lab computes."""
 
 import copy
 

@@ -83,7 +83,8 @@ def test_train_evaluate_results_figures(workspace, tmp_path):
     assert call("results", "--runs", tmp_path, "--out", tmp_path / "all.csv").exit_code == 0
     assert len(pd.read_csv(tmp_path / "all.csv")) > 50
     drawn = call("figures", "--runs", tmp_path, "--out", tmp_path / "figures")
-    assert "waterbirds_smoke_standard_out_of_distribution.pdf" in drawn.output
+    assert "waterbirds_standard_base_bars_smoke: written" in drawn.output
+    assert (tmp_path / "figures" / "waterbirds_standard_base_bars_smoke.pdf").is_file()
 
 
 def test_results_mix_seeds_but_no_recipes(workspace, tmp_path):
@@ -105,7 +106,7 @@ def test_sweep_runs_a_grid_once_and_goes_on_past_failures(workspace, tmp_path):
     second = call(*arguments, "--method", "baseline")
     assert second.output.count("done before") == 4
     assert "6 of 6 runs are done" in second.output
-    drawn = call("figures", "--all", "--scale", "smoke", "--runs", tmp_path, "--out", tmp_path / "figures")
+    drawn = call("figures", "--scale", "smoke", "--runs", tmp_path, "--out", tmp_path / "figures")
     assert "figure3_smoke: written" in drawn.output
     assert "table1_smoke: missing imagenet_standard" in drawn.output
     assert (tmp_path / "figures" / "figureB2a_smoke.svg").is_file()
@@ -128,7 +129,7 @@ def test_sweep_runs_a_grid_once_and_goes_on_past_failures(workspace, tmp_path):
         (["train", "waterbirds", "--scale", "paper"], "give data_root"),
         (["data", "make", "minibirds", "--size", "3"], "size"),
         (["results", "--runs", "/nowhere"], "holds no runs"),
-        (["figures", "--all", "--runs", "/nowhere"], "holds no finished runs yet"),
+        (["figures", "--runs", "/nowhere"], "holds no finished runs yet"),
         (["data", "check", "x" * 300], "xxx is no folder"),
         (["data", "check", "~nobody-has-this-name"], "~nobody-has-this-name is no folder"),
         (["data", "make", "minibirds", "--out", "x" * 300], "File name too long"),
@@ -136,7 +137,7 @@ def test_sweep_runs_a_grid_once_and_goes_on_past_failures(workspace, tmp_path):
         (["train", "waterbirds", "--scale", "smoke", "--runs", "x" * 300], "cannot be written to: File name too long"),
         (["train", "waterbirds", "--scale", "smoke", "--teacher", "x" * 300], "xxx is neither a checkpoint file nor"),
         (["results", "--runs", "x" * 300], "cannot be read: File name too long"),
-        (["figures", "--all", "--runs", "x" * 300], "cannot be read: File name too long"),
+        (["figures", "--runs", "x" * 300], "cannot be read: File name too long"),
         (["evaluate", "/", "--scale", "smoke"], "/ is a folder; expected a checkpoint file"),
         (["evaluate", "nowhere.pt", "--scale", "smoke"], "nowhere.pt is not there; expected a checkpoint file"),
         (["evaluate", "x" * 300, "--scale", "smoke"], "xxx is not there; expected a checkpoint file"),
@@ -149,7 +150,7 @@ def test_sweep_runs_a_grid_once_and_goes_on_past_failures(workspace, tmp_path):
         (["train", "waterbirds", "--lam", "inf"], "'lam' is 'inf'; expected a number up to 1e300"),
         (["train", "waterbirds", "--set", "epochs={[]: 1}"], "'epochs' is '{[]: 1}'; expected a whole number"),
         (["train", "waterbirds", "--set", "name=../elsewhere"], "'name' is '../elsewhere'; expected letters, digits"),
-        (["figures", "--all", "--scale", "acme"], "no scale 'acme'; expected one of smoke, lab, paper"),
+        (["figures", "--all", "--scale", "acme"], "no scale 'acme'; expected one of smoke, lab, paper, own"),
     ],
 )
 def test_mistakes_end_in_one_sentence(monkeypatch, capsys, workspace, arguments, says):

@@ -14,9 +14,8 @@ from e2kd_lab.experiments import SCALES
 from e2kd_lab.figures.style import SCALE_TITLES
 from e2kd_lab.metrics.groups import GROUPS
 from e2kd_lab.models import build_model, explanation_by_name
-from e2kd_lab.paper.all_figures import write_all_figures
-from e2kd_lab.paper.catalogue import write_paper_figures
-from e2kd_lab.paper.results_table import TABLE_TITLES, results_cells
+from e2kd_lab.paper import write_figures
+from e2kd_lab.paper.table_cells import TABLE_TITLES, results_cells
 from e2kd_lab.runs.examples import examples_of
 from e2kd_lab.system.errors import DataError, ExperimentError, LabNote
 from e2kd_lab.training.recipe import TEACHER_SEED, Recipe
@@ -136,10 +135,11 @@ def test_runs_have_a_name_and_a_scale_of_their_own(pets, folder, tmp_path, capsy
     assert SCALE_TITLES["own"] == "measured here (own data)"
     for name in TABLE_TITLES:  # none of the paper's tables
         assert set(results_cells(table, name)["source"]) == {"paper"}
-    drawn = write_all_figures(table, tmp_path / "any")
+    lines = []
+    drawn = write_figures(tmp_path / "figures", runs=folder, say=lines.append)
     assert drawn
-    assert all(file.name.startswith("pets_own_") for file in drawn)
-    assert write_paper_figures(tmp_path, runs=folder) == []
+    assert all(file.name.startswith("pets_") and file.stem.endswith("_own") for file in drawn)
+    assert all(line.startswith("pets_") for line in lines)  # none of the paper's figures
     with pytest.raises(ExperimentError, match="no scale 'own'; expected one of smoke, lab, paper"):
         lab.experiments.get("waterbirds", "own")
     assert "own" not in SCALES

@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 import e2kd_lab as lab
 from e2kd_lab.cli.commands import app
 from e2kd_lab.figures import Measure, figure_bytes, measure_bars, measures_of, sweep_cells, sweep_map, training_curves
+from e2kd_lab.figures.labels import in_order, method_colours, title_of
 from e2kd_lab.figures.style import METHOD_COLOURS
-from e2kd_lab.figures.titles import in_order, method_colours, title_of
 from e2kd_lab.metrics.titles import LAB_MEASURES, measure_title
-from e2kd_lab.paper.all_figures import write_all_figures
+from e2kd_lab.paper import write_figures
 from e2kd_lab.runs import RESULT_COLUMNS, select_by_validation
 from e2kd_lab.widgets import SweepMap, TrainLab
 
@@ -263,16 +263,18 @@ def swept(tiny, runs, tmp_path_factory):
 
 def test_every_experiment_with_runs_has_figures(swept, tmp_path):
     _, folder = swept
-    written = [file.name for file in write_all_figures(lab.load_runs(folder), tmp_path, runs=folder)]
-    stem = "mine_smoke_standard_base"
+    written = [file.name for file in write_figures(tmp_path, runs=folder, say=lambda line: None)]
+    stem = "mine_standard_base"
     kinds = ("bars", "curves", "sweep_e2kd_accuracy", "sweep_e2kd_agreement", "sweep_e2kd_explanation_cosine",
              "sweep_e2kd_images")  # fmt: skip
-    assert sorted(written) == sorted(f"{stem}_{kind}.{end}" for kind in kinds for end in ("pdf", "svg", "png", "csv"))
-    curves = pd.read_csv(tmp_path / f"{stem}_curves.csv")
+    assert sorted(written) == sorted(
+        f"{stem}_{kind}_smoke.{end}" for kind in kinds for end in ("pdf", "svg", "png", "csv")
+    )
+    curves = pd.read_csv(tmp_path / f"{stem}_curves_smoke.csv")
     assert set(curves["run"].str.split(",").str[0]) == {"KD", "e²KD", "AT"}
     assert "images" in set(curves["metric"])
     again = tmp_path / "again"
-    write_all_figures(lab.load_runs(folder), again, runs=folder)
+    write_figures(again, runs=folder, say=lambda line: None)
     assert all((again / name).read_bytes() == (tmp_path / name).read_bytes() for name in written)
 
 
@@ -280,7 +282,7 @@ def test_the_command_draws_and_prints_them(swept, tmp_path):
     _, folder = swept
     result = CliRunner().invoke(app, ["figures", "--runs", str(folder), "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
-    assert (tmp_path / "mine_smoke_standard_base_curves.pdf").is_file()
+    assert (tmp_path / "mine_standard_base_curves_smoke.pdf").is_file()
     printed = CliRunner().invoke(app, ["results", "--runs", str(folder)], env={"COLUMNS": "200"})
     assert "images" in printed.output
 

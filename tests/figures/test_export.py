@@ -1,9 +1,8 @@
 import pandas as pd
 from PIL import Image
 
-from e2kd_lab.figures import export_figure
+from e2kd_lab.figures import export_figure, waterbirds_bars
 from e2kd_lab.figures.style import TEXT_WIDTH
-from e2kd_lab.paper import waterbirds_bars
 
 
 def test_export_is_byte_stable_of_exact_width_and_complete(selected, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 import seaborn
 
 from e2kd_lab.figures import Measure, figure_bytes, measures_of, sweep_cells, sweep_map
-from e2kd_lab.figures.measure import MEASURE_COLOURS, MEASURES, OWN_COLOURS
+from e2kd_lab.figures.group_measure import MEASURE_COLOURS, MEASURES, OWN_COLOURS
 from e2kd_lab.figures.sweep_map import _legible
 from e2kd_lab.runs import RESULT_COLUMNS
 

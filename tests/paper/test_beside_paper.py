@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from e2kd_lab.figures import figure_bytes
-from e2kd_lab.paper import beside_paper, method_bars, paper_results, shot_curves, wide_table
+from e2kd_lab.figures import figure_bytes, method_bars, shot_curves
+from e2kd_lab.paper import beside_paper, paper_results, wide_table
 from e2kd_lab.runs import RESULT_COLUMNS
 
 GAINS = {  # in brackets in Tables 1 to 3, calculated from the rounded numbers there

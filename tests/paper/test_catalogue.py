@@ -1,4 +1,4 @@
-"""All figures and tables of the paper in one call: what is written, what is missing, and that it stays the same."""
+"""The catalogue: what is written, what is missing, and that the same runs give the same bytes."""
 
 import json
 import shutil
@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 import e2kd_lab as lab
-from e2kd_lab.paper import catalogue as paper_figures
-from e2kd_lab.paper.catalogue import FIGURES, write_paper_figures
+from e2kd_lab.paper import catalogue, write_figures
+from e2kd_lab.paper.catalogue import PAPER_FIGURES
 from e2kd_lab.runs.freeze import freeze
 from e2kd_lab.system.errors import ExperimentError
 
@@ -38,17 +38,18 @@ def written(folder, tiny, tiny_bcos, tmp_path_factory):
     out, lines = tmp_path_factory.mktemp("figures"), []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("e2kd_lab.figures.export.figure_bytes", lambda figure, kind, **options: kind.encode())
-        files = write_paper_figures(out, runs=folder, own=(tiny, tiny_bcos), say=lines.append)
+        files = write_figures(out, runs=folder, own=(tiny, tiny_bcos), say=lines.append)
     return out, files, dict(line.split(": ", 1) for line in lines)
 
 
 def only(monkeypatch, *names):
     monkeypatch.setattr("e2kd_lab.figures.export.EXPORT_DPI", 40)
-    monkeypatch.setattr(paper_figures, "FIGURES", [figure for figure in FIGURES if figure.name in names])
+    monkeypatch.setattr(catalogue, "PAPER_FIGURES", [figure for figure in PAPER_FIGURES if figure.name in names])
+    monkeypatch.setattr(catalogue, "experiment_figures", lambda runs: ())
 
 
-def test_the_registry_has_every_figure_and_table_of_the_paper_once():
-    names = [figure.name for figure in FIGURES]
+def test_the_catalogue_has_every_figure_and_table_of_the_paper_once():
+    names = [figure.name for figure in PAPER_FIGURES]
     assert len(names) == len(set(names))
     expected = {f"figure{n}" for n in ("1", "2", "3", "4_left", "4_centre", "4_right", "A1", "A2", "A3", "A4", "A5")}
     expected |= {"figureB1a", "figureB1b", "figureB2a", "figureB2b", "teaser_standard", "teaser_bcos"}
@@ -57,7 +58,9 @@ def test_the_registry_has_every_figure_and_table_of_the_paper_once():
 
 def test_each_figure_has_a_line_and_its_files_or_a_line_and_none(written):
     out, files, lines = written
-    assert [name.removesuffix("_smoke") for name in lines] == [figure.name for figure in FIGURES]
+    names = [name.removesuffix("_smoke") for name in lines]
+    assert names[: len(PAPER_FIGURES)] == [figure.name for figure in PAPER_FIGURES]
+    assert {"waterbirds_bcos_base_bars", "cnn_to_vit_bcos_frozen_curves"} <= set(names[len(PAPER_FIGURES) :])
     assert {file.name for file in files} == {file.name for file in out.iterdir()}
     for name, line in lines.items():
         kinds = {file.suffix for file in files if file.stem == name}
@@ -109,7 +112,7 @@ def test_tables_have_the_papers_numbers_and_the_differences(written):
 def test_a_second_call_writes_the_same_bytes(folder, tiny, tiny_bcos, tmp_path, monkeypatch):
     only(monkeypatch, "teaser_bcos", "figure2", "figure4_left", "figure4_centre", "table2")
     first, second = (
-        write_paper_figures(tmp_path / out, runs=folder, own=(tiny, tiny_bcos), say=lambda line: None)
+        write_figures(tmp_path / out, runs=folder, own=(tiny, tiny_bcos), say=lambda line: None)
         for out in ("first", "second")
     )
     assert len(first) == len(second) == 5 * 4 + 3
@@ -127,7 +130,7 @@ def test_what_is_not_finished_is_not_drawn(folder, tiny, tiny_bcos, tmp_path, mo
     checkpoint.unlink()
     only(monkeypatch, "figure1", "figure2", "figureA1", "table4")
     lines = []
-    files = write_paper_figures(tmp_path / "out", runs=runs, own=(tiny, tiny_bcos), say=lines.append)
+    files = write_figures(tmp_path / "out", runs=runs, own=(tiny, tiny_bcos), say=lines.append)
     first, second, third, fourth = lines
     assert first == "figure1_smoke: missing waterbirds (bcos, base): e2kd"
     assert second.startswith("figure2_smoke: not drawn: ")
@@ -145,14 +148,14 @@ def test_what_is_not_finished_is_not_drawn(folder, tiny, tiny_bcos, tmp_path, mo
 def test_runs_of_other_data_are_skipped_with_a_line_that_says_so(runs, tmp_path, monkeypatch):
     only(monkeypatch, "figure1", "figure3")
     lines = []
-    assert write_paper_figures(tmp_path, runs=runs, scale="smoke", say=lines.append) == []
+    assert write_figures(tmp_path, runs=runs, scale="smoke", say=lines.append) == []
     assert lines[0].endswith("kd, e2kd (finished ones have other data or another recipe)")
     assert "baseline, kd, e2kd, at, reviewkd, catkd (finished ones have other data or another recipe)" in lines[1]
 
 
 def test_scales_without_runs_have_no_lines_and_unknown_ones_are_refused(runs, tmp_path):
     lines = []
-    assert write_paper_figures(tmp_path, runs=runs, scale="lab", say=lines.append) == []
+    assert write_figures(tmp_path, runs=runs, scale="lab", say=lines.append) == []
     assert lines == []
-    with pytest.raises(ExperimentError, match="no scale 'acme'; expected one of smoke, lab, paper"):
-        write_paper_figures(tmp_path, runs=runs, scale="acme")
+    with pytest.raises(ExperimentError, match="no scale 'acme'; expected one of smoke, lab, paper, own"):
+        write_figures(tmp_path, runs=runs, scale="acme")

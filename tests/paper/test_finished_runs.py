@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 import e2kd_lab as lab
-from e2kd_lab.paper.finished_runs import EVERY, FEWEST, FinishedRuns, Needs
+from e2kd_lab.paper.finished_runs import EVERY, FEWEST, FinishedRuns, RequiredRuns
 from e2kd_lab.runs import RESULT_COLUMNS, load_runs
 
-BIRDS = Needs("waterbirds", "standard")
+BIRDS = RequiredRuns("waterbirds", "standard")
 
 
 @pytest.fixture
@@ -71,8 +71,8 @@ def test_networks_are_the_teacher_and_the_needed_students(given):
     there = finished()
     networks = there.networks(BIRDS)
     assert list(networks) == ["teacher", "kd", "e2kd"]
-    assert there.networks(Needs("waterbirds", "standard")) is networks  # loaded once
-    assert there.meets(BIRDS)
+    assert there.networks(RequiredRuns("waterbirds", "standard")) is networks  # loaded once
+    assert there.has(BIRDS)
     assert there.missing(BIRDS) == ""
     assert there.left_out(BIRDS) == ""
     assert there.teacher(BIRDS).status == "done"
@@ -84,31 +84,31 @@ def test_missing_runs_are_named_by_experiment_setting_and_method(given):
     set_status(folder, "waterbirds-smoke-teacher-*", "failed")
     there = finished()
     assert there.missing(BIRDS) == "waterbirds (standard, base): kd"
-    assert there.missing(Needs("waterbirds", "bcos", ("e2kd",))) == "waterbirds (bcos, base): teacher"
-    assert not there.meets(BIRDS)
-    anything = Needs("waterbirds", "standard", ("kd", "at"), (EVERY,), whole=False, networks=False)
+    assert there.missing(RequiredRuns("waterbirds", "bcos", ("e2kd",))) == "waterbirds (bcos, base): teacher"
+    assert not there.has(BIRDS)
+    anything = RequiredRuns("waterbirds", "standard", ("kd", "at"), (EVERY,), complete=False, networks=False)
     assert there.missing(anything) == "waterbirds (standard, base/mixup/long): kd, at"
-    assert not there.meets(anything)
-    some = Needs("waterbirds", "standard", ("kd", "e2kd"), (EVERY,), whole=False, networks=False)
+    assert not there.has(anything)
+    some = RequiredRuns("waterbirds", "standard", ("kd", "e2kd"), (EVERY,), complete=False, networks=False)
     expected = "waterbirds (standard, base): kd; waterbirds (standard, mixup/long): kd, e2kd"
     assert there.missing(some) == expected
-    assert there.meets(some)
-    few = Needs("imagenet_bcos", "bcos", ("kd",), (FEWEST, "base"))
+    assert there.has(some)
+    few = RequiredRuns("imagenet_bcos", "bcos", ("kd",), (FEWEST, "base"))
     assert there.missing(few) == "imagenet_bcos (bcos, 2-shots/base): kd"
 
 
 def test_runs_of_other_data_do_not_count(given):
     _, finished = given
     there = finished(own=())
-    table = Needs("waterbirds", "standard", ("kd", "e2kd"), whole=False, networks=False)
-    for needs in (BIRDS, table):
-        assert not there.meets(needs)
-        assert there.missing(needs) == (
+    table = RequiredRuns("waterbirds", "standard", ("kd", "e2kd"), complete=False, networks=False)
+    for required in (BIRDS, table):
+        assert not there.has(required)
+        assert there.missing(required) == (
             "waterbirds (standard, base): kd, e2kd (finished ones have other data or another recipe)"
         )
     assert there.results(table).empty
     mine = finished()
-    rows = mine.results(table, Needs("waterbirds", "standard"))
+    rows = mine.results(table, RequiredRuns("waterbirds", "standard"))
     assert set(rows["method"]) == {"teacher", "baseline", "kd", "e2kd"}
     assert set(rows["family"]) == {"standard"}
     assert not rows.duplicated().any()
@@ -116,28 +116,28 @@ def test_runs_of_other_data_do_not_count(given):
 
 def test_without_data_to_compare_with_all_results_count_but_no_network(runs):
     there = FinishedRuns(load_runs(runs).assign(scale="paper"), "paper", folder=runs)
-    table = Needs("waterbirds", "standard", ("kd", "e2kd"), networks=False)
-    assert there.meets(table)
+    table = RequiredRuns("waterbirds", "standard", ("kd", "e2kd"), networks=False)
+    assert there.has(table)
     assert there.left_out(table) == "from all runs of waterbirds (standard), whose data and recipes are not compared"
     assert set(there.results(table)["method"]) == {"teacher", "baseline", "kd", "e2kd"}
-    assert not there.meets(BIRDS)
+    assert not there.has(BIRDS)
     assert "other data" in there.missing(BIRDS)
 
 
 def test_frozen_students_are_those_of_their_setting(tmp_path, workspace):
     frozen = lab.experiments.get("cnn_to_vit", "smoke").with_setting("frozen").replace(method="e2kd", lam=5.0)
     there = FinishedRuns(results((frozen, 1.0)), "smoke", folder=tmp_path)
-    needs = Needs("cnn_to_vit", "bcos", ("e2kd",), ("frozen",), networks=False)
-    assert there.meets(needs)
-    assert not there.meets(Needs("cnn_to_vit", "bcos", ("e2kd",), networks=False))
-    assert there.students(needs)["e2kd"].folder.name == frozen.run_name()
-    assert there.experiment(needs).frozen
+    required = RequiredRuns("cnn_to_vit", "bcos", ("e2kd",), ("frozen",), networks=False)
+    assert there.has(required)
+    assert not there.has(RequiredRuns("cnn_to_vit", "bcos", ("e2kd",), networks=False))
+    assert there.students(required)["e2kd"].folder.name == frozen.run_name()
+    assert there.experiment(required).frozen
 
 
 def test_the_baseline_without_the_teachers_data_is_the_one_that_learned_from_them(workspace, tmp_path):
     base = lab.experiments.get("data_free", "smoke")
     baselines = [e.by_method("baseline") for e in (base, base.with_setting("reversed"))]
-    needs = Needs("data_free", "bcos", ("baseline",), (EVERY,), networks=False)
+    required = RequiredRuns("data_free", "bcos", ("baseline",), (EVERY,), networks=False)
     there = FinishedRuns(results(*((baseline, 1.0) for baseline in baselines)), "smoke", folder=tmp_path)
-    assert there.meets(needs)
-    assert not there.left_out(needs)
+    assert there.has(required)
+    assert not there.left_out(required)

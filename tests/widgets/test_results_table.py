@@ -5,7 +5,7 @@ import pytest
 
 import e2kd_lab as lab
 from e2kd_lab.paper import results_cells, table_csv, table_html, table_latex, table_markdown
-from e2kd_lab.paper.results_table import TABLE_TITLES
+from e2kd_lab.paper.table_cells import TABLE_TITLES
 from e2kd_lab.widgets import ResultsTable
 
 

@@ -10,10 +10,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from e2kd_lab.explanations import Comparison
-from e2kd_lab.figures import figure_bytes
+from e2kd_lab.figures import figure_bytes, teaser
 from e2kd_lab.figures.style import TEXT_WIDTH, styled
+from e2kd_lab.figures.teaser import PARTS
 from e2kd_lab.paper import beside_paper
-from e2kd_lab.paper.teaser import COLUMNS, PARTS, teaser, teaser_numbers, telling_image
+from e2kd_lab.paper.teaser_numbers import COLUMNS, example_image, teaser_numbers
 from e2kd_lab.runs import RESULT_COLUMNS
 
 TITLES = ("landbird on land", "landbird on water", "waterbird on land", "waterbird on water")
@@ -140,7 +141,7 @@ def test_the_chosen_image_stands_beside_its_maps(numbers):
     ],
 )
 def test_the_telling_image_is_one_that_kd_is_wrong_about(kd, titles, number):
-    assert telling_image(comparison(kd=kd, titles=titles)) == number
+    assert example_image(comparison(kd=kd, titles=titles)) == number
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

@@ -1,4 +1,4 @@
-"""What a training step of one method costs in units of another's."""
+"""Cost of a training step relative to that of another method."""
 
 from __future__ import annotations
 
@@ -18,22 +18,28 @@ from e2kd_lab.training.memory_format import prepare_networks
 def relative_step_costs(
     experiments: Sequence[Experiment], *, repeats: int = 9, device: torch.device | str = "cpu"
 ) -> list[float]:
-    """Time of an average training step of each experiment, divided by that of the first one.
+    """Mean time of a training step of each experiment, divided by that of the first one.
 
     Parameters
     ----------
     experiments : sequence of Experiment
-        Of one pair of networks, image size and batch size, with methods ``baseline``, ``kd`` or ``e2kd``. Only shapes
-        count, so that no data are read and nothing needs to be trained.
+        Experiments with the same networks, image size and batch size, and methods ``baseline``, ``kd`` or ``e2kd``.
+        Inputs are noise: no data are read and nothing needs to be trained.
     repeats : int
-        Rounds, in which all take turns (see `e2kd_lab.bench.timing.take_turns`).
+        Number of rounds (see `e2kd_lab.bench.timing.take_turns`).
     device : torch.device or str
-        Where to compute.
+        Device to measure on.
 
     Returns
     -------
     list of float
-        Medians over the rounds, the first one 1.
+        Medians over the rounds; the first one is 1.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> kd = lab.experiments.get("waterbirds", "lab").replace(method="kd")
+    >>> relative_step_costs([kd, kd.replace(method="e2kd")])  # doctest: +SKIP
     """
     device = torch.device(device)
     if device.type == "cpu":  # as training does
@@ -49,7 +55,7 @@ def relative_step_costs(
     contestants: dict[str, Callable[[], object]] = {}
     for number, experiment in enumerate(experiments):
         method = experiment.training_step(student, teacher).train()
-        # A whole period, so that explained and other steps weigh as in training.
+        # A whole period, so that steps with and without explanations have the weights of training.
         steps = [
             step_of(method, optimizer, images, labels, None, None, step) for step in range(experiment.explain_every)
         ]

@@ -1,4 +1,4 @@
-from e2kd_lab.paper import waterbirds_bars, waterbirds_table
+from e2kd_lab.figures import waterbirds_bars
 
 
 def test_bars_are_as_high_as_the_means(selected):
@@ -9,9 +9,3 @@ def test_bars_are_as_high_as_the_means(selected):
         assert round(kd.loc[metric, "value"], 6) in heights
     drawn = [bar for bar in figure.axes[0].patches if bar.get_facecolor()[:3] != (0, 0, 0)]
     assert len(drawn) == 3
-
-
-def test_the_table_has_all_methods_and_counts_seeds(selected):
-    table = waterbirds_table(selected)
-    assert set(table.index.get_level_values("method")) == {"teacher", "baseline", "kd", "e2kd"}
-    assert (table[("seeds", "")] == 1).all()

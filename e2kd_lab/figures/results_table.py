@@ -1,4 +1,4 @@
-"""A table of any results, by any of their columns: to look at, for LaTeX and Markdown, and as plain numbers."""
+"""Tables of any results, by any of their columns: for notebooks, LaTeX, Markdown and CSV."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from e2kd_lab.figures.labels import column_title, in_order, method_colours, title_of, where_measured
 from e2kd_lab.figures.result_means import NUMBERS, result_means
-from e2kd_lab.figures.table_layout import NOTHING, Block, Cell, Head, Layout, Line
+from e2kd_lab.figures.table import NOTHING, Cell, Column, Row, RowGroup, Table
 from e2kd_lab.figures.table_writers import write_html, write_latex, write_markdown
-from e2kd_lab.figures.titles import column_title, in_order, method_colours, title_of, where_measured
 from e2kd_lab.metrics.titles import measure_title
 from e2kd_lab.system.atomic_write import write_text
 from e2kd_lab.training.trainer import SELECTED_BY
@@ -23,35 +23,40 @@ _MIXED = "†"
 
 @dataclass(frozen=True)
 class ResultsTable:
-    """Means over seeds in rows and columns, see `results_table`; a notebook shows it as a table.
+    """Means over seeds in rows and columns, made by `results_table`; a notebook shows it as a table.
 
     Attributes
     ----------
     frame : DataFrame
-        All digits, a row a number: what tells it apart, ``mean``, ``spread``, ``n`` (runs), ``seeds``,
+        All digits, a row per number: its rows and columns, ``mean``, ``spread``, ``n`` (runs), ``seeds``,
         ``configurations``, ``runs``.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> lab.results_table(lab.load_runs()).to_csv("results.csv")  # doctest: +SKIP
     """
 
     frame: pd.DataFrame
-    _layout: Layout = field(repr=False)
+    _table: Table = field(repr=False)
 
     def to_latex(self) -> str:
-        """The table for LaTeX, with booktabs; one that is too wide for the text is scaled down."""
-        return write_latex(self._layout)
+        """LaTeX with booktabs; a table wider than the text is scaled down."""
+        return write_latex(self._table)
 
     def to_markdown(self) -> str:
-        """The table for Markdown, with pipes."""
-        return write_markdown(self._layout)
+        """Markdown."""
+        return write_markdown(self._table)
 
     def to_csv(self, path: Path | str | None = None) -> str:
-        """All digits as CSV, a row a number, with the runs behind it; written to a file if a path is given."""
+        """All digits as CSV, a row per number with its runs; written to a file if a path is given."""
         text = self.frame.assign(runs=self.frame["runs"].map(" ".join)).to_csv(index=False, lineterminator="\n")
         if path is not None:
             write_text(Path(path), text)
         return text
 
     def _repr_html_(self) -> str:
-        return write_html(self._layout)
+        return write_html(self._table)
 
 
 def results_table(
@@ -65,10 +70,10 @@ def results_table(
     select: bool = True,
     best: Best | None = None,
 ) -> ResultsTable:
-    """Means over seeds of any experiments, with their spread, in rows and columns of one's choice.
+    """Means and spread over seeds of any experiments, in any rows and columns.
 
-    Numbers of different experiments, scales, networks, settings, methods, groups or measures are never averaged: where
-    neither rows nor columns tell them apart, the table has a block for each. A teacher stands beside its students.
+    Numbers of different experiments, scales, networks, settings, methods, groups or measures are never averaged: if
+    neither rows nor columns separate them, the table has a row group for each. A teacher stands beside its students.
 
     Parameters
     ----------
@@ -80,14 +85,14 @@ def results_table(
     metrics : sequence of str, optional
         Measures to show; all by default.
     groups : sequence of str, optional
-        Groups of images to show; by default ``all`` and, where there are such, the distributions and the worst group.
+        Groups of images to show; by default ``all`` and, if present, the distributions and the worst group.
     split : str
         ``test`` or ``val``.
     select : bool
-        Keep the configuration of each method that validation chooses (see `e2kd_lab.runs.select_by_validation`).
-        Without it a number may be the mean of several configurations, which is marked.
+        Keep only the configuration of each method that validation selects (see
+        `e2kd_lab.runs.select_by_validation`). Otherwise a mean over several configurations is marked.
     best : mapping of str to str, optional
-        For own measures ``highest`` or ``lowest``: which value of the students to print in bold. The lab's are known.
+        ``highest`` or ``lowest`` for measures of your own: the students' value to print in bold. The lab's are known.
 
     Returns
     -------
@@ -97,7 +102,7 @@ def results_table(
     Raises
     ------
     ValueError
-        If a column, measure or group is not there, or nothing is left.
+        If a column, measure or group is missing, or nothing is left.
 
     Examples
     --------
@@ -109,24 +114,31 @@ def results_table(
     """
     down, across = ([names] if isinstance(names, str) else list(names) for names in (rows, columns))
     frame, apart = result_means(results, [*down, *across], metrics=metrics, groups=groups, split=split, select=select)
-    # A hyper-parameter that a method does not have is a place of its own, and NaN is not equal to itself.
-    keys = [name for name in frame.columns if name not in NUMBERS]
-    words = frame.assign(**{name: frame[name].astype(object).where(frame[name].notna(), "") for name in keys})
-    words = _sorted(words, [*apart, *down, *across, *(name for name in keys if name not in (*apart, *down, *across))])
-    frame, words = frame.loc[words.index].reset_index(drop=True), words.reset_index(drop=True)
+    frame, words = _ordered(frame, [*apart, *down, *across])
     used = results[results["run"].isin({name for names in frame["runs"] for name in names})]
     shown = _shown(words, [*apart, *across], {} if best is None else best)
     heads = _combinations(words, across)
-    layout = Layout(
+    table = Table(
         _title(frame, used, [*apart, *down, *across], split),
         _note(frame, shown, used, select),
         "tab:results",
         tuple(column_title(name) for name in down),
         ", ".join(column_title(name) for name in apart),
-        tuple(_head(across, values) for values in heads),
-        _blocks(shown, apart, down, across, heads),
+        tuple(_heading(across, values) for values in heads),
+        _row_groups(shown, apart, down, across, heads),
     )
-    return ResultsTable(frame, layout)
+    return ResultsTable(frame, table)
+
+
+def _ordered(frame: pd.DataFrame, first: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Sort the numbers; return them, and a copy where a missing hyper-parameter is an empty string.
+
+    NaN is not equal to itself, and could not be looked up as a row or column.
+    """
+    keys = [name for name in frame.columns if name not in NUMBERS]
+    words = frame.assign(**{name: frame[name].astype(object).where(frame[name].notna(), "") for name in keys})
+    words = _sorted(words, [*first, *(name for name in keys if name not in first)])
+    return frame.loc[words.index].reset_index(drop=True), words.reset_index(drop=True)
 
 
 def _sorted(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -139,7 +151,7 @@ def _sorted(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 
 def _shown(frame: pd.DataFrame, among: list[str], best: Best) -> pd.DataFrame:
-    """Each number in words, and whether it is the best of its column, as far as one can see."""
+    """Add each number as text, and whether it is the best of its column at the printed precision."""
     usual = frame["n"].mode().max()
     largest = frame["mean"].abs().groupby(frame["metric"]).max()
     texts, rounded = [], []
@@ -164,41 +176,41 @@ def _shown(frame: pd.DataFrame, among: list[str], best: Best) -> pd.DataFrame:
 
 
 def _combinations(frame: pd.DataFrame, names: list[str]) -> list[tuple[Any, ...]]:
-    """The values that rows or columns have together, in order."""
+    """Combinations of values of some columns, in display order."""
     pairs = _sorted(frame[names].drop_duplicates(), names)
     return list(pairs.itertuples(index=False, name=None))
 
 
-def _head(names: list[str], values: tuple[Any, ...]) -> Head:
+def _heading(names: list[str], values: tuple[Any, ...]) -> Column:
     titles = [_named(name, value) for name, value in zip(names, values, strict=True)]
-    return Head(", ".join(titles[:-1]), titles[-1])
+    return Column(", ".join(titles[:-1]), titles[-1])
 
 
 def _named(name: str, value: Any) -> str:
-    """A value that says by itself what it is: *Agreement (%)*, but *λ = 5*."""
+    """A value with its name if it is a number: *Agreement (%)*, but *λ = 5*."""
     title = title_of(name, value)
     return f"{column_title(name)} = {title}" if isinstance(value, int | float) else title
 
 
-def _blocks(
+def _row_groups(
     shown: pd.DataFrame, apart: list[str], down: list[str], across: list[str], heads: list[tuple[Any, ...]]
-) -> tuple[Block, ...]:
-    blocks = []
+) -> tuple[RowGroup, ...]:
+    groups = []
     colours = method_colours(list(shown["method"].unique())) if down[0] == "method" else {}
     for values in _combinations(shown, apart) if apart else [()]:
         part = shown
         for name, value in zip(apart, values, strict=True):
             part = part[part[name] == value]
-        lines = []
+        rows = []
         for labels in _combinations(part, down):
             own = part[(part[down] == list(labels)).all(axis=1)]
             known = {tuple(cell[name] for name in across): cell for cell in own.to_dict("records")}
             cells = tuple(_cell(known.get(head)) for head in heads)
             words = tuple(title_of(name, value) for name, value in zip(down, labels, strict=True))
-            lines.append(Line(words, cells, colours.get(str(labels[0]))))
+            rows.append(Row(words, cells, colours.get(str(labels[0]))))
         heading = ", ".join(_named(name, value) for name, value in zip(apart, values, strict=True))
-        blocks.append(Block(heading, tuple(lines)))
-    return tuple(blocks)
+        groups.append(RowGroup(heading, tuple(rows)))
+    return tuple(groups)
 
 
 def _cell(number: Mapping[Any, Any] | None) -> Cell:
@@ -206,7 +218,7 @@ def _cell(number: Mapping[Any, Any] | None) -> Cell:
 
 
 def _title(frame: pd.DataFrame, used: pd.DataFrame, keys: list[str], split: str) -> str:
-    """What all numbers have in common."""
+    """Title: what all numbers have in common."""
     students = used[used["method"] != "teacher"] if (used["method"] != "teacher").any() else used
     common = [name for name in ("experiment", "family", "setting", "method") if name not in keys]
     parts = [title_of(name, students[name].iloc[0]) for name in common if students[name].iloc[0] != "base"]

@@ -1,4 +1,4 @@
-"""What cheaper explanations cost in fidelity: e2KD with explanations on some steps, or of some images."""
+"""Fidelity of cheaper e2KD: explanations on some steps only, or of a part of each batch."""
 
 from __future__ import annotations
 
@@ -21,17 +21,24 @@ def cheaper_explanations(rows: pd.DataFrame, *, title: str = "") -> Figure:
     Parameters
     ----------
     rows : DataFrame
-        A row a run: ``family``; ``option`` (``kd``, ``e2kd``, ``every`` or ``part``); ``label`` (beside its point);
-        ``share`` of images that are explained, 0 for KD and 1 for e2KD, by which points are joined;
-        ``cost`` (of a step, in units of a KD step); ``agreement`` in percent and ``explanation_cosine``. Runs of the
-        same family, option and label are averaged.
+        A row per run: ``family``; ``option`` (``kd``, ``e2kd``, ``every`` or ``part``); ``label`` of its point;
+        ``share`` of explained images (0 for KD, 1 for e2KD), in whose order points are joined; ``cost`` of a step in
+        units of a KD step; ``agreement`` in percent; and ``explanation_cosine``. Runs of the same family, option and
+        label are averaged.
     title : str
-        Over the figure.
+        Title of the figure.
 
     Returns
     -------
     Figure
-        A column a family, a row a measure; a line for each option, which begins at KD and ends at full e2KD.
+        A column per family, a row per measure, and a line per option from KD to full e2KD.
+
+    Examples
+    --------
+    >>> rows = [("kd", 0.0, 1.0, 60.0, 0.1), ("every", 0.5, 1.5, 70.0, 0.4), ("e2kd", 1.0, 2.0, 80.0, 0.5)]
+    >>> table = pd.DataFrame(rows, columns=["option", "share", "cost", "agreement", "explanation_cosine"])
+    >>> [axis.get_ylabel() for axis in cheaper_explanations(table.assign(family="bcos", label="")).axes]
+    ['agreement (%)', 'explanation cosine']
     """
     means = rows.groupby(["family", "option", "label"], as_index=False)[["share", "cost", *_METRICS]].mean()
     families = [family for family in FAMILY_TITLES if family in set(means["family"])]
@@ -53,7 +60,7 @@ def cheaper_explanations(rows: pd.DataFrame, *, title: str = "") -> Figure:
 
 def _lines(axis: Axes, means: pd.DataFrame, metric: str) -> None:
     colour = METHOD_COLOURS["e2kd"]
-    labelled = means["cost"].max() > 1.5  # where nothing can be saved, points lie on each other
+    labelled = means["cost"].max() > 1.5  # if nothing can be saved, points coincide
     ends = means[means["option"].isin(["kd", "e2kd"])]
     for number, (option, (marker, _)) in enumerate(_OPTIONS.items()):
         own = means[means["option"] == option]

@@ -11,7 +11,7 @@ import pytest
 from e2kd_lab.figures.style import METHOD_TITLES
 from e2kd_lab.figures.table_writers import escape_latex
 from e2kd_lab.paper import paper_results, results_cells, table_csv, table_html, table_latex, table_markdown
-from e2kd_lab.paper.results_table import TABLE_TITLES
+from e2kd_lab.paper.table_cells import TABLE_TITLES
 from e2kd_lab.runs import RESULT_COLUMNS
 
 LAB, PAPER_SCALE = "measured here (lab)", "measured here (paper scale)"

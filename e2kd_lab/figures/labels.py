@@ -1,23 +1,26 @@
-"""Titles and colours of whatever a table of results names: the lab's, or the raw name of somebody else's."""
+"""Titles, order and colours of what a results table names: methods, measures, groups, networks, scales.
+
+Names that are not registered here appear as they are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
-from e2kd_lab.figures.style import (
-    FAMILY_TITLES,
-    METHOD_COLOURS,
-    METHOD_TITLES,
-    SCALE_TITLES,
-)
-from e2kd_lab.methods import SYMBOLS
+from e2kd_lab.figures.style import FAMILY_TITLES, METHOD_COLOURS, METHOD_TITLES, SCALE_TITLES
+from e2kd_lab.methods import METHODS, SYMBOLS, Distiller, defaults_of, has_hyperparameter
 from e2kd_lab.metrics.groups import GROUP_TITLES
 from e2kd_lab.metrics.titles import LAB_MEASURES, measure_title
 from e2kd_lab.runs import RESULT_COLUMNS
 
-# In the order in which they are shown; groups of other data sets follow.
+# Source of published numbers; the sources of our own are `SCALE_TITLES`.
+PAPER = "paper"
+# Metrics of the paper's tables, in the order of their columns.
+TABLE_METRICS = ("accuracy", "agreement", "epg", "iou", "f1")
+# Display order; groups of other data sets follow.
 _GROUPS = {
     "all": "All images",
     "out_of_distribution": "Out-of-distribution",
@@ -26,19 +29,19 @@ _GROUPS = {
     "mean": "Mean over groups",
     **{name: title.capitalize() for name, title in GROUP_TITLES.items()},
 }
-# For methods without a colour of their own; told apart by colour-blind readers, from the lab's methods, too.
+# For methods without a colour of their own. Colour-blind readers can tell them apart, also from the lab's methods.
 _SPARE_COLOURS = ("#332288", "#44AA99", "#882255", "#999933", "#661100", "#6699CC")
 
 
 def title_of(column: str, value: object) -> str:
-    """A value of a column of `e2kd_lab.load_runs` in words.
+    """Display title of one value of a results column.
 
     Parameters
     ----------
     column : str
-        ``method``, ``metric``, ``group``, ``family``, or any other one.
+        ``method``, ``metric``, ``group``, ``family``, or any other column of `e2kd_lab.load_runs`.
     value : object
-        What stands there.
+        A value of this column.
 
     Examples
     --------
@@ -57,15 +60,36 @@ def title_of(column: str, value: object) -> str:
 
 
 def column_title(column: str) -> str:
-    """Heading of a column of `e2kd_lab.load_runs`, for instance *Method*, or *λ*."""
+    """Heading of a results column, for instance *Method* or *λ*."""
     if column in SYMBOLS:
         return SYMBOLS[column]
-    known = column in RESULT_COLUMNS  # what a stranger's hyper-parameter is called is theirs
+    known = column in RESULT_COLUMNS  # other columns are hyper-parameters of registered methods; their names stay
     return "Networks" if column == "family" else column.capitalize() if known else column
 
 
+def run_label(method: str, hyperparameters: Mapping[str, Any]) -> str:
+    """Method and hyper-parameters of a run, for legends and messages.
+
+    Parameters
+    ----------
+    method : str
+        The method's name.
+    hyperparameters : mapping
+        Values by name. Those that are NaN, or that the method does not have, are left out.
+
+    Examples
+    --------
+    >>> run_label("e2kd", {"lam": 5.0, "tau": 1.0}), run_label("kd", {"lam": 5.0, "tau": 1.0})
+    ('e²KD, λ = 5, τ = 1', 'KD, τ = 1')
+    """
+    own = {name: value for name, value in hyperparameters.items() if has_hyperparameter(method, name)}
+    own = {name: value for name, value in own.items() if pd.notna(value)}
+    described = METHODS[method].describe(defaults_of(method) | own) if method in METHODS else Distiller.describe(own)
+    return ", ".join([title_of("method", method), *described])
+
+
 def in_order(column: str, values: Iterable[object]) -> list[object]:
-    """Distinct values of a column of `e2kd_lab.load_runs`: known names as the lab shows them, then others in order.
+    """Distinct values of a results column: known names in display order, then the others, sorted.
 
     Examples
     --------
@@ -79,12 +103,12 @@ def in_order(column: str, values: Iterable[object]) -> list[object]:
 
 
 def methods_of(results: pd.DataFrame) -> list[str]:
-    """The methods of a table of results, in order."""
+    """Methods of a results table, in display order."""
     return [str(name) for name in in_order("method", results["method"])]
 
 
 def method_colours(methods: Sequence[str]) -> dict[str, str]:
-    """A colour for each method; those without one of their own get spare ones, by their names' order.
+    """A colour for each method. Methods without one get spare colours, in alphabetical order.
 
     Examples
     --------
@@ -97,7 +121,7 @@ def method_colours(methods: Sequence[str]) -> dict[str, str]:
 
 
 def where_measured(results: pd.DataFrame) -> str:
-    """Where the numbers of a table of results come from, in words."""
+    """Source of the numbers of a results table, for instance *measured here (lab)*."""
     scales = in_order("scale", results["scale"])
     return ", ".join(SCALE_TITLES.get(str(scale), f"measured here ({scale})") for scale in scales)
 

@@ -1,4 +1,4 @@
-"""The paper's tables with our numbers in them: how far apart they are, over how many seeds, and from which runs."""
+"""Cells of the paper's tables, published and measured: means, spread, number of seeds, differences and runs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import pandas as pd
 from e2kd_lab.experiments import FAMILIES, Scale
 from e2kd_lab.experiments.imagenet_tables import SHOTS
 from e2kd_lab.experiments.waterbirds import SETTINGS
+from e2kd_lab.figures.labels import PAPER, TABLE_METRICS
 from e2kd_lab.figures.style import FAMILY_TITLES, METHOD_ORDER, SCALE_TITLES
 from e2kd_lab.methods import has_hyperparameter
-from e2kd_lab.paper.beside_paper import COLUMNS, METRIC_TITLES, PAPER, beside_paper
+from e2kd_lab.paper.beside_paper import COLUMNS, beside_paper, in_columns_of_students
 from e2kd_lab.paper.reported import paper_results
 from e2kd_lab.runs import select_by_validation
 
@@ -28,7 +29,7 @@ TABLE_TITLES: Mapping[str, str] = {
     "figureB1": "Figure B1: ResNet-50 to ResNet-18 on Waterbirds-100, in-distribution",
     "figureB2": "Figures 3 and B2: ResNet-50 to ResNet-18 on Waterbirds-100, out-of-distribution",
 }
-# The lab's experiments that belong into each.
+# The lab's experiments of each table.
 TABLE_EXPERIMENTS: Mapping[str, tuple[str, ...]] = {
     "table1": ("imagenet_standard",),
     "table2": ("imagenet_bcos",),
@@ -40,7 +41,7 @@ TABLE_EXPERIMENTS: Mapping[str, tuple[str, ...]] = {
     "figureB1": ("waterbirds",),
     "figureB2": ("waterbirds",),
 }
-# Waterbirds: bars in the paper, of which only the teachers' accuracies are given as numbers.
+# Waterbirds is shown as bars in the paper; only the teachers' accuracies are given as numbers.
 _GROUPS: Mapping[str, str] = {"figureB1": "in_distribution", "figureB2": "out_of_distribution"}
 _WATERBIRDS_COLUMNS: Mapping[tuple[str, str], str] = {
     (family, setting): f"{FAMILY_TITLES[family]} {change}".rstrip()
@@ -56,33 +57,44 @@ CELL_COLUMNS = [
 
 
 def results_cells(results: pd.DataFrame, table: str) -> pd.DataFrame:
-    """Every number of one of the paper's tables, as published and as measured here at each scale.
+    """All numbers of one of the paper's tables, as published and as measured here at each scale.
 
     Parameters
     ----------
     results : DataFrame
-        Rows of `e2kd_lab.load_runs`; those of other tables and unfinished runs are left out. For each method the
-        configuration with the best validation accuracy or F1 is taken (see `e2kd_lab.runs.select_by_validation`), so
-        that the runs behind a number differ in their seed only.
+        Rows of `e2kd_lab.load_runs`; other tables' and unfinished runs are ignored. Each method is represented by the
+        configuration with the best validation accuracy or F1 (see `e2kd_lab.runs.select_by_validation`), so the runs
+        behind a number differ in their seed only.
     table : str
-        A key of ``TABLE_TITLES``.
+        A key of ``TABLE_TITLES``, for instance ``table1``.
 
     Returns
     -------
     DataFrame
-        A row a number, in the table's order: ``place`` and ``column`` (of the paper's table, from the left; columns
-        that the paper does not have come last), ``column_here`` (what stands for it here, such as fewer shots),
-        ``method``, ``metric``, ``source`` (*paper*, or where it was measured), ``lam`` and ``tau`` (where the method
-        has them), ``mean`` in percent, ``spread`` (standard deviation over the runs with n - 1, NaN for one run),
-        ``n`` (number of runs, 0 for the paper), ``seeds`` (how many seeds they have; fewer than runs where a column's
-        students had several teachers), ``tried`` (number of configurations that validation chose from),
-        ``difference`` (mean minus the paper's number, in points), ``runs`` (tuple of the runs' names). The smoke test
-        counts only where there is no other scale.
+        A row per number, in the table's order:
+
+        - ``place``, ``column``: column of the paper's table, from the left; columns that it lacks come last.
+        - ``column_here``: its counterpart here, for instance with fewer shots.
+        - ``method``, ``metric``, ``source`` (*paper*, or where it was measured).
+        - ``lam``, ``tau``: if the method has them.
+        - ``mean`` in percent; ``spread``: sample standard deviation (n - 1) over the runs, NaN for one run.
+        - ``n``: number of runs, 0 for the paper; ``seeds``: number of different seeds, smaller than ``n`` if the
+          students of a column had several teachers.
+        - ``tried``: number of configurations that validation chose from.
+        - ``difference``: mean minus the paper's number, in points.
+        - ``runs``: tuple of the runs' names.
+
+        Smoke tests count only if there is no other scale.
 
     Raises
     ------
     ValueError
         If there is no such table.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> results_cells(lab.load_runs(), "table2").query("method == 'e2kd'")  # doctest: +SKIP
     """
     if table not in TABLE_TITLES:
         raise ValueError(f"There is no table '{table}' here; expected one of {', '.join(TABLE_TITLES)}.")
@@ -112,11 +124,11 @@ def _published(table: str) -> pd.DataFrame:
 
 
 def _measured(done: pd.DataFrame, table: str, scale: Scale) -> pd.DataFrame:
-    """Rows as of `beside_paper` of the runs of one scale, with the run's name in place of the seed, and ``tried``."""
+    """Rows as in `beside_paper` for the runs of one scale, with run names as seeds, and ``tried``."""
     students = done["experiment"].isin(TABLE_EXPERIMENTS[table]) & (done["scale"] == scale)
     taught = done["run"].isin(done.loc[students, "teacher"])
     selected = select_by_validation(done[students | taught])
-    named = selected.assign(seed=selected["run"])  # `beside_paper` hands the seed through, and it tells no run
+    named = selected.assign(seed=selected["run"])  # `beside_paper` keeps the seed column, but not the run's name
     tried = selected.drop_duplicates("run").set_index("run")["tried"]
     if table not in _GROUPS:
         rows = beside_paper(named, table)
@@ -124,12 +136,7 @@ def _measured(done: pd.DataFrame, table: str, scale: Scale) -> pd.DataFrame:
         return rows.assign(tried=rows["seed"].map(tried))
     rows = named[(named["split"] == "test") & (named["group"] == _GROUPS[table])]
     rows = rows[rows["metric"].isin(["accuracy", "agreement"])]
-    teachers, parts = rows[rows["method"] == "teacher"], [rows[rows["method"] != "teacher"]]
-    # A teacher has a place in every column whose students it taught.
-    for setting, ours in parts[0].groupby("setting"):
-        parts.append(teachers[teachers["run"].isin(ours["teacher"])].assign(setting=setting))
-    rows = pd.concat(parts, ignore_index=True)
-    rows = rows.assign(source=SCALE_TITLES[scale])
+    rows = in_columns_of_students(rows).assign(source=SCALE_TITLES[scale])
     return _waterbirds_columns(rows)[[*COLUMNS, "tried"]]
 
 
@@ -140,7 +147,7 @@ def _waterbirds_columns(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _aligned(measured: pd.DataFrame, columns: list[str], scale: Scale) -> pd.DataFrame:
-    """Put each of our columns where the paper has the same one, or as few shots; those it does not have come last."""
+    """Match our columns with the paper's, few shots by their order; columns that the paper lacks come last."""
     places = {setting.replace("-", " "): place for place, setting in enumerate(SHOTS[scale])}
     places |= {title: place for place, title in enumerate(columns)}
     own = measured.sort_values("place")["column"].unique()
@@ -152,7 +159,7 @@ def _aligned(measured: pd.DataFrame, columns: list[str], scale: Scale) -> pd.Dat
 
 
 def _averaged(rows: pd.DataFrame) -> pd.DataFrame:
-    rows = rows.sort_values("seed", kind="stable")  # sums depend on the order in their last digits
+    rows = rows.sort_values("seed", kind="stable")  # the order changes the last digits of sums
     cells = rows.groupby([*_CELL, "column", "column_here"], as_index=False).agg(
         lam=("lam", "first"),
         tau=("tau", "first"),
@@ -169,6 +176,6 @@ def _averaged(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _ordered(cells: pd.DataFrame) -> pd.DataFrame:
-    orders = {"method": METHOD_ORDER, "metric": list(METRIC_TITLES), "source": [PAPER, *SOURCES]}
+    orders = {"method": METHOD_ORDER, "metric": list(TABLE_METRICS), "source": [PAPER, *SOURCES]}
     keys = {f"{name}_order": cells[name].map(list(order).index) for name, order in orders.items()}
     return cells.assign(**keys).sort_values(["place", *keys], ignore_index=True)

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from e2kd_lab.figures import figure_bytes
-from e2kd_lab.paper import beside_paper, epg_iou_plane
+from e2kd_lab.figures import epg_iou_plane, figure_bytes
+from e2kd_lab.paper import beside_paper
 from e2kd_lab.runs import RESULT_COLUMNS
 
 

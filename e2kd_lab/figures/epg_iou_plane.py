@@ -1,4 +1,4 @@
-"""Where students of guided teachers land between EPG and IoU (Table 4 as a picture)."""
+"""EPG against IoU of guided teachers and their students (Table 4 as a scatter plot)."""
 
 from __future__ import annotations
 
@@ -14,20 +14,26 @@ _METHODS = ("teacher", "baseline", "kd", "e2kd")
 
 
 def epg_iou_plane(rows: pd.DataFrame, *, title: str = "") -> Figure:
-    """EPG against IoU of teachers and students, an arrow from each KD student to the e2KD student of the same teacher.
+    """EPG against IoU, with an arrow from each KD student to the e2KD student of the same teacher.
 
     Parameters
     ----------
     rows : DataFrame
         Table 4, see `e2kd_lab.paper.beside_paper`.
     title : str
-        Over the figure.
+        Title of the figure.
 
     Returns
     -------
     Figure
-        A panel for the paper and one for what was measured here; large points are means over seeds, small ones the
-        seeds.
+        A panel per source, in percent; large points are means over seeds, small ones the seeds.
+
+    Examples
+    --------
+    >>> from e2kd_lab.paper import beside_paper
+    >>> published = beside_paper(pd.DataFrame(columns=["split", "group", "metric"]), "table4")
+    >>> epg_iou_plane(published).axes[0].get_xlabel()
+    'EPG (%)'
     """
     sources = list(rows["source"].unique())
     with styled():

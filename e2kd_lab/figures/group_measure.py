@@ -1,4 +1,4 @@
-"""What the colour of a map stands for: a measure on a group of images."""
+"""A measure on a group of images, such as agreement out of distribution, and its colour map."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from e2kd_lab.figures.titles import in_order, title_of
+from e2kd_lab.figures.labels import in_order, title_of
 from e2kd_lab.metrics.titles import LAB_MEASURES, measure_title
 
-# Of even steps in lightness, one for each kind of measure, so that two maps are not taken for the same one.
+# Even steps in lightness; one map for each kind of measure, so that two sweep maps are not confused.
 MEASURE_COLOURS: Mapping[str, str] = {
     "accuracy": "crest",
     "balanced_accuracy": "crest",
@@ -21,7 +21,7 @@ MEASURE_COLOURS: Mapping[str, str] = {
     "iou": "ch:start=0,rot=0.1",
 }
 OWN_COLOURS = "ch:start=2.6,rot=0.1"
-# First what tells whether a Waterbirds student learned the right features.
+# Out of distribution comes first: there it shows whether a Waterbirds student learned the right features.
 _GROUPS: Mapping[str, str] = {
     "out_of_distribution": "out-of-distribution",
     "worst": "worst group",
@@ -32,15 +32,20 @@ _GROUPS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Measure:
-    """What the colour of a `sweep_map` stands for.
+    """A measure on a group of images, shown by a `sweep_map`.
 
-    Attributes
+    Parameters
     ----------
     metric : str
-        ``accuracy``, ``balanced_accuracy``, ``f1``, ``agreement``, ``epg`` or ``iou``, in percent,
-        ``explanation_cosine``, in [-1, 1], or an own measure.
+        ``accuracy``, ``balanced_accuracy``, ``f1``, ``agreement``, ``epg`` or ``iou``, in percent;
+        ``explanation_cosine``, in [-1, 1]; or a measure of your own.
     group : str
-        Images to measure on: ``all``, or a group of the data set.
+        ``all``, or a group of the data set.
+
+    Examples
+    --------
+    >>> Measure("agreement", "out_of_distribution").title
+    'Agreement, out-of-distribution'
     """
 
     metric: str
@@ -48,36 +53,42 @@ class Measure:
 
     @property
     def title(self) -> str:
-        """Name of the measure, for instance *Agreement, out-of-distribution*."""
+        """Title of the measure and its group."""
         group = _GROUPS.get(self.group, title_of("group", self.group))
         return measure_title(self.metric).title + (f", {group}" if group else "")
 
     @property
     def unit(self) -> str:
-        """``%``, or nothing."""
+        """``%``, or an empty string."""
         return measure_title(self.metric).unit
 
     @property
     def colours(self) -> str:
-        """Seaborn's name of a colour map."""
+        """Name of a seaborn colour map."""
         return MEASURE_COLOURS.get(self.metric, OWN_COLOURS)
 
     def text(self, value: float) -> str:
-        """A value in words, with one decimal in percent, with two for cosines."""
+        """Format a value: one decimal for percentages, two for cosines."""
         return measure_title(self.metric).text(value)
 
 
-# The lab's, in the order in which they are offered.
+# The lab's measures, in menu order.
 MEASURES: tuple[Measure, ...] = tuple(Measure(metric, group) for metric in MEASURE_COLOURS for group in _GROUPS)
 
 
 def measures_of(results: pd.DataFrame) -> list[Measure]:
-    """The measures that students in a table of results have: those of `MEASURES` in that order, then others.
+    """Measures of the students in a results table: the lab's in menu order, then others.
 
     Parameters
     ----------
     results : DataFrame
         Rows of `e2kd_lab.load_runs`.
+
+    Examples
+    --------
+    >>> row = {"split": "test", "method": "kd", "metric": "accuracy", "group": "all"}
+    >>> measures_of(pd.DataFrame([row]))
+    [Measure(metric='accuracy', group='all')]
     """
     students = results.query("split == 'test' and method != 'teacher'")
     pairs = students[["metric", "group"]].drop_duplicates()

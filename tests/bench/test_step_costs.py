@@ -1,7 +1,7 @@
 import pytest
 
 from e2kd_lab.bench import cheaper
-from e2kd_lab.bench.cheaper import relative_step_costs
+from e2kd_lab.bench.step_costs import relative_step_costs
 
 
 def test_costs_are_of_an_average_step(tiny_bcos, monkeypatch):

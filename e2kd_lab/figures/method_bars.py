@@ -1,0 +1,87 @@
+"""Each method as a bar, the paper's number beside ours (Tables 1 to 5 and B1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from e2kd_lab.figures.bars import draw_bar, draw_teacher, write_above
+from e2kd_lab.figures.labels import TABLE_METRICS
+from e2kd_lab.figures.shot_curves import line_legend, present_methods
+from e2kd_lab.figures.style import METHOD_COLOURS, TEXT_WIDTH, new_figure, styled
+from e2kd_lab.metrics.titles import measure_title
+
+
+def method_bars(
+    rows: pd.DataFrame, *, methods: Sequence[str] | None = None, place: int | None = None, title: str = ""
+) -> Figure:
+    """One bar per method: metrics in rows; for each column of the table a panel per source.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        See `e2kd_lab.paper.beside_paper`.
+    methods : sequence of str, optional
+        Methods to draw; all by default.
+    place : int, optional
+        Draw only this column of the table, counted from 0.
+    title : str
+        Title of the figure.
+
+    Returns
+    -------
+    Figure
+        Bars are means over seeds, dots the seeds; the dotted line is the teacher.
+
+    Examples
+    --------
+    >>> from e2kd_lab.paper import beside_paper
+    >>> figure = method_bars(beside_paper(pd.DataFrame(columns=["split", "group", "metric"]), "tableB1"))
+    >>> [axis.get_ylabel() for axis in figure.axes]
+    ['Accuracy (%)', 'Agreement (%)']
+    """
+    methods = present_methods(rows, methods)
+    rows = rows if place is None else rows[rows["place"] == place]
+    table = rows[["place", "source", "column"]].drop_duplicates().sort_values("place", kind="stable")
+    panels = list(table.itertuples(index=False, name=None))
+    metrics = [metric for metric in TABLE_METRICS if metric in set(rows["metric"])]
+    with styled():
+        figure = new_figure(TEXT_WIDTH, 0.8 + 1.2 * len(metrics))
+        axes = figure.subplots(len(metrics), len(panels), sharey="row", squeeze=False)
+        for row, metric in zip(axes, metrics, strict=True):
+            for axis, (number, source, _) in zip(row, panels, strict=True):
+                chosen = (rows["source"] == source) & (rows["place"] == number) & (rows["metric"] == metric)
+                _bars(axis, rows[chosen], methods, crowded=len(panels) * len(methods) > 16)
+            row[0].set_ylabel(measure_title(metric).with_unit)
+        for axis, (_, source, column) in zip(axes[0], panels, strict=True):
+            narrow = len(panels) > 3
+            source = source.replace(" (", "\n(") if narrow else source
+            axis.set_title(f"{column}\n{source}", fontsize=5.5 if narrow else 6.5)
+        line_legend(figure, methods, teacher="teacher" in set(rows["method"]))
+        if title:
+            figure.suptitle(title, fontsize=8)
+    return figure
+
+
+def _bars(axis: Axes, part: pd.DataFrame, methods: Sequence[str], *, crowded: bool) -> None:
+    for place, method in enumerate(methods):
+        values = part.loc[part["method"] == method, "value"]
+        draw_bar(axis, place, values, METHOD_COLOURS[method], width=0.8, spacing=0.1)
+        write_above(
+            axis,
+            place,
+            values.max() if len(values) else 0,
+            f"{values.mean():.1f}" if len(values) else "–",
+            fontsize=4.8 if crowded else 5.5,
+            rotation=90 if crowded else 0,
+            bbox={"facecolor": "white", "alpha": 0.9, "edgecolor": "none", "pad": 0.3},
+        )
+    draw_teacher(axis, part.loc[part["method"] == "teacher", "value"])
+    axis.set_xticks([])
+    axis.set_ylim(0, 115 if crowded else 108)
+    axis.set_yticks(range(0, 101, 20))
+    axis.set_xlim(-0.6, len(methods) - 0.4)
+    axis.tick_params(axis="y", labelsize=6)

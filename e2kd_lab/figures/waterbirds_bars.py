@@ -1,0 +1,105 @@
+"""Accuracy and agreement on Waterbirds as bars (Fig. 3, B1, B2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from e2kd_lab.figures.bars import draw_bar, write_above
+from e2kd_lab.figures.labels import method_colours, title_of
+from e2kd_lab.figures.style import FAMILY_TITLES, SCALE_TITLES, SETTING_TITLES, TEXT_WIDTH, new_figure, styled
+from e2kd_lab.metrics.titles import measure_title
+
+# Prior methods come first, as in the paper.
+BARS = ("at", "reviewkd", "catkd", "baseline", "kd", "e2kd")
+_BAR_TITLES = {"at": "AT", "reviewkd": "Rev", "catkd": "CAT", "baseline": "Base", "kd": "KD", "e2kd": "e²KD"}
+
+
+def waterbirds_bars(
+    results: pd.DataFrame,
+    *,
+    group: str = "out_of_distribution",
+    settings: Sequence[str] = ("base", "mixup", "long"),
+    methods: Sequence[str] = BARS,
+    zoom: bool = False,
+) -> Figure:
+    """Accuracy (top) and agreement (bottom) of each method, a column per setting.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of `e2kd_lab.load_runs` of one experiment, scale and family, at most one configuration per method and
+        setting (see `e2kd_lab.runs.select_by_validation`).
+    group : str
+        Group of images, for instance ``out_of_distribution``.
+    settings : sequence of str
+        Columns.
+    methods : sequence of str
+        Bars of each column; a method without runs keeps its empty place.
+    zoom : bool
+        Start the vertical axes below the lowest value, to show small differences.
+
+    Returns
+    -------
+    Figure
+        Bars are means over seeds, dots the seeds.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> runs = lab.load_runs().query("experiment == 'waterbirds' and scale == 'lab'")  # doctest: +SKIP
+    >>> waterbirds_bars(lab.runs.select_by_validation(runs))  # doctest: +SKIP
+    """
+    test = results.query("split == 'test' and group == @group")
+    scale = results["scale"].iloc[0] if len(results) else "lab"
+    with styled():
+        figure = new_figure(TEXT_WIDTH, 3.3)
+        axes = figure.subplots(2, len(settings), sharey="row", squeeze=False)
+        for row, metric in zip(axes, ("accuracy", "agreement"), strict=True):
+            measured = test[test["metric"] == metric]
+            low = _below(measured["value"].min()) if zoom and len(measured) else 0.0
+            for axis, setting in zip(row, settings, strict=True):
+                _bars(axis, measured[measured["setting"] == setting], methods, low)
+            row[0].set_ylabel(measure_title(metric).with_unit)
+        for axis, setting in zip(axes[0], settings, strict=True):
+            axis.set_title(_setting_title(results, setting))
+        teacher = test.query("method == 'teacher' and metric == 'accuracy'")["value"]
+        suffix = f" — Teacher Acc.: {teacher.mean():.1f} %" if len(teacher) else ""
+        family = FAMILY_TITLES[results["family"].iloc[0] if len(results) else "standard"]
+        figure.suptitle(f"{title_of('group', group)} — {family}{suffix}", fontsize=8.5)
+        figure.supxlabel(SCALE_TITLES[scale], fontsize=6, color="#555555")
+    return figure
+
+
+def _bars(axis: Axes, measured: pd.DataFrame, methods: Sequence[str], low: float) -> None:
+    colours = method_colours(methods)
+    for place, method in enumerate(methods):
+        values = measured.loc[measured["method"] == method, "value"]
+        if values.empty:
+            axis.text(place, 0.02, "–", ha="center", va="bottom", color="#BBBBBB", transform=axis.get_xaxis_transform())
+            continue
+        draw_bar(axis, place, values, colours[method], width=0.78, spacing=0.16, dot=2.2, bottom=low)
+        write_above(axis, place, max(values.mean(), values.max()), f"{values.mean():.1f}", gap=2, fontsize=4.8)
+    axis.set_ylim(low, 100 + 0.12 * (100 - low))
+    axis.set_yticks([tick for tick in axis.get_yticks() if low <= tick <= 100])
+    axis.set_xlim(-0.6, len(methods) - 0.4)
+    names = [_BAR_TITLES.get(method) or title_of("method", method) for method in methods]
+    axis.set_xticks(range(len(methods)), names, fontsize=5)
+    present = set(measured["method"])
+    for label, method in zip(axis.get_xticklabels(), methods, strict=True):
+        label.set_color("black" if method in present else "#AAAAAA")
+    axis.tick_params(axis="x", length=0)
+
+
+def _below(lowest: float) -> float:
+    """Where a zoomed axis starts, in percent."""
+    return max(0.0, lowest - 0.25 * (100 - lowest) - 1)
+
+
+def _setting_title(results: pd.DataFrame, setting: str) -> str:
+    base = results.query("setting == 'base' and method != 'teacher' and split == 'test'")["epoch"]
+    epochs = f"{base.max():g}" if len(base) else "Base"
+    return SETTING_TITLES[setting].format(epochs=epochs).replace("Base epochs", "Base")
