@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from e2kd_lab.explanations import EXPLANATIONS
 from e2kd_lab.methods import METHODS, Distiller, Guidance, defaults_of
-from e2kd_lab.methods.guidance import GUIDANCE, GuidanceName
+from e2kd_lab.methods.guidance import GuidanceName
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.system.errors import ExperimentError
 from e2kd_lab.system.fields import check_types, check_values
@@ -67,10 +67,8 @@ class Distillation:
         METHODS[self.method].check(self.hyperparameters)
         if self.explanation is not None:
             EXPLANATIONS[self.explanation]  # refuses unknown explanations
-        if self.guidance is not None and self.guidance not in GUIDANCE:
-            raise ExperimentError(f"'guidance' is '{self.guidance}'; expected {', '.join(GUIDANCE)} or None.")
         if self.guidance is not None:
-            Guidance(self.guidance, self.guidance_weight)  # refuses negative weights
+            Guidance(self.guidance, self.guidance_weight)  # refuses unknown names and negative weights
 
     def __eq__(self, other: object) -> bool:
         """Whether all values are the same, whether they were set or follow the method."""
