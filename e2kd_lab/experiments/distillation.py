@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from e2kd_lab.explanations import EXPLANATIONS
 from e2kd_lab.methods import METHODS, Distiller, Guidance, defaults_of
-from e2kd_lab.methods.guidance import GUIDANCE, GuidanceName
+from e2kd_lab.methods.guidance import GuidanceName
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.system.errors import ExperimentError
 from e2kd_lab.system.fields import check_types, check_values
@@ -48,7 +48,7 @@ class Distillation:
     """
 
     method: str = "baseline"
-    chosen: tuple = ()
+    chosen: tuple = field(default=(), compare=False)
     explanation: str | None = None
     guidance: GuidanceName | None = None
     guidance_weight: float = 1.0
@@ -67,14 +67,18 @@ class Distillation:
         METHODS[self.method].check(self.hyperparameters)
         if self.explanation is not None:
             EXPLANATIONS[self.explanation]  # refuses unknown explanations
-        if self.guidance is not None and self.guidance not in GUIDANCE:
-            raise ExperimentError(f"'guidance' is '{self.guidance}'; expected {', '.join(GUIDANCE)} or None.")
         if self.guidance is not None:
-            Guidance(self.guidance, self.guidance_weight)  # refuses negative weights
+            Guidance(self.guidance, self.guidance_weight)  # refuses unknown names and negative weights
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all values are the same, whether they were set or follow the method."""
+        if not isinstance(other, Distillation):
+            return NotImplemented
+        return {**vars(self), "chosen": self.values()} == {**vars(other), "chosen": other.values()}
 
     def replace(self, **changes: Any) -> Self:
         """A copy with other fields or hyper-parameters; a hyper-parameter set to None follows the method again."""
-        fields = {field.name for field in dataclasses.fields(self)}
+        fields = {one.name for one in dataclasses.fields(self)}
         kept = {*SHARED, *defaults_of(changes.get("method", self.method))}
         chosen = dict(self.chosen) | {name: value for name, value in changes.items() if name not in fields}
         pairs = tuple(sorted((name, v) for name, v in chosen.items() if name in kept and v is not None))

@@ -70,7 +70,7 @@ class Experiment:
     data: Data
     networks: Networks
     distillation: Distillation = field(default_factory=Distillation)
-    plan: Plan = field(default_factory=Plan, repr=False)
+    plan: Plan = field(default_factory=Plan, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_types(self)

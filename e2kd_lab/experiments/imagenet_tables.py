@@ -130,14 +130,11 @@ def _build(name: str, scale: Scale, teacher: str, student: str, plan: Plan) -> E
     family: Family = "bcos" if teacher.startswith("bcos") else "standard"
     optimisation = BCOS_OPTIMISATION if family == "bcos" else {}
     if scale == "paper":
-        weights = "IMAGENET1K_V1" if family == "standard" else None
-        networks = Networks(family=family, teacher=teacher, student=student, num_classes=1000, teacher_weights=weights)
+        classes, weights = 1000, "IMAGENET1K_V1" if family == "standard" else None
         recipe, teacher_recipe = Recipe(epochs=200, batch_size=256, **optimisation), None
         data = ImageNetData(scale=scale, image_size=224, resize=256, held_out=50)
     else:
-        networks = Networks(
-            family=family, teacher=_LAB_NETWORKS[teacher], student=_LAB_NETWORKS[student], num_classes=20
-        )
+        teacher, student, classes, weights = _LAB_NETWORKS[teacher], _LAB_NETWORKS[student], 20, None
         dense = "densenet" in teacher  # slow on a CPU: fewer images in smaller batches
         if family == "bcos":
             optimisation = {**BCOS_OPTIMISATION, "lr": 3e-3}  # three times the paper's rate: a hundredth of its steps
@@ -166,6 +163,8 @@ def _build(name: str, scale: Scale, teacher: str, student: str, plan: Plan) -> E
         recipe=recipe,
         teacher_recipe=teacher_recipe,
         data=data,
-        networks=networks,
+        networks=Networks(
+            family=family, teacher=teacher, student=student, num_classes=classes, teacher_weights=weights
+        ),
         plan=plan,
     )

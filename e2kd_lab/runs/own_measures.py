@@ -1,4 +1,4 @@
-"""A researcher's own measures of runs that were finished without them."""
+"""Own measures of runs that were finished without them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from e2kd_lab.data.splits import SPLITS
+from e2kd_lab.data.splits import Split
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.runs import Run
 from e2kd_lab.runs.evaluate import load_teacher, measure
@@ -36,7 +36,7 @@ def add_own_measures(
     own : OwnMeasures
         The measures.
     folder, device
-        Where runs lie, and the device to compute on.
+        Folder of runs, and the device to compute on.
     """
     for run in _with_teacher(experiment, here) if own.names else []:
         missing = own.without(_test_metrics(run))
@@ -69,8 +69,9 @@ def _evaluate_and_add(experiment: Experiment, run: Run, own: OwnMeasures, folder
     student = run.load_model(device)
     teacher = None if experiment.method == "teacher" else load_teacher(experiment, folder=folder).to(device)
     prepare_networks(student, teacher, experiment.image_size, device)  # as in training, to the same digits
+    splits: tuple[Split, ...] = ("val", "test")
     added = {}
-    for split in SPLITS[1:]:
+    for split in splits:
         dataset = experiment.dataset(split)
         table = measure(experiment, student, teacher, dataset, split=split, own=own, device=device)
         added[split] = table[table["metric"].isin(own.names)]

@@ -51,6 +51,10 @@ def test_hyper_parameters_that_were_not_chosen_follow_the_method():
     assert base.replace(method="e2kd", lam=2.0).replace(method="at").lam == 2.0  # chosen
     assert base.replace(method="kd", tau=5.0).replace(method="e2kd").tau == 5.0
     assert base.replace(method="baseline").hyperparameters == {}
+    chosen, followed = base.replace(method="e2kd", lam=5.0), base.replace(method="e2kd")
+    assert chosen == followed
+    assert hash(chosen) == hash(followed)
+    assert chosen != followed.replace(lam=6.0)
 
 
 def test_parts_are_read_and_replaced_through_the_experiment(tiny):

@@ -42,7 +42,7 @@ def test_what_does_not_fit_is_refused(workspace):
     base = lab.experiments.get("voc", "smoke")
     with pytest.raises(ExperimentError, match="'at' is not for images with several labels"):
         base.replace(method="at")
-    with pytest.raises(ExperimentError, match="'guidance' is 'epg'; expected energy, l1 or None"):
+    with pytest.raises(ExperimentError, match="no guidance 'epg'; expected one of energy, l1"):
         base.replace(guidance="epg")
     with pytest.raises(ExperimentError, match="'num_classes' of voc is 20, but its data have 10 classes"):
         base.replace(num_classes=20).dataset("test")
