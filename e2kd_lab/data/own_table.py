@@ -55,11 +55,11 @@ def read_table(
     path = expanded(path).absolute()
     root = path.parent if root is None else expanded(root).absolute()
     if not is_folder(root):
-        raise DataError(f"{root} is no folder; expected the one that the paths in {path} start from.")
+        raise DataError(f"{root} is not a folder; expected the one that paths in {path} are relative to.")
     with readable(path, DataError):
         rows = list(_rows(path, root, group))
     if not rows:
-        raise DataError(f"{path} has a header but no rows; expected one row a picture.")
+        raise DataError(f"{path} has a header but no rows; expected one row per picture.")
     classes, numbers, notes = _classes(path, rows)
     trained = {numbers[row.label] for row in rows if row.split == "train"}
     if strange := [row for row in rows if numbers[row.label] not in trained]:
@@ -117,8 +117,8 @@ def _picture(where: str, root: Path, name: str) -> Path:
     path = root / name  # an absolute path stays as it is
     if not name or ".." in Path(name).parts or "\0" in name or not path.is_relative_to(root):
         raise DataError(
-            f"{where}: the path '{shown(name)}' leaves the folder {root} or is none; expected a file in it, or "
-            "data_root, the folder that all paths start from."
+            f"{where}: the path '{shown(name)}' is empty or points outside the folder {root}; expected a file in it, "
+            "or data_root, the folder that paths are relative to."
         )
     if not is_file(path):
         beside = path.parent.iterdir() if is_folder(path.parent) else ()
