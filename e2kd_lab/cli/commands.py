@@ -18,7 +18,7 @@ from e2kd_lab.bench import run_benchmarks
 from e2kd_lab.cli.data import data_app
 from e2kd_lab.cli.demo import demo as run_demo
 from e2kd_lab.cli.tables import console, print_measures, print_ratios, print_results, print_storage
-from e2kd_lab.data.waterbirds import SPLITS
+from e2kd_lab.data.splits import SPLITS
 from e2kd_lab.experiments import Experiment, ImageNetExperiment
 from e2kd_lab.experiments.assignments import assigned
 from e2kd_lab.explanations import EXPLANATIONS

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from e2kd_lab.data.image_folders import read_imagenet
 from e2kd_lab.data.images import read_all, read_image, read_mask
+from e2kd_lab.data.splits import SPLITS
 from e2kd_lab.data.voc import read_voc, voc_folders
 from e2kd_lab.data.voc_split import VocSplit
-from e2kd_lab.data.waterbirds import SPLITS, Record, Waterbirds, read_waterbirds
+from e2kd_lab.data.waterbirds import Record, Waterbirds, read_waterbirds
 from e2kd_lab.system.errors import DataError
 from e2kd_lab.system.paths import expanded, is_folder, readable
 

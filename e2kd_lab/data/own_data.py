@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from e2kd_lab.data.waterbirds import Split
+from e2kd_lab.data.splits import Split
 from e2kd_lab.metrics.groups import AVERAGES
 from e2kd_lab.system.errors import DataError, shown
 

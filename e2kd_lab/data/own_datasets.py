@@ -16,8 +16,8 @@ from torchvision import tv_tensors
 
 from e2kd_lab.data.images import as_image
 from e2kd_lab.data.own_data import OwnData, check_names
+from e2kd_lab.data.splits import SPLITS, Split
 from e2kd_lab.data.transforms import seeded
-from e2kd_lab.data.waterbirds import SPLITS, Split
 from e2kd_lab.system.errors import DataError, shown
 
 _ITEM = "expected (image, label) or a dictionary with image and label"

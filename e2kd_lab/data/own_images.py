@@ -24,7 +24,7 @@ from e2kd_lab.data.image_folders import (
 )
 from e2kd_lab.data.images import read_all, read_image
 from e2kd_lab.data.own_data import OwnData, check_names
-from e2kd_lab.data.waterbirds import SPLITS, Split
+from e2kd_lab.data.splits import SPLITS, Split
 from e2kd_lab.system.errors import DataError, LabNote, shown
 from e2kd_lab.system.paths import expanded, is_folder, readable
 

@@ -14,7 +14,7 @@ from e2kd_lab.data.own_data import OwnData
 from e2kd_lab.data.own_datasets import read_datasets
 from e2kd_lab.data.own_images import read_folder
 from e2kd_lab.data.own_table import read_table
-from e2kd_lab.data.waterbirds import SPLITS
+from e2kd_lab.data.splits import SPLITS
 from e2kd_lab.system.errors import ExperimentError, LabNote, shown
 from e2kd_lab.system.paths import expanded, is_folder
 

@@ -10,19 +10,18 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from e2kd_lab.data.images import read_image, read_mask
+from e2kd_lab.data.splits import SPLITS, Split
 from e2kd_lab.data.text_files import read_csv
 from e2kd_lab.system.errors import DataError, shown
 from e2kd_lab.system.paths import expanded, is_file, is_folder, readable
 
-Split = Literal["train", "val", "test"]
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
 CLASSES = ("landbird", "waterbird")
 
 _COLUMNS = ("img_id", "img_filename", "y", "split", "place", "place_filename")

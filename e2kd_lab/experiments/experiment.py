@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from torch.utils.data import Dataset
 
-from e2kd_lab.data.waterbirds import Split
+from e2kd_lab.data.splits import Split
 from e2kd_lab.explanations import EXPLANATIONS
 from e2kd_lab.methods import METHODS, Distiller, Guidance, defaults_of, grid_of
 from e2kd_lab.methods.guidance import GuidanceName

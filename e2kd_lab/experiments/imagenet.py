@@ -29,8 +29,8 @@ from e2kd_lab.data.image_folders import (
     read_imagenet,
     read_sun397,
 )
+from e2kd_lab.data.splits import Split
 from e2kd_lab.data.transforms import eval_transform, train_transform
-from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.experiments.experiment import Experiment, Scale
 from e2kd_lab.explanations import EXPLANATIONS
 from e2kd_lab.methods import METHODS

@@ -13,8 +13,8 @@ from torch.utils.data import Dataset
 
 from e2kd_lab.data.own_data import OwnData
 from e2kd_lab.data.own_source import Source, read
+from e2kd_lab.data.splits import Split
 from e2kd_lab.data.transforms import eval_transform, train_transform
-from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.experiments.experiment import Experiment, Scale
 from e2kd_lab.methods import grid_of, method_names
 from e2kd_lab.metrics import Grouping

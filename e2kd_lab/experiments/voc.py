@@ -14,10 +14,10 @@ from typing import Any
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
+from e2kd_lab.data.splits import Split
 from e2kd_lab.data.transforms import train_transform
 from e2kd_lab.data.voc import Voc, read_voc
 from e2kd_lab.data.voc_split import VocSplit
-from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.experiments.experiment import Experiment, Family, Scale
 from e2kd_lab.methods.guidance import GUIDANCE, GuidanceName
 from e2kd_lab.minidata.minivoc import CLASSES as MINIVOC_CLASSES

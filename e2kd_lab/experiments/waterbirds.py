@@ -16,8 +16,9 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
+from e2kd_lab.data.splits import Split
 from e2kd_lab.data.transforms import eval_transform, train_transform
-from e2kd_lab.data.waterbirds import CLASSES, Split, Waterbirds, read_waterbirds
+from e2kd_lab.data.waterbirds import CLASSES, Waterbirds, read_waterbirds
 from e2kd_lab.experiments.experiment import Experiment, Family, Scale
 from e2kd_lab.metrics.groups import WATERBIRDS, Grouping
 from e2kd_lab.minidata.minibirds import MiniBirds, make_minibirds

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from e2kd_lab.data.waterbirds import Split
+from e2kd_lab.data.splits import Split
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.metrics import Grouping
 from e2kd_lab.metrics.groups import WATERBIRDS

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch.utils.data import Dataset
 
-from e2kd_lab.data.waterbirds import SPLITS, Split
+from e2kd_lab.data.splits import SPLITS, Split
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.metrics.groups import WATERBIRDS
 from e2kd_lab.models import ExplainableModel

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import torch
 
-from e2kd_lab.data.waterbirds import Split
+from e2kd_lab.data.splits import Split
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.models.checkpoints import load_weights
 from e2kd_lab.runs import Run, Status

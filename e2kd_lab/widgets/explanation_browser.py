@@ -12,8 +12,8 @@ import ipywidgets as widgets
 import pandas as pd
 import torch
 
+from e2kd_lab.data.splits import Split
 from e2kd_lab.data.transforms import as_unit_range
-from e2kd_lab.data.waterbirds import Split
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.explanations import Comparison, compare, compare_class, explanation_of
 from e2kd_lab.figures import explanation_comparison

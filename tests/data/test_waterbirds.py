@@ -6,7 +6,8 @@ from PIL import Image
 from torchvision.transforms.v2 import RandomHorizontalFlip
 
 from e2kd_lab.data.check import check_waterbirds
-from e2kd_lab.data.waterbirds import SPLITS, read_waterbirds
+from e2kd_lab.data.splits import SPLITS
+from e2kd_lab.data.waterbirds import read_waterbirds
 from e2kd_lab.system.errors import DataError
 
 

@@ -20,8 +20,9 @@ from e2kd_lab.data.frozen import FrozenTeacher, FrozenWriter
 from e2kd_lab.data.frozen_spec import FrozenSpec
 from e2kd_lab.data.image_folders import LabelledImages, read_imagenet, read_sun397
 from e2kd_lab.data.images import read_image, read_mask
+from e2kd_lab.data.splits import SPLITS
 from e2kd_lab.data.voc import read_voc
-from e2kd_lab.data.waterbirds import SPLITS, read_waterbirds
+from e2kd_lab.data.waterbirds import read_waterbirds
 from e2kd_lab.models.checkpoints import load_weights, save_weights
 from e2kd_lab.runs import Run, load_runs
 from e2kd_lab.runs.evaluate import outcomes_of
