@@ -14,6 +14,7 @@ from e2kd_lab.data.text_files import read_csv
 from e2kd_lab.system.errors import DataError, shown
 from e2kd_lab.system.paths import expanded, is_file, is_folder, readable
 
+_COLUMNS = "path, label, split and, for groups, group"
 # A whole number, also with the .0 that pandas writes for columns with gaps.
 _WHOLE = re.compile(r"([0-9]{1,18})(\.0*)?")
 
@@ -80,15 +81,13 @@ def read_table(
 def _rows(path: Path, root: Path, group: str | None) -> Iterator[_Row]:
     if not is_file(path):
         raise DataError(f"{path} is not there; expected a folder of pictures, or a CSV file of path, label and split.")
-    header, rows = read_csv(path, "path, label, split and, for groups, group")
+    header, rows = read_csv(path, _COLUMNS)
     columns = {name.strip().casefold(): name for name in header}
     wanted = {"path": "path", "label": "label", "split": "split", "group": (group or "group").casefold()}
     for needed in ("path", "label", *([] if group is None else [wanted["group"]])):
         if needed not in columns:
-            raise DataError(
-                f"{path} lacks the column '{needed}'; found {shown(', '.join(columns))}; expected the columns path, "
-                "label, split and, for groups, group."
-            )
+            found = shown(", ".join(columns))
+            raise DataError(f"{path} lacks the column '{needed}'; found {found}; expected the columns {_COLUMNS}.")
     seen: dict[Path, int] = {}
     for line, row in rows:
         values = {name: row[columns[column]].strip() for name, column in wanted.items() if column in columns}
