@@ -15,7 +15,7 @@ from e2kd_lab.data.frozen import FrozenTeacher, FrozenWriter
 from e2kd_lab.data.frozen_images import FrozenImages
 from e2kd_lab.data.frozen_spec import FrozenSpec
 from e2kd_lab.data.image_folders import ImageFolders, LabelledImages, read_imagenet
-from e2kd_lab.data.loading import steps_per_epoch, train_loader
+from e2kd_lab.data.loading import StepSampler, steps_per_epoch, train_loader
 from e2kd_lab.data.transforms import train_transform
 from e2kd_lab.minidata.mininet import MiniNet, make_mininet
 
@@ -94,5 +94,6 @@ def _epochs_of(dataset: Dataset, workers: int, epochs: int) -> Callable[[], obje
 
 
 def _loader(dataset: Dataset, workers: int, epochs: int) -> torch.utils.data.DataLoader:
-    steps = epochs * steps_per_epoch(len(dataset), _BATCH)  # type: ignore[arg-type]
-    return train_loader(dataset, _BATCH, seed=0, start=0, stop=steps, workers=workers)
+    images: int = len(dataset)  # type: ignore[arg-type]
+    sampler = StepSampler(images, _BATCH, seed=0, start=0, stop=epochs * steps_per_epoch(images, _BATCH))
+    return train_loader(dataset, sampler, workers=workers)

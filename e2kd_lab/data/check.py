@@ -38,7 +38,7 @@ def check_data(root: Path | str) -> str:
     """
     root = expanded(root)
     if not is_folder(root):
-        raise DataError(f"{root} is no folder; expected that of a data set, or a root that holds one.")
+        raise DataError(f"{root} is not a folder; expected that of a data set, or a root that holds one.")
     with readable(root, DataError):
         if voc_folders(root):
             return check_voc(root)

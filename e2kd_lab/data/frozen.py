@@ -300,7 +300,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     manifest = _read_json(path)
     if not isinstance(manifest, dict) or manifest.get("version") != VERSION:
-        raise DataError(f"{path} is no manifest of version {VERSION}; expected one that this lab wrote.")
+        raise DataError(f"{path} is not a manifest of version {VERSION}; expected one that this lab wrote.")
     for field, valid in _FIELDS.items():
         if not valid(manifest.get(field)):
             raise DataError(

@@ -86,7 +86,7 @@ def read_imagenet(root: Path | str) -> ImageFolders:
     """
     root = expanded(root)
     if not is_folder(root):
-        raise DataError(f"{root} is no folder; expected one that holds train/<class>/* and val/<class>/*.")
+        raise DataError(f"{root} is not a folder; expected one that holds train/<class>/* and val/<class>/*.")
     skipped = SkippedEntries()
     with readable(root, DataError):
         parts = {name: class_folders(root / name, skipped) for name in ("train", "val")}
@@ -269,7 +269,7 @@ def class_folders(
         If the folder is missing or has no classes, a class is empty and ``empty`` is false, or a name is not UTF-8.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder} is not there; expected it to hold one folder a class.")
+        raise DataError(f"{folder} is not there; expected it to hold one folder per class.")
     found = {}
     for label in subfolders(folder, skipped):
         found[label.name] = image_files_in(label, skipped, deep=deep)
@@ -278,7 +278,7 @@ def class_folders(
         for path in (label, *found[label.name]):
             require_utf8(path)
     if not found:
-        raise DataError(f"{folder} holds no class folders; expected one a class.")
+        raise DataError(f"{folder} holds no class folders; expected one per class.")
     return found
 
 
@@ -297,7 +297,7 @@ def _listed_images(images: Path, listing: Path) -> Iterable[tuple[Path, str]]:
         parts = PurePosixPath(name)
         if ".." in parts.parts or "\\" in name or "\0" in name or len(parts.parts) < 2:
             raise DataError(
-                f"{listing}, line {number}: '{shown(line)}' is no path to an image in a class folder of {images}."
+                f"{listing}, line {number}: '{shown(line)}' is not a path to an image in a class folder of {images}."
             )
         path = images / parts
         if not is_file(path):

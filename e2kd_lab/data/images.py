@@ -113,7 +113,7 @@ def _decode(path: Path, mode: Literal["RGB", "L"]) -> np.ndarray:
     except FileNotFoundError:
         raise DataError(f"Image {path} is not there.") from None
     except UnidentifiedImageError as error:
-        raise DataError(f"Image {path} is no image that can be decoded; expected JPEG or PNG.") from error
+        raise DataError(f"Image {path} is not an image that can be decoded; expected JPEG or PNG.") from error
     except (OSError, SyntaxError, ValueError, MemoryError, PILImage.DecompressionBombError) as error:
         # Pillow raises OSError ("image file is truncated") for damaged data, SyntaxError for damaged PNG chunks, and
         # MemoryError for a chunk that claims gigabytes.

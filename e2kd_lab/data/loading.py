@@ -74,30 +74,11 @@ class _AugmentedByPosition(Dataset):
             return self.dataset[index]
 
 
-def train_loader(
-    dataset: Dataset,
-    batch_size: int,
-    *,
-    seed: int,
-    start: int,
-    stop: int,
-    rank: int = 0,
-    world_size: int = 1,
-    workers: int = 0,
-    pin_memory: bool = False,
-) -> DataLoader:
-    """Loader of the training batches of steps ``start`` to ``stop`` - 1."""
+def train_loader(dataset: Dataset, sampler: StepSampler, *, workers: int = 0, pin_memory: bool = False) -> DataLoader:
+    """Loader of a sampler's batches, with augmentation seeded by seed, epoch and index."""
     return DataLoader(
-        _AugmentedByPosition(dataset, seed),
-        batch_sampler=StepSampler(
-            len(dataset),  # type: ignore[arg-type]
-            batch_size,
-            seed=seed,
-            start=start,
-            stop=stop,
-            rank=rank,
-            world_size=world_size,
-        ),
+        _AugmentedByPosition(dataset, sampler.seed),
+        batch_sampler=sampler,
         num_workers=workers,
         pin_memory=pin_memory,
         # The loader draws a base seed; the global generator, which a resumed run restores, must not provide it.

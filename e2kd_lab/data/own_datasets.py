@@ -164,7 +164,7 @@ class _Labelled(Dataset):
         if _number(where, label) != self.labels[index]:
             raise DataError(
                 f"{where}: the label is {shown(label)}, but was {self.labels[index]} before; expected the same item "
-                "whenever it is asked for."
+                "every time."
             )
         picture = as_picture(where, image)
         transform = self.fit if picture.is_floating_point() else self.transform
@@ -239,7 +239,7 @@ def _groups_of(name: str, dataset: Any, count: int) -> Iterator[int]:
         for index in range(len(dataset)):
             where, item = f"Data set '{name}', item {index}", dataset[index]
             if not isinstance(item, Mapping) or "group" not in item:
-                raise DataError(f"{where}: there is no group; expected a dictionary with image, label and group.")
+                raise DataError(f"{where}: the group is missing; expected a dictionary with image, label and group.")
             number = _number(where, item["group"], "group")
             if not 0 <= number < count:
                 raise DataError(f"{where}: the group is {number}; expected 0 to {count - 1}.")

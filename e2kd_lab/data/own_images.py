@@ -110,7 +110,7 @@ def read_folder(root: Path | str, share: float = 0.1) -> OwnImages:
     """
     root = expanded(root).absolute()
     if not is_folder(root):
-        raise DataError(f"{root} is no folder; expected one that holds train/<class>/*, or one folder a class.")
+        raise DataError(f"{root} is not a folder; expected one that holds train/<class>/*, or one folder per class.")
     skipped = SkippedEntries()
     with readable(root, DataError):
         folders = _splits_in(root, skipped)
@@ -198,7 +198,7 @@ def _splits_in(root: Path, skipped: SkippedEntries) -> dict[str, Path]:
         return {"train": root}
     if "train" not in found:
         first = next(iter(found.values()))
-        raise DataError(f"{root} has {first.name}, but no train; expected train/<class>/*, or one folder a class.")
+        raise DataError(f"{root} has {first.name}, but no train; expected train/<class>/*, or one folder per class.")
     skipped.hidden += entries.hidden
     skipped.others += entries.others
     return found

@@ -14,6 +14,7 @@ from e2kd_lab.data.text_files import read_csv
 from e2kd_lab.system.errors import DataError, shown
 from e2kd_lab.system.paths import expanded, is_file, is_folder, readable
 
+_COLUMNS = "path, label, split and, for groups, group"
 # A whole number, also with the .0 that pandas writes for columns with gaps.
 _WHOLE = re.compile(r"([0-9]{1,18})(\.0*)?")
 
@@ -55,11 +56,11 @@ def read_table(
     path = expanded(path).absolute()
     root = path.parent if root is None else expanded(root).absolute()
     if not is_folder(root):
-        raise DataError(f"{root} is no folder; expected the one that the paths in {path} start from.")
+        raise DataError(f"{root} is not a folder; expected the one that paths in {path} are relative to.")
     with readable(path, DataError):
         rows = list(_rows(path, root, group))
     if not rows:
-        raise DataError(f"{path} has a header but no rows; expected one row a picture.")
+        raise DataError(f"{path} has a header but no rows; expected one row per picture.")
     classes, numbers, notes = _classes(path, rows)
     trained = {numbers[row.label] for row in rows if row.split == "train"}
     if strange := [row for row in rows if numbers[row.label] not in trained]:
@@ -80,15 +81,13 @@ def read_table(
 def _rows(path: Path, root: Path, group: str | None) -> Iterator[_Row]:
     if not is_file(path):
         raise DataError(f"{path} is not there; expected a folder of pictures, or a CSV file of path, label and split.")
-    header, rows = read_csv(path, "path, label, split and, for groups, group")
+    header, rows = read_csv(path, _COLUMNS)
     columns = {name.strip().casefold(): name for name in header}
     wanted = {"path": "path", "label": "label", "split": "split", "group": (group or "group").casefold()}
     for needed in ("path", "label", *([] if group is None else [wanted["group"]])):
         if needed not in columns:
-            raise DataError(
-                f"{path} lacks the column '{needed}'; found {shown(', '.join(columns))}; expected the columns path, "
-                "label, split and, for groups, group."
-            )
+            found = shown(", ".join(columns))
+            raise DataError(f"{path} lacks the column '{needed}'; found {found}; expected the columns {_COLUMNS}.")
     seen: dict[Path, int] = {}
     for line, row in rows:
         values = {name: row[columns[column]].strip() for name, column in wanted.items() if column in columns}
@@ -117,8 +116,8 @@ def _picture(where: str, root: Path, name: str) -> Path:
     path = root / name  # an absolute path stays as it is
     if not name or ".." in Path(name).parts or "\0" in name or not path.is_relative_to(root):
         raise DataError(
-            f"{where}: the path '{shown(name)}' leaves the folder {root} or is none; expected a file in it, or "
-            "data_root, the folder that all paths start from."
+            f"{where}: the path '{shown(name)}' is empty or points outside the folder {root}; expected a file in it, "
+            "or data_root, the folder that paths are relative to."
         )
     if not is_file(path):
         beside = path.parent.iterdir() if is_folder(path.parent) else ()

@@ -62,7 +62,7 @@ def _checked(path: Path, rows: csv.DictReader[str]) -> Iterator[tuple[int, dict[
             if None in row or None in row.values():
                 raise DataError(
                     f"{path}, line {rows.line_num}: the row has another number of values than the header; expected "
-                    "one value a column."
+                    "one value per column."
                 )
             yield rows.line_num, row
     except csv.Error as error:

@@ -147,7 +147,7 @@ def read_voc(root: Path | str, year: int | None = None) -> Voc:
     """
     root = expanded(root)
     if not is_folder(root):
-        raise DataError(f"{root} is no folder; expected VOC<year>, VOCdevkit or a root that holds one of them.")
+        raise DataError(f"{root} is not a folder; expected VOC<year>, VOCdevkit or a root that holds one of them.")
     with readable(root, DataError):
         found = voc_folders(root, year)
     if not found:
@@ -172,7 +172,7 @@ def _read(folder: Path) -> Voc:
                 splits[name] = tuple(_image(folder, path, line, key, classes, read) for line, key in ids)
     if not splits:
         raise DataError(
-            f"{_lists(folder)} holds no list; expected train.txt and val.txt, each with one image id a line."
+            f"{_lists(folder)} holds no list; expected train.txt and val.txt, each with one image id per line."
         )
     return Voc(folder, classes, splits)
 
@@ -187,7 +187,7 @@ def _classes(folder: Path) -> tuple[str, ...]:
         return CLASSES
     names = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     if not names:
-        raise DataError(f"{path} is empty; expected the name of one class a line.")
+        raise DataError(f"{path} is empty; expected the name of one class per line.")
     if twice := [name for name in names if names.count(name) > 1]:
         raise DataError(f"{path} names the class '{twice[0]}' twice; expected each class once.")
     return tuple(names)
@@ -203,14 +203,14 @@ def _ids(path: Path) -> list[tuple[int, str]]:
         # A file's stem: without folders it cannot point outside the data folder.
         if key in (".", "..") or len(key) > 100 or not all(c.isalnum() or c in "_-." for c in key):
             raise DataError(
-                f"{path}, line {number}: {key[:40]!r} is no image id; expected the name of a file in JPEGImages, "
+                f"{path}, line {number}: {key[:40]!r} is not an image id; expected the name of a file in JPEGImages, "
                 "without its folder and suffix."
             )
         if key in seen:
             raise DataError(f"{path}, line {number}: '{key}' is already in line {seen[key]}; expected each image once.")
         seen[key] = number
     if not seen:
-        raise DataError(f"{path} is empty; expected one image id a line.")
+        raise DataError(f"{path} is empty; expected one image id per line.")
     return [(number, key) for key, number in seen.items()]
 
 

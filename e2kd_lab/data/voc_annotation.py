@@ -100,7 +100,7 @@ def _parse(path: Path) -> Element:
         raise DataError(f"Annotation {path} cannot be read: {error.strerror or error}.") from error
     except (ParseError, ValueError, LookupError) as error:
         # The parser raises ValueError and LookupError for unknown encodings.
-        raise DataError(f"{path} is no well-formed XML: {error}.") from error
+        raise DataError(f"{path} is not well-formed XML: {error}.") from error
     return root
 
 

@@ -178,7 +178,7 @@ def read_waterbirds(root: Path | str, name: str | None = None) -> Waterbirds:
         folder = _find(root, name)
         records = tuple(_records(folder))
     if not records:
-        raise DataError(f"{folder / 'metadata.csv'} has a header but no rows; expected one row an image.")
+        raise DataError(f"{folder / 'metadata.csv'} has a header but no rows; expected one row per image.")
     candidates = (folder, folder.parent, folder.parent.parent)
     masks = next((f / "segmentations" for f in candidates if is_folder(f / "segmentations")), None)
     return Waterbirds(folder, records, masks)
@@ -186,7 +186,7 @@ def read_waterbirds(root: Path | str, name: str | None = None) -> Waterbirds:
 
 def _find(root: Path, name: str | None) -> Path:
     if not is_folder(root):
-        raise DataError(f"{root} is no folder; expected a Waterbirds folder or a root that holds one.")
+        raise DataError(f"{root} is not a folder; expected a Waterbirds folder or a root that holds one.")
     if name is None and (root / "metadata.csv").is_file():
         return root
     pattern = f"{name}/metadata.csv" if name else "waterbird*/metadata.csv"
@@ -232,7 +232,8 @@ def _record(folder: Path, path: Path, line: int, row: dict[str, str], seen: dict
     image = folder / parts
     if not parts.name or parts.is_absolute() or ".." in parts.parts or "\\" in name or "\0" in name:
         raise DataError(
-            f"{where}: the path '{shown(name)}' leaves the data folder {folder} or is none; expected a file in it."
+            f"{where}: the path '{shown(name)}' is empty or points outside the data folder {folder}; "
+            "expected a file in it."
         )
     if not is_file(image):
         raise DataError(f"{where}: the image {image} is not there.")

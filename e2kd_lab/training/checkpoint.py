@@ -70,13 +70,13 @@ def load_checkpoint(
         load_state(method, content["method"], str(path))
         optimizer.load_state_dict(content["optimizer"])
         if not all(isinstance(content[part], dict) for part in ("state", "random")):
-            raise TypeError("its state or its random generators are no dictionary")
+            raise TypeError("its state or random state is not a dictionary")
         state = TrainingState(**{name: content["state"][name] for name in vars(TrainingState())})
         state.sums = {name: value.to(device) for name, value in state.sums.items()}
         if not all(isinstance(value, int) and value >= 0 for value in (state.step, state.best_step)):
-            raise TypeError("its steps are no whole numbers")
+            raise TypeError("its steps are not whole numbers")
         if not isinstance(state.best_accuracy, float):
-            raise TypeError("its best accuracy is no number")
+            raise TypeError("its best accuracy is not a number")
         _restore_random_state(content["random"])
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise CheckpointError(

@@ -1,4 +1,4 @@
-"""Evaluation of a student against its teacher: a table with one row an image, and averages of it."""
+"""Evaluation of a student against its teacher: a table with one row per image, and averages of it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def outcomes(
     Returns
     -------
     DataFrame
-        One row an image, in order: ``index``, ``label``, ``group`` (-1 without groups), ``prediction``; with a teacher
+        One row per image, in order: ``index``, ``label``, ``group`` (-1 without groups), ``prediction``; with a teacher
         ``teacher_prediction``, ``explanation_cosine`` in [-1, 1], ``dead_map``.
 
     Examples

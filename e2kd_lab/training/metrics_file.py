@@ -77,4 +77,4 @@ def read_metrics(path: Path) -> pd.DataFrame:
         # Python's float() is exact; the parser of pandas is not in every version.
         return rows.astype({"step": "int64", "epoch": "int64", "value": float})
     except (ValueError, OverflowError) as error:
-        raise RunError(f"{path} has a value that is no number: {error}; expected whole steps and epochs.") from error
+        raise RunError(f"{path} has a value that is not a number: {error}; expected whole steps and epochs.") from error

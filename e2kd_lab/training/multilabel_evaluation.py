@@ -55,8 +55,8 @@ def multilabel_outcomes(
     Returns
     -------
     DataFrame
-        One row an image and class, in order: ``index``, ``class``, ``label``, ``prediction`` (logit >= 0), ``top`` (the
-        class with the highest logit), ``epg`` and ``iou`` (in [0, 1], of present classes only); with a teacher
+        One row per image and class, in order: ``index``, ``class``, ``label``, ``prediction`` (logit >= 0), ``top``
+        (the class with the highest logit), ``epg`` and ``iou`` (in [0, 1], of present classes only); with a teacher
         ``teacher_prediction``, ``teacher_top``, and on the latter's row ``explanation_cosine`` and ``dead_map``; with
         ``every_class`` and a teacher ``class_cosine``, in [-1, 1], of present classes only.
 

@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
-from e2kd_lab.data.loading import steps_per_epoch, train_loader
+from e2kd_lab.data.loading import StepSampler, steps_per_epoch, train_loader
 from e2kd_lab.data.transforms import as_unit_range, seeded
 from e2kd_lab.methods import Distiller
 from e2kd_lab.models.checkpoints import load_state, read_checkpoint, state_dict_of
@@ -176,17 +176,17 @@ class Trainer:
                 return
 
     def _batches(self, start: int) -> Any:
-        return train_loader(
-            self.train_set,
+        sampler = StepSampler(
+            len(self.train_set),  # type: ignore[arg-type]
             self.recipe.batch_size,
             seed=self.recipe.seed,
             start=start,
             stop=self.total_steps,
             rank=self.fabric.global_rank,
             world_size=self.fabric.world_size,
-            workers=self.hardware.workers,
-            pin_memory=self.fabric.device.type == "cuda",
         )
+        pin_memory = self.fabric.device.type == "cuda"
+        return train_loader(self.train_set, sampler, workers=self.hardware.workers, pin_memory=pin_memory)
 
     def _step(self, module: Any, optimizer: Any, batch: dict[str, torch.Tensor], step: int) -> dict[str, torch.Tensor]:
         recipe, inputs = self.recipe, self._inputs(batch, step)

@@ -45,7 +45,7 @@ def test_memory_of_a_step_is_not_guessed_on_a_cpu():
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: memory on a GPU is not measured")
 def test_memory_of_a_step_on_a_gpu():
     device = torch.device("cuda")
     peaks = peak_memory({"a": lambda: torch.zeros(2**20, device=device)}, device)

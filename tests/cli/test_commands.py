@@ -53,7 +53,7 @@ def test_embedded_image_folders_are_made_and_checked(tmp_path, name, classes):
     assert f"{3 * classes} images, all of them readable" in checked.output
     assert f"{classes} classes" in checked.output
     next((tmp_path / name / "train").glob("*/*")).write_bytes(b"")
-    with pytest.raises(LabError, match="no image that can be decoded"):
+    with pytest.raises(LabError, match="not an image that can be decoded"):
         call("data", "check", tmp_path / name)
 
 
@@ -123,17 +123,17 @@ def test_sweep_runs_a_grid_once_and_goes_on_past_failures(workspace, tmp_path):
         (["sweep", "waterbirds", "--method", "kd", "--seeds", "a"], "--seeds a is no list of whole numbers"),
         (["sweep", "waterbirds", "--method", "magic"], "There is no method 'magic'"),
         (["train", "waterbirds", "--family", "acme"], "no family 'acme'; expected one of standard, bcos"),
-        (["data", "check", "/nowhere"], "error: /nowhere is no folder"),
+        (["data", "check", "/nowhere"], "error: /nowhere is not a folder"),
         (["freeze", "waterbirds"], "Experiment 'waterbirds' cannot be frozen"),
         (["train", "moonbirds"], "error: There is no experiment 'moonbirds'"),
         (["train", "waterbirds", "--scale", "paper"], "give data_root"),
         (["data", "make", "minibirds", "--size", "3"], "size"),
         (["results", "--runs", "/nowhere"], "holds no runs"),
         (["figures", "--runs", "/nowhere"], "holds no finished runs yet"),
-        (["data", "check", "x" * 300], "xxx is no folder"),
-        (["data", "check", "~nobody-has-this-name"], "~nobody-has-this-name is no folder"),
+        (["data", "check", "x" * 300], "xxx is not a folder"),
+        (["data", "check", "~nobody-has-this-name"], "~nobody-has-this-name is not a folder"),
         (["data", "make", "minibirds", "--out", "x" * 300], "File name too long"),
-        (["train", "waterbirds", "--scale", "smoke", "--data-root", "~nobody-has-this-name"], "is no folder"),
+        (["train", "waterbirds", "--scale", "smoke", "--data-root", "~nobody-has-this-name"], "is not a folder"),
         (["train", "waterbirds", "--scale", "smoke", "--runs", "x" * 300], "cannot be written to: File name too long"),
         (["train", "waterbirds", "--scale", "smoke", "--teacher", "x" * 300], "xxx is neither a checkpoint file nor"),
         (["results", "--runs", "x" * 300], "cannot be read: File name too long"),

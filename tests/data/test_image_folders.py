@@ -95,8 +95,8 @@ def test_damaged_imagenet_folders(imagenet, damage, says):
     ("line", "says"),
     [
         ("/a/abbey/sun_9.jpg", r"Training_02\.txt, line 2: the image .*sun_9\.jpg is not there"),
-        ("/a/../../secret.jpg", "line 2: '/a/../../secret.jpg' is no path to an image"),
-        ("/lonely.jpg", "is no path to an image in a class folder"),
+        ("/a/../../secret.jpg", "line 2: '/a/../../secret.jpg' is not a path to an image"),
+        ("/lonely.jpg", "is not a path to an image in a class folder"),
     ],
 )
 def test_damaged_sun397_lists(sun, line, says):
@@ -113,7 +113,7 @@ def test_too_few_images_are_named(imagenet):
         draw_shots(train, 11)
     with pytest.raises(DataError, match="is empty"):
         LabelledImages([])
-    with pytest.raises(DataError, match="is no folder"):
+    with pytest.raises(DataError, match="is not a folder"):
         read_imagenet("/nowhere")
 
 
@@ -126,7 +126,7 @@ def test_files_that_would_fill_the_memory_or_start_programs_are_refused(tmp_path
         b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n"
     )
     assert Image.open(tmp_path / "program.jpg").format == "EPS"
-    with pytest.raises(DataError, match=r"program\.jpg is no image that can be decoded"):
+    with pytest.raises(DataError, match=r"program\.jpg is not an image that can be decoded"):
         read_image(tmp_path / "program.jpg")
 
 
@@ -136,7 +136,7 @@ def test_a_listed_name_that_no_file_system_takes_is_named(tmp_path):
     with pytest.raises(DataError, match=r"Training_01\.txt, line 1: the image .*xxx\.jpg is not there"):
         read_sun397(tmp_path)
     for reader in (read_sun397, read_imagenet):
-        with pytest.raises(DataError, match=r"xxx (is no folder|has no Training)"):
+        with pytest.raises(DataError, match=r"xxx (is not a folder|has no Training)"):
             reader(tmp_path / ("x" * 300))
 
 
@@ -152,7 +152,7 @@ def test_names_that_are_not_utf8_are_a_printable_sentence(imagenet, name):
     try:
         write(imagenet / "train" / name)
     except OSError:
-        pytest.skip("this file system takes names in UTF-8 only")
+        pytest.skip("this file system takes UTF-8 names only: others cannot be tested")
     with pytest.raises(DataError, match="is not UTF-8; expected names of images and classes in UTF-8") as error:
         read_imagenet(imagenet)
     assert str(error.value).isprintable()

@@ -162,7 +162,7 @@ def test_pictures_of_every_kind_become_rgb(tmp_path):
 
 def test_describe_names_the_picture_that_cannot_be_read(tmp_path):
     (folder(tmp_path) / "val" / "cat" / "cat0.png").write_bytes(b"no picture")
-    with pytest.raises(DataError, match=r"cat0\.png is no image that can be decoded"):
+    with pytest.raises(DataError, match=r"cat0\.png is not an image that can be decoded"):
         describe(tmp_path)
 
 
@@ -227,8 +227,11 @@ def test_labels_that_are_numbers_but_no_class_numbers_are_told(tmp_path):
     [
         ("gone.png,a,train", r"line 14: the picture .*gone\.png is not there\."),
         ("TRAIN1_a.png,a,train", r"is not there, but 'train1_a\.png' is; expected the same small and capital"),
-        ("../secret.png,a,train", "line 14: the path '../secret.png' leaves the folder"),
-        ("/etc/passwd,a,train", "line 14: the path '/etc/passwd' leaves the folder .* or data_root"),
+        ("../secret.png,a,train", "line 14: the path '../secret.png' is empty or points outside the folder"),
+        (
+            "/etc/passwd,a,train",
+            "line 14: the path '/etc/passwd' is empty or points outside .* or data_root",
+        ),
         ("train1_a.png,b,val", "line 14: the picture 'train1_a.png' is already in line 4"),
         ("x.png,,train", "line 14: the label is missing"),
         ("x.png,a,holdout", "line 14: the split is 'holdout'; expected train, val or test"),

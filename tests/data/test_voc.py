@@ -46,7 +46,7 @@ def test_several_years_are_not_guessed_between(write_voc, tmp_path):
 
 
 def test_no_set_is_said_to_be_none(tmp_path):
-    with pytest.raises(DataError, match="is no folder"):
+    with pytest.raises(DataError, match="is not a folder"):
         read_voc(tmp_path / "nowhere")
     with pytest.raises(DataError, match="holds no VOC set"):
         read_voc(tmp_path)
@@ -101,19 +101,19 @@ def test_classes_beside_the_lists_take_the_place_of_vocs(write_voc):
 @pytest.mark.parametrize(
     ("path", "content", "sentence"),
     [
-        ("classes.txt", b"\n", r"classes\.txt is empty; expected the name of one class a line"),
+        ("classes.txt", b"\n", r"classes\.txt is empty; expected the name of one class per line"),
         ("classes.txt", b"cat\ndog\ncat\n", r"classes\.txt names the class 'cat' twice"),
-        ("ImageSets/Main/train.txt", b"", r"train\.txt is empty; expected one image id a line"),
+        ("ImageSets/Main/train.txt", b"", r"train\.txt is empty; expected one image id per line"),
         ("ImageSets/Main/train.txt", b"a\nb\na\n", r"train\.txt, line 3: 'a' is already in line 1"),
         ("ImageSets/Main/train.txt", b"a\n\nz\n", r"train\.txt, line 3: the annotation .*z\.xml is not there"),
-        ("ImageSets/Main/train.txt", b"a\n../b\n", r"train\.txt, line 2: '\.\./b' is no image id"),
-        ("ImageSets/Main/train.txt", b"a\n..\n", r"train\.txt, line 2: '\.\.' is no image id"),
-        ("ImageSets/Main/train.txt", b"/etc/passwd\n", r"line 1: '/etc/passwd' is no image id"),
-        ("ImageSets/Main/train.txt", b"a\\b\n", r"line 1: .* is no image id"),
-        ("ImageSets/Main/train.txt", b"a 1\n", r"line 1: 'a 1' is no image id"),
-        ("ImageSets/Main/train.txt", b"x" * 5000, r"line 1: 'x+' is no image id"),
+        ("ImageSets/Main/train.txt", b"a\n../b\n", r"train\.txt, line 2: '\.\./b' is not an image id"),
+        ("ImageSets/Main/train.txt", b"a\n..\n", r"train\.txt, line 2: '\.\.' is not an image id"),
+        ("ImageSets/Main/train.txt", b"/etc/passwd\n", r"line 1: '/etc/passwd' is not an image id"),
+        ("ImageSets/Main/train.txt", b"a\\b\n", r"line 1: .* is not an image id"),
+        ("ImageSets/Main/train.txt", b"a 1\n", r"line 1: 'a 1' is not an image id"),
+        ("ImageSets/Main/train.txt", b"x" * 5000, r"line 1: 'x+' is not an image id"),
         ("ImageSets/Main/train.txt", b"a\nb\xe4r\n", r"train\.txt, line 2, byte 3: 0xE4 is not UTF-8"),
-        ("Annotations/b.xml", b"<annotation>", r"b\.xml is no well-formed XML"),
+        ("Annotations/b.xml", b"<annotation>", r"b\.xml is not well-formed XML"),
         ("Annotations/b.xml", None, r"train\.txt, line 2: the annotation .*b\.xml is not there"),
         ("JPEGImages/b.jpg", None, r"train\.txt, line 2: the image .*b\.jpg is not there"),
     ],
@@ -187,7 +187,7 @@ def test_check_says_where_the_splits_come_from(write_voc):
 def test_check_decodes_every_image(write_voc):
     folder = write_voc()
     (folder / "JPEGImages" / "f.jpg").write_bytes(b"no image")
-    with pytest.raises(DataError, match=r"f\.jpg is no image"):
+    with pytest.raises(DataError, match=r"f\.jpg is not an image"):
         check_voc(folder)
 
 
@@ -199,5 +199,5 @@ def test_an_id_that_no_file_system_takes_is_named(write_voc):
     (folder / "ImageSets" / "Main" / "test.txt").write_text("名" * 90 + "\n")
     (folder / "ImageSets" / "Main" / "train.txt").write_text("a\nb\n")
     assert "test" not in read_voc(folder).splits
-    with pytest.raises(DataError, match="xxx is no folder"):
+    with pytest.raises(DataError, match="xxx is not a folder"):
         check_data(folder / ("x" * 300))

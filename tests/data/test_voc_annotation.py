@@ -68,10 +68,10 @@ def test_a_box_of_one_pixel_is_one(tmp_path):
         ("<height>20</height>", "", r"gives '' as <height>"),
         ("annotation>", "note>", r"begins with <note>; expected <annotation>"),
         ("object>", "thing>", r"a\.xml has no <object>; expected at least one"),
-        ("</annotation>", "", r"a\.xml is no well-formed XML: no element found"),
+        ("</annotation>", "", r"a\.xml is not well-formed XML: no element found"),
         ("<annotation>", LAUGHS + "]><annotation>&a9;", r"a\.xml declares a DOCTYPE or entities, which are refused"),
         ("<annotation>", '<!DOCTYPE x SYSTEM "file:///etc/passwd"><annotation>', r"declares a DOCTYPE"),
-        ("<annotation>", '<?xml version="1.0" encoding="klingon"?><annotation>', r"is no well-formed XML"),
+        ("<annotation>", '<?xml version="1.0" encoding="klingon"?><annotation>', r"is not well-formed XML"),
     ],
 )
 def test_faults_are_named_with_their_place(tmp_path, old, new, sentence):

@@ -8,7 +8,7 @@ from torch.utils.data import default_collate
 from torchvision.transforms import v2
 
 from e2kd_lab.data.boxes import box_masks
-from e2kd_lab.data.loading import eval_loader, train_loader
+from e2kd_lab.data.loading import StepSampler, eval_loader, train_loader
 from e2kd_lab.data.transforms import eval_transform, seeded, train_transform
 from e2kd_lab.data.voc import read_voc
 from e2kd_lab.data.voc_annotation import VocImage
@@ -50,7 +50,7 @@ def test_samples_with_masks_batch_plainly(split):
     batch = default_collate([data[0], data[1]])
     assert batch["box_mask"].shape == (2, 20, 16, 16)
     assert batch["label"].shape == (2, 20)
-    batch = next(iter(train_loader(data, 2, seed=0, start=0, stop=1)))
+    batch = next(iter(train_loader(data, StepSampler(len(data), 2, seed=0, start=0, stop=1))))
     assert batch["image"].shape == (2, 3, 16, 16)
     data = split(transform=v2.Resize((16, 16)), masks=True)
     assert next(iter(eval_loader(data, 2)))["box_mask"].shape == (2, 20, 16, 16)

@@ -1,4 +1,4 @@
-"""Disks that fill up and become read-only on demand, for the process that asks."""
+"""Disks that fill up or become read-only on demand, for one process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SIZE_MB = 24
 
 
 class SmallDisk:
-    """A file system in memory, mounted at a folder; the process needs a mount namespace of its own."""
+    """A tmpfs mounted at a folder; the process needs a mount namespace of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self._ballast, self._views = folder, folder / "ballast", 0
@@ -22,16 +22,16 @@ class SmallDisk:
         _mount("-t", "tmpfs", "-o", f"size={SIZE_MB}m", "tmpfs", str(folder))
 
     def spoil(self, trouble: str, leaving: int = 0) -> None:
-        """Fill the disk but for some bytes (``full``), or let nobody write to it (``locked``)."""
+        """Fill the disk but for some bytes (``full``), or make it read-only (``locked``)."""
         self.spoilt_before = True
         if trouble == "locked":
-            # A view of the folder over itself: the disk proper cannot become read-only while a lock file is open.
+            # A read-only bind mount over the folder: the disk itself cannot become read-only while a lock file is open.
             _mount("--bind", str(self.folder), str(self.folder))
             _mount("-o", "remount,bind,ro", str(self.folder))
             self._views += 1
             return
         with self._ballast.open("wb", buffering=0) as file:
-            for size in (1 << 20, 1):  # a write that does not fit may have been done in part
+            for size in (1 << 20, 1):  # a write that does not fit may be partial
                 with contextlib.suppress(OSError):
                     for _ in range(SIZE_MB << 20):
                         file.write(bytes(size))
@@ -39,7 +39,7 @@ class SmallDisk:
             file.truncate(file.tell() - leaving)
 
     def repair(self) -> None:
-        """Make the disk as it was."""
+        """Undo `spoil`."""
         for _ in range(self._views):
             _unmount(self.folder)
         self._views = 0
@@ -52,7 +52,7 @@ class SmallDisk:
 
 
 class LimitedDisk:
-    """Where nothing can be mounted: the system refuses to write to any file, with another error number than ENOSPC."""
+    """Stand-in without mounting: a limit on the size of files, which fails with EFBIG in place of ENOSPC."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.spoilt_before = folder, False
@@ -60,23 +60,23 @@ class LimitedDisk:
         self._limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def spoil(self, trouble: str, leaving: int = 0) -> None:
-        """Refuse to write more than some bytes to a file."""
+        """Limit the size of files."""
         self.spoilt_before = True
         assert trouble == "full"
         resource.setrlimit(resource.RLIMIT_FSIZE, (leaving, self._limits[1]))
 
     def repair(self) -> None:
-        """Allow it again."""
+        """Undo `spoil`."""
         resource.setrlimit(resource.RLIMIT_FSIZE, self._limits)
 
     def close(self) -> None:
-        """Leave it as it was found."""
+        """Undo `spoil`."""
         self.repair()
 
 
 @contextlib.contextmanager
 def disk_of(kind: str, folder: Path) -> Iterator[SmallDisk | LimitedDisk]:
-    """A disk at a folder: ``mounted`` or ``limited``."""
+    """A disk at a folder, of kind ``mounted`` or ``limited``."""
     disk = SmallDisk(folder) if kind == "mounted" else LimitedDisk(folder)
     try:
         yield disk

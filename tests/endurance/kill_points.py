@@ -1,10 +1,10 @@
-"""Places at which a process may be killed, and a process that kills itself at one of them.
+"""Kill points: named places in a process, at one of which it kills itself.
 
-A signal from outside seldom hits the microseconds in which a file is half written. So this module makes a process say
-where it is: ``step`` after each training step; ``half NAME``, ``synced NAME``, ``rename NAME`` and ``renamed NAME``
-while NAME is written through its temporary neighbour (NAME is the final one); ``reserve`` and ``chunk`` while a frozen
-teacher is written; ``said`` after each line that a sweep or a freezing says. It sends itself SIGKILL, which no process
-can catch, at the place that was asked for.
+A signal from outside rarely hits the microseconds in which a file is half written. So a process counts the places that
+it reaches: ``step`` after each training step; ``half NAME``, ``synced NAME``, ``rename NAME`` and ``renamed NAME``
+while the file NAME is written through a temporary one; ``reserve`` and ``chunk`` while a frozen teacher is written;
+``said`` after each message of a sweep or of freezing. At the chosen place it sends itself SIGKILL, which cannot be
+caught.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from e2kd_lab.training import Watcher
 
 
 class Places(Counter):
-    """Counts the places that were reached, and kills the process at one of them.
+    """Counts the places reached, and kills the process at one of them.
 
     Parameters
     ----------
     place : str, optional
         Where to die.
     count : int
-        How often it must have been reached by then.
+        On which visit to die.
     """
 
     def __init__(self, place: str | None = None, count: int = 1) -> None:
@@ -37,13 +37,13 @@ class Places(Counter):
         self.place, self.count = place, count
 
     def reach(self, place: str) -> None:
-        """Note that a place was reached, and die there if that was asked for."""
+        """Count a place, and die if it is the chosen one."""
         self[place] += 1
         if place == self.place and self[place] == self.count:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def watch(self) -> Places:
-        """Let this process say where it is, from now on."""
+        """Patch this process so that it reports the places it reaches."""
         fdopen, fsync, replace = os.fdopen, os.fsync, Path.replace
         flush, stored_form = np.memmap.flush, frozen.stored_form
 
@@ -68,7 +68,7 @@ class Places(Counter):
             flush(array)
             self.reach("chunk")
 
-        def formed(*arguments: Any) -> Any:  # the logits of the chunk are written by now, its maps are not
+        def formed(*arguments: Any) -> Any:  # between the logits and the maps of a chunk
             self.reach("chunk")
             return stored_form(*arguments)
 
@@ -86,7 +86,7 @@ class Places(Counter):
 
 
 class Steps(Watcher):
-    """Tells `Places` of training steps."""
+    """Reports training steps to `Places`."""
 
     def __init__(self, places: Places) -> None:
         self.places = places
@@ -96,7 +96,7 @@ class Steps(Watcher):
 
 
 class _Halved:
-    """A file each of whose writes stops half-way."""
+    """A file that reports the middle of each write."""
 
     def __init__(self, file: Any, at_half: Any) -> None:
         self._file, self._at_half = file, at_half
@@ -123,5 +123,5 @@ def _path_of(descriptor: int) -> Path:
 
 
 def _target(path: Path) -> str | None:
-    """What a temporary file is going to be renamed to: ``.NAME.xxxxxxxx.part`` to ``NAME``."""
+    """Final name of a temporary file: ``NAME`` for ``.NAME.xxxxxxxx.part``."""
     return path.name[1:].rsplit(".", 2)[0] if path.suffix == ".part" else None

@@ -1,4 +1,4 @@
-"""Damage to files: tables of mutations of bytes, some of which know a format, and what may lie in a file's place."""
+"""Mutations of files: of bytes, of text and of formats, and what may stand in a file's place."""
 
 import io
 import json
@@ -6,7 +6,7 @@ import re
 import shutil
 import zipfile
 
-# What a careless program, another system or an attacker might write in place of a value.
+# Values that a careless program, another system or an attacker might write.
 ODD = (
     "", " ", "-1", "-0", "0", "1e9", "99999999999999999999", "1e999", "-1e999", "nan", "NaN", "inf", "-Infinity",
     "None", "null", "true", "[]", "{}", '"', "'", ",", ";", "\n", "\r\n", "\r", "\t", "\0", "\ufeff", "\u2028", "é",
@@ -76,7 +76,7 @@ def _lines(change):
 
 
 def _cells(change):
-    """A change of the cells of every line, at the same place of each."""
+    """Change the same cell of every line."""
 
     def mutate(rng, content):
         seed = rng.random()
@@ -96,7 +96,7 @@ def _other_cell(rng, content):
 
 
 def _json_value(rng, content):
-    """Another value, or another type of value, in one place of a JSON document."""
+    """Change one value of a JSON document, or its type."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
@@ -125,7 +125,7 @@ def _nest(rng, content):
 
 
 def _in_archive(rng, content):
-    """One member of a zip archive mutated, so that its checksum is right again."""
+    """Mutate one member of a zip archive, with a valid checksum."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = {name: archive.read(name) for name in archive.namelist()}
@@ -140,7 +140,7 @@ def _in_archive(rng, content):
 
 
 def _in_header(rng, content):
-    """The header of a safetensors file mutated as JSON, so that its length is right again."""
+    """Mutate the JSON header of a safetensors file, with a valid length."""
     length = int.from_bytes(content[:8], "little")
     header = _json_value(rng, content[8 : 8 + length])
     return len(header).to_bytes(8, "little") + header + content[8 + length :]
@@ -181,7 +181,7 @@ _KINDS = {
 
 
 def mutated(rng, content, table):
-    """The content after one to three mutations of a table."""
+    """Content after one to three mutations from a table."""
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         content = table[rng.choice(list(table))](rng, content) if content else b""
     return content
@@ -200,7 +200,7 @@ IN_PLACE = {
 
 
 def spoil(rng, path):
-    """Damage a file in some way, or put something else in its place; the way is returned, for the report."""
+    """Damage a file or put something else in its place; returns what was done, for the report."""
     if rng.random() < 0.04:
         what = rng.choice(list(IN_PLACE))
         path.unlink()

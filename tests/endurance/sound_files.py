@@ -1,7 +1,6 @@
-"""What the lab reads, small and sound: makers of files, and readers that read all of them.
+"""Small sound files of every kind that the lab reads: makers, and readers of all that was made.
 
-A maker returns the files to damage, the more important ones several times; a reader receives the folder and the damaged
-file.
+A maker returns the files to damage, important ones several times; a reader gets the folder and the damaged file.
 """
 
 import argparse
@@ -121,7 +120,7 @@ def _read_labelled(folders):
 
 
 def _pictures(root):
-    """Of every format and kind of pixel that is found under the names of JPEG and PNG files."""
+    """Images of every format and mode that occur under the names of JPEG and PNG files."""
     pixels = Image.fromarray(np.random.default_rng(0).integers(0, 255, (8, 12, 3), dtype=np.uint8))
     kinds = [(pixels, name, {}) for name in ("GIF", "BMP", "WEBP")]
     kinds += [(pixels.convert(mode), "PNG", {}) for mode in ("1", "L", "LA", "P", "RGBA", "I;16")]
@@ -168,11 +167,11 @@ def _read_run(root, _):
 
 
 class StillMissingError(Exception):
-    """A file was read, and lacks images that would have to be measured."""
+    """A file was read, but images are missing that would have to be measured."""
 
 
 class Unseen:
-    """Three images that nobody may look at."""
+    """Three images that cannot be read."""
 
     def __len__(self):
         return 3
@@ -212,7 +211,7 @@ def _read_frozen(root, _):
 
 
 class Malicious:
-    """Unpickled without care it makes a file, which stands for anything else."""
+    """Creates a file when unpickled carelessly, as it could do anything."""
 
     def __init__(self, path):
         self.path = path
@@ -248,7 +247,7 @@ def _checkpoints(root):
 
 
 def _safetensors_of(state, root):
-    """A file of safetensors, and a folder of Hugging Face with the same in two shards."""
+    """A safetensors file, and a Hugging Face folder with the same weights in two shards."""
     save_weights(state, root / "whole.safetensors")
     halves, folder = [dict(list(state.items())[:3]), dict(list(state.items())[3:])], root / SHARDED
     for number, half in enumerate(halves):

@@ -1,14 +1,12 @@
 """Two processes with half of each batch compute what one process computes with the whole batch.
 
-Batch normalisation is what stands in the way: a process that normalises with the statistics of its own share computes
-another function than one with the whole batch, and another explanation, since 1/std is a factor of W(x). Measured on
-the runs below, per-process statistics change the losses of the first epochs by 0.1 to 24 %. As the number of processes
-is no part of an experiment, whose runs are told apart by their configuration alone, the lab always normalises with the
-statistics of all processes (`e2kd_lab.models.sync_batch_norm`), and what is left is rounding.
+Batch normalisation needs care: with the statistics of its share, a process computes another function than with the
+whole batch, and another explanation, since 1/std is a factor of W(x). In the runs below, that changes the losses of the
+first epochs by 0.1 to 24 %. The number of processes is not part of an experiment, so the lab synchronises the
+statistics (`e2kd_lab.models.sync_batch_norm`), and only rounding differs.
 
-The optimizer is SGD, because Adam's first steps divide a gradient by its own size, which turns rounding into steps of
-full length where a gradient is next to zero. Mixup is left out: it mixes images of one process only, so that with more
-processes other pairs are mixed.
+The optimizer is SGD: Adam's first steps divide a gradient by its own size, which amplifies rounding where a gradient is
+nearly zero. Mixup is off: it mixes images within a process, so that other pairs are mixed.
 """
 
 import itertools

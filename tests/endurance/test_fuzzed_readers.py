@@ -1,6 +1,6 @@
-"""Ten thousand damaged files and settings: each is read, or refused with one sentence of the lab that names the place.
+"""Ten thousand damaged files and settings: each is read, or refused with one sentence that names the place.
 
-No reader takes long or much memory, runs what a file says, or writes anything.
+No reader takes long or much memory, executes content of a file, or writes anything.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ INPUTS = {
     "waterbirds": 1500, "voc": 1500, "imagenet": 500, "sun397": 600, "pictures": 700, "run": 1300, "shifts": 300,
     "frozen": 1200, "checkpoints": 2000, "assignments": 1100,
 }  # fmt: skip
-# For a longer search.
+# More for a longer search.
 TIMES = int(os.environ.get("E2KD_LAB_FUZZ_TIMES", "1"))
 SECONDS, GIGABYTES = 5, 1.0
 
@@ -38,17 +38,17 @@ def test_there_are_ten_thousand_inputs():
 
 
 class TooLongError(BaseException):
-    """No `Exception`, so that no reader takes it for an error of the system and makes a sentence of it."""
+    """Not an `Exception`, so that no reader can catch it."""
 
 
 @contextlib.contextmanager
 def limits():
-    """Neither long nor large: an error, other than the lab's, after some seconds or with some gigabytes more."""
+    """Limit time and memory; exceeding them raises an error other than the lab's."""
 
     def too_long(*_):
         raise TooLongError(f"reading takes more than {SECONDS} s")
 
-    if not Path("/proc/self/statm").is_file():  # a system that tells its processes' sizes in another way
+    if not Path("/proc/self/statm").is_file():  # not Linux: the size of the process is unknown
         yield
         return
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -107,7 +107,9 @@ def test_a_picture_that_claims_gigabytes_is_a_sentence(tmp_path):
         read_image(tmp_path / "a.png")
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="this user may read everything")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything: no read is refused"
+)
 @pytest.mark.parametrize("name", READERS)
 def test_what_may_not_be_read_is_a_sentence(name, tmp_path):
     make, read = READERS[name]
@@ -125,7 +127,7 @@ def test_what_may_not_be_read_is_a_sentence(name, tmp_path):
             path.chmod(mode)
 
 
-# Values with some chance to be taken, so that not only the first check is tried.
+# Plausible values, so that more than the first check is tested.
 LIKELY = (
     "1", "2", "0.5", "5.0", "'energy'", "'sgd'", "'kd'", "None", "True", "(0.5, 1.0)", "[0.5, 1.0]", "resnet_mini",
 )  # fmt: skip

@@ -1,7 +1,7 @@
-"""Training, freezing and sweeping, killed again and again: what is on disk stays whole, and the results are the same.
+"""Training, freezing and sweeping, killed again and again: files stay whole, and the results are the same.
 
-Some kills come at places that a signal from outside would seldom hit (see `endurance.kill_points`), the others after
-random times. All random numbers are seeded; how far a process gets in so many milliseconds is not.
+Half of the kills come at chosen places (see `endurance.kill_points`), the others after random times. Random numbers
+are seeded, but how far a process gets in a time is not reproducible.
 """
 
 import itertools
@@ -25,7 +25,7 @@ from e2kd_lab.system.errors import DataError
 
 
 def around_writes(counts):
-    """Kills before, while and after each of these files is written for the given times."""
+    """Kill points around the given writes of each file."""
     # A checkpoint is written in some hundred pieces.
     return [
         (f"{moment} {name}", 200 * count if moment == "half" and name.endswith(".ckpt") else count)
@@ -36,7 +36,7 @@ def around_writes(counts):
 
 
 def assert_whole(folder):
-    """Every file that bears its final name can be read, and so can the folder as a whole."""
+    """Every file under its final name can be read, and so can the whole folder."""
     for path in Path(folder).rglob("*"):
         if path.name.endswith(".part"):
             continue
@@ -52,20 +52,20 @@ def assert_whole(folder):
 
 
 def survive(start, places, rng, *, stages, fresh, after_kill, at_end):
-    """Start in a fresh folder, kill and start again until it is done; so often that all has happened that shall.
+    """Start in a fresh folder, kill and restart until done; repeat until every place was used.
 
     Parameters
     ----------
     start : callable
-        Starts a child in a folder, to be killed at a place or not.
+        Starts a child in a folder, optionally with a place to die at.
     places : list of (str, int)
-        Places at each of which one child is killed; after each of them another one is killed after a random time.
+        Places at which to kill a child each; in between, children are killed after random times.
     stages : int
-        Parts of the whole duration; each must see a kill.
+        Number of stages of the work; each must see a kill.
     after_kill : callable
-        Looks at what is on disk, and says in which of the parts the process was.
+        Checks the files, and returns the stage in which the process was.
     at_end : callable
-        Compares the result of a folder, whose last child was not disturbed, with what it ought to be.
+        Compares the final result with the undisturbed one.
 
     Returns
     -------
@@ -73,19 +73,19 @@ def survive(start, places, rng, *, stages, fresh, after_kill, at_end):
         The number of kills.
     """
     waiting, kills, seen = rng.sample(places, len(places)), 0, set()
-    # The first place of each round is reached for sure, if it exists at all.
+    # A round always reaches its first place, if it exists.
     for _ in range(len(places) + 6):
         folder, longest = fresh(), 0.2
         for attempt in itertools.count():
             if attempt % 2 == 0 and waiting:
                 place, count = waiting.pop(0)
                 outcome = start(folder, place=place, count=count).wait()
-                if not outcome.signal:  # what is left does not pass there so often any more
+                if not outcome.signal:  # the rest of the work does not pass there as often
                     waiting.append((place, count))
             else:
                 child = start(folder)
                 time.sleep(rng.uniform(0, longest))
-                longest *= 1.1  # on a busy machine a child may need longer than that to come any further
+                longest *= 1.1  # on a busy machine a child may need longer to make progress
                 child.kill()
                 outcome = child.wait()
             assert outcome.error is None, outcome.error

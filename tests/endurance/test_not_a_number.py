@@ -14,7 +14,7 @@ from e2kd_lab.system.errors import TrainingError
 
 
 def train_to_nan(experiment, folder, *, at_step, what):
-    """Train, with a loss or a gradient that is not a number at a step, for a reason outside of the run; then go on."""
+    """Train with a loss or gradient of nan at a step, caused from outside; then resume."""
     forward, calls = Distiller.forward, []
 
     def disturbed(self, *arguments, **options):

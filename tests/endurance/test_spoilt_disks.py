@@ -1,8 +1,7 @@
-"""A disk that is full or read-only costs one sentence: what was good stays, and the work goes on once there is space.
+"""A full or read-only disk gives one sentence: good files stay, and the work resumes once there is space.
 
-A full disk is a small file system in memory, where one can be mounted; else, and besides, the system's limit on the
-size of files stands for it. A read-only one is such a file system, and a place below ``/proc`` for those who cannot
-mount.
+Disks are small file systems in memory, if mounting is allowed; a limit on the size of files also stands in for a full
+disk, and a path below ``/proc`` for a read-only one.
 """
 
 import json
@@ -40,7 +39,7 @@ FULL = {"mounted": "No space left on device", "limited": "File too large"}
 
 @pytest.fixture(params=["full, mounted", "full, limited", "locked, mounted"])
 def spoilt(request, forks):
-    """The trouble, the kind of disk, and what the system says."""
+    """The trouble, the kind of disk, and the system's message."""
     trouble, kind = request.param.split(", ")
     if kind == "mounted" and not forks.can_mount:
         pytest.skip("mounting is not allowed here; the limit on the size of files stands in for a full disk")
@@ -57,7 +56,7 @@ def assert_sentence(text, reason):
 
 
 def train_through(trouble, kind, experiment, folder, at_step):
-    """Let the disk fill up (``full``) or become read-only (``locked``) during training, then train on."""
+    """Train; at a step, fill the disk (``full``) or make it read-only (``locked``); repair it and train on."""
     wanted, seen = experiment_of(experiment), []
     with disk_of(kind, Path(folder)) as disk:
 
@@ -102,7 +101,7 @@ def test_training(forks, student, undisturbed, spoilt, tmp_path):
 
 
 def write_through(kind, folder):
-    """Write a checkpoint of 0.4 MB where it fits, and over it another one where less and less of it fits."""
+    """Write a checkpoint of 0.4 MB, then overwrite it while less and less of another fits on the disk."""
     one, other = ({f"layer {n}": torch.full((500,), value) for n in range(200)} for value in (1.0, 2.0))
     sentences, kept = [], []
     with disk_of(kind, Path(folder)) as disk:
@@ -124,7 +123,7 @@ def write_through(kind, folder):
 
 
 def test_a_checkpoint_that_fits_in_part(forks, disk, tmp_path):
-    """A writer of archives that runs into the end of the disk complains about anything but that."""
+    """torch's archive writer reports a full disk as another error."""
     seen = forks.call(write_through, kind=disk, folder=str(tmp_path))
     for sentence in seen["sentences"]:
         assert_sentence(sentence, FULL[disk])
@@ -134,7 +133,7 @@ def test_a_checkpoint_that_fits_in_part(forks, disk, tmp_path):
 
 
 def freeze_through(trouble, kind, experiment, folder, runs, after):
-    """Let the disk fill up or become read-only after some chunks of freezing (0: before the first), then freeze on."""
+    """Freeze; after some chunks (0: before the first), spoil the disk; repair it and resume."""
     freezing._CHUNK = CHUNK
     with disk_of(kind, Path(folder)) as disk:
         cache, said = disk.folder / "cache", []
@@ -183,7 +182,7 @@ def drawing_of(values):
 
 
 def export_through(trouble, kind, folder, runs):
-    """Export a figure, change it, and export it anew on a disk that is full or read-only, then once more."""
+    """Export a figure, spoil the disk, export another over it; repair the disk and export again."""
     results = lab.load_runs(runs)
     one, other = drawing_of(results["value"].head(4)), drawing_of(results["value"])
     with disk_of(kind, Path(folder)) as disk:
@@ -211,7 +210,7 @@ def test_exporting_a_figure(forks, runs, spoilt, tmp_path):
 
 
 def make_through(trouble, kind, folder, at_picture):
-    """Make a data set on a disk that gets full or read-only at a picture (0: before the first), then once more."""
+    """Make a data set; at a picture (0: before the first), spoil the disk; repair it and make the set again."""
     draw, drawn = minibirds._draw_picture, []
     with disk_of(kind, Path(folder)) as disk:
 

@@ -1,4 +1,4 @@
-"""Two processes that start the same work: one does it, the other says in one sentence who does."""
+"""Two processes start the same work: one does it, the other names it in one sentence."""
 
 import re
 import socket
@@ -22,7 +22,7 @@ from e2kd_lab.runs import Run
 
 @pytest.fixture
 def signs(tmp_path):
-    """Where processes tell that they have come to a place, and are told to go on."""
+    """Folder through which children pause and go on."""
     folder = tmp_path / "signs"
     folder.mkdir()
     return folder
@@ -30,7 +30,7 @@ def signs(tmp_path):
 
 @pytest.fixture
 def work(request, forks, student, undisturbed, teacher_runs, frozen, tmp_path):
-    """The function to start, its arguments, where it pauses, what it is said to do, and whether its result is right."""
+    """A function, its arguments, where it pauses, its description in messages, and a check of its result."""
     place = tmp_path / "place"
     if request.param == "training":
         name = undisturbed["folder"].rpartition("/")[2]

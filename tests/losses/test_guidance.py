@@ -139,7 +139,7 @@ def test_refuses_other_shapes(loss):
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: computing on a GPU is not tested")
 @BOTH
 def test_is_the_same_on_cuda(loss):
     maps, masks = maps_and_masks()

@@ -173,7 +173,7 @@ def test_refuses_a_threshold_that_nothing_or_everything_passes():
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: computing on a GPU is not tested")
 @BOTH
 def test_are_the_same_on_cuda(measure):
     maps, masks = maps_and_masks(pairs=40)

@@ -145,7 +145,7 @@ def test_nothing_is_left_behind_when_drawing_fails(tmp_path: Path, monkeypatch: 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT and SIGKILL: killed makers are not tested")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_nothing_is_left_behind_by_an_interrupted_or_killed_maker(tmp_path: Path, how: signal.Signals) -> None:
     maker = subprocess.Popen([sys.executable, "-c", MAKER, str(tmp_path / "net")], stderr=subprocess.DEVNULL)

@@ -49,7 +49,7 @@ def test_images_decode_to_their_size_and_none_is_alike(folder: Path) -> None:
 
 
 def test_default_counts_are_those_of_the_documentation() -> None:
-    recipe = imagenet_layout.imagenet_recipe(MiniScenes(), miniscenes.VERSION, CLASSES, draw_scene)
+    recipe = imagenet_layout.imagenet_set(MiniScenes(), miniscenes.VERSION, CLASSES, draw_scene)
     assert len(list(recipe.plan(MiniScenes()))) == 10 * (250 + 50)
 
 

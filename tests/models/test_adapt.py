@@ -446,7 +446,7 @@ def test_a_network_of_one_size_is_probed_at_its_own():
 )
 def test_mixed_precision_trains(name, device):
     if device == "cuda" and not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
+        pytest.skip("no CUDA device: mixed precision on a GPU is not tested")
     student, teacher = adapted(name).float().to(device).train(), adapted(name).float().to(device)
     images = images_of(name).float().to(device)
     with torch.autocast(device, torch.bfloat16):

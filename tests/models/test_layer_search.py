@@ -92,7 +92,7 @@ class Tokens(nn.Module):
 @pytest.mark.parametrize("pooled", [True, False])
 def test_the_last_block_counts_unless_only_the_class_token_does(prefix, pooled):
     if not pooled and not prefix:
-        pytest.skip("no class token")
+        pytest.skip("a network without pooling needs a class token: there is none to test")
     model = lab.adapt(Tokens(prefix, pooled), **HALF)
     assert model.findings.layer == ("blocks.1" if pooled else "blocks.0")
     assert model.findings.layout.prefix == prefix

@@ -50,7 +50,7 @@ def test_networks_come_back_from_a_device_whatever_happens(monkeypatch):
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: computing on a GPU is not tested")
 def test_auto_is_the_gpu_where_there_is_one():
     network = torch.nn.Linear(2, 2)
     with on_device("auto", network) as device:

@@ -36,10 +36,10 @@ def test_damaged_outcomes_are_a_sentence(tmp_path, old, new, says):
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("2,1,test,all", "two,1,test,all", "a value that is no number"),
-        ("2,1,test,all", "2.5,1,test,all", "a value that is no number"),
-        ("2,1,test,all", "99999999999999999999,1,test,all", "a value that is no number"),
-        ("50.0", "many", "a value that is no number"),
+        ("2,1,test,all", "two,1,test,all", "a value that is not a number"),
+        ("2,1,test,all", "2.5,1,test,all", "a value that is not a number"),
+        ("2,1,test,all", "99999999999999999999,1,test,all", "a value that is not a number"),
+        ("50.0", "many", "a value that is not a number"),
         (",WW,", ",,", "line 3: a name is missing"),
         ("epoch", "e", "has the columns step, e"),
         ("2,1,test,WW", '2,1,"test,WW', "cannot be read"),

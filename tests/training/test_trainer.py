@@ -143,7 +143,7 @@ def test_two_trainings_of_one_run_exclude_each_other(tiny, runs, tmp_path):
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: computing on a GPU is not tested")
 @pytest.mark.parametrize("family", ["standard", "bcos"])
 def test_trains_on_cuda_in_bfloat16(tiny, tiny_bcos, tmp_path, family):
     experiment = (tiny if family == "standard" else tiny_bcos).replace(method="e2kd", lam=5.0, precision="bf16-mixed")

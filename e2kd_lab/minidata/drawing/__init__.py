@@ -1,1 +1,1 @@
-"""How the pictures of the embedded data sets are drawn: birds and their places, objects, scenes."""
+"""Drawing the pictures of the embedded data sets: birds and places, objects, scenes."""

@@ -1,6 +1,6 @@
-"""Small procedural pictures of several things on a ground, with the boxes of what can be seen of each.
+"""Drawn pictures of several things on a ground, with the box of each thing's visible part.
 
-The class of a thing is told by its shape; many things, though not all, have a colour that is usual for their class.
+The class of a thing shows in its shape; many things have a colour that is usual for their class, but not all.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from e2kd_lab.minidata.drawing.grounds import paint_ground
 from e2kd_lab.minidata.drawing.object_parts import Part
 from e2kd_lab.minidata.drawing.objects import SHAPES
 from e2kd_lab.minidata.drawing.outlines import FloatArray
-from e2kd_lab.minidata.drawing.painting import Colour, axes, rgb
+from e2kd_lab.minidata.drawing.painting import Colour, axes, over, rgb
 
 SUPERSAMPLING = 3
 # Longest side of a thing in sizes of the picture, by the number of things.
 _SIDES = {1: (0.44, 0.78), 2: (0.36, 0.58), 3: (0.31, 0.46)}
 _COMPANION_SIDE = (0.22, 0.34)
-# A pixel belongs to a thing from this share of it on.
+# A pixel belongs to a thing that covers at least this share of it.
 _VISIBLE = 0.25
-# Usual hues; what is not named has any.
+# Usual hues; things not listed have any hue.
 _HUES: dict[str, tuple[float, ...]] = {
     "boat": (0.0, 0.6),
     "butterfly": (0.08, 0.8),
@@ -44,7 +44,7 @@ _HUES: dict[str, tuple[float, ...]] = {
 
 
 class Seen(NamedTuple):
-    """What can be seen of a thing: its box in pixels (left, top, right, bottom; from zero, the last two outside)."""
+    """The visible part of a thing; its box is left, top, right, bottom in pixels from zero, the last two exclusive."""
 
     name: str
     box: tuple[int, int, int, int]
@@ -167,7 +167,7 @@ def _overlap(low: FloatArray, high: FloatArray, others: list[_Thing]) -> float:
 
 
 def _colours(name: str, behind: FloatArray, rng: np.random.Generator) -> dict[str, Colour]:
-    """Colours by paint; the main one is the first of a few draws that stands out from the colour behind [3]."""
+    """Colour of each paint; the main one is the first of a few draws that contrasts with the colour behind [3]."""
     usual = _HUES.get(name)
     best, best_distance = (0.0, 0.0, 0.0), -1.0
     for anything, hue, shift, saturation, value in rng.uniform(
@@ -196,7 +196,6 @@ def _paint_over(below: FloatArray, thing: _Thing, line: float, relief: float) ->
     """A thing with its soft shadow over a picture [size, size, 3] in 0..1, and its mask [size, size]."""
     size = len(below)
     canvas = size * SUPERSAMPLING
-    # The fourth channel carries the mask: unlike alpha it is not divided out when the picture is reduced.
     picture = Image.new("RGBX", (canvas, canvas), (0, 0, 0, 0))
     draw = ImageDraw.Draw(picture)
     width = max(2, round(2 * line * canvas))
@@ -205,14 +204,7 @@ def _paint_over(below: FloatArray, thing: _Thing, line: float, relief: float) ->
         draw.line(outline + outline[:2], fill=(*thing.colours["line"], 255), width=width)
     for part, outline in zip(thing.parts, corners, strict=True):
         draw.polygon(outline, fill=(*thing.colours[part.paint], 255))
-    small = np.asarray(picture.reduce(SUPERSAMPLING), np.float32) / 255
-    colour, mask = small[..., :3], small[..., 3]
-    # The blurred mask against its copy moved down and right is a relief lit from the upper left.
-    soft = np.asarray(Image.fromarray(mask).resize((size // 4, size // 4), Image.Resampling.BOX).resize((size, size)))
-    step = max(1, size // 32)
-    fallen = np.roll(soft, (step, step), (0, 1))
-    over = np.minimum(colour * (1 + relief * (soft - fallen))[..., None], mask[..., None])
-    return over + below * ((1 - 0.35 * fallen) * (1 - mask))[..., None], mask
+    return over(below, picture, relief=relief, step=max(1, size // 32))
 
 
 def _seen(thing: _Thing, visible: FloatArray, whole: FloatArray) -> Seen:

@@ -1,23 +1,20 @@
-"""Small procedural pictures of birds in front of land and water textures.
+"""Drawn birds in front of land and water textures.
 
-The class of a bird is told by its outline alone and the kind of a place by its texture alone: plumage
-colours, sizes and poses follow one distribution for all species; hues, brightness and contrast one for all
-textures.
+The class of a bird shows in its outline alone, the kind of a place in its texture alone: plumage colours, sizes and
+poses have one distribution for all species; hues, brightness and contrast have one for all textures.
 """
 
 from __future__ import annotations
 
-import colorsys
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from e2kd_lab.minidata.drawing.places import FloatArray, Texture, paint_place
-
-Colour = tuple[int, int, int]
+from e2kd_lab.minidata.drawing.outlines import FloatArray, curve, points
+from e2kd_lab.minidata.drawing.painting import Colour, rgb
+from e2kd_lab.minidata.drawing.places import Texture, paint_place
 
 SUPERSAMPLING = 4
 SILHOUETTE = ("leg", "tail", "bill", "body")
@@ -128,30 +125,6 @@ WATERBIRDS: tuple[Species, ...] = (
 )
 
 
-@cache
-def _numbers(text: str) -> FloatArray:
-    rows = [[float(number) / 100 for number in row.split(",")] for row in text.split()]
-    return np.array(rows, np.float32)
-
-
-@cache
-def _catmull_rom(samples: int) -> FloatArray:
-    """Weights [samples, 4] of four neighbouring points along the piece between the middle two."""
-    t = np.linspace(0, 1, samples, endpoint=False)[:, None]
-    cubic = np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]]) / 2
-    return np.asarray(t ** np.arange(4) @ cubic, np.float32)
-
-
-@cache
-def _neighbours(count: int) -> NDArray[np.intp]:
-    return np.asarray((np.arange(count)[:, None] + np.arange(-1, 3)) % count)
-
-
-def _smooth(points: FloatArray, samples: int = 5) -> FloatArray:
-    """Closed Catmull-Rom curve through points [n, 2], as [n * samples, 2]."""
-    return np.asarray((_catmull_rom(samples) @ points[_neighbours(len(points))]).reshape(-1, 2))
-
-
 def _tube(spine: FloatArray) -> FloatArray:
     """Outline [2n, 2] of a tube along a spine [n, 3] of x, y, half width."""
     along = np.gradient(spine[:, :2], axis=0)
@@ -166,23 +139,23 @@ def _disc(x: float, y: float, radius: float) -> FloatArray:
 
 
 def _shape(species: Species, rng: np.random.Generator | None) -> dict[str, list[FloatArray]]:
-    """Outlines of one individual by part, with a little individual variation if there is an `rng`."""
+    """Outlines of one bird by part, with a little individual variation if `rng` is given."""
 
     def vary(text: str) -> FloatArray:
-        points = _numbers(text).copy()
+        corners = points(text)
         if rng is not None:
-            points[:, :2] += rng.normal(0, 0.012, (len(points), 2)).astype(np.float32)
-        return points
+            corners[:, :2] += rng.normal(0, 0.012, (len(corners), 2)).astype(np.float32)
+        return corners
 
-    parts = {"body": [_smooth(vary(species.body))], "wing": [_smooth(vary(species.wing))]}
-    parts["patch"] = [_smooth(vary(species.patch))]
+    parts = {"body": [curve(vary(species.body))], "wing": [curve(vary(species.wing))]}
+    parts["patch"] = [curve(vary(species.patch))]
     parts["bill"] = [vary(species.bill)]
     parts["tail"] = [vary(species.tail)] if species.tail else []
-    parts["eye"] = [_disc(x, y, 0.05) for x, y in _numbers(species.eyes).tolist()]
+    parts["eye"] = [_disc(x, y, 0.05) for x, y in points(species.eyes).tolist()]
     if species.neck:
-        parts["body"] += [_smooth(_tube(vary(species.neck))), _disc(*_numbers(species.head)[0].tolist())]
+        parts["body"] += [curve(_tube(vary(species.neck))), _disc(*points(species.head)[0].tolist())]
     parts["leg"] = []
-    for x, top, foot in _numbers(species.legs).tolist() if species.legs else []:
+    for x, top, foot in points(species.legs).tolist() if species.legs else []:
         spine = [[x, top, 0.035], [x, foot, 0.025], [x + 0.02, foot, 0.03], [x + 0.15, foot - 0.03, 0.02]]
         parts["leg"].append(_tube(np.array(spine, np.float32)))
     return parts
@@ -201,7 +174,7 @@ def _area(species: Species) -> float:
 
 
 def _pose(parts: dict[str, list[FloatArray]], area: float, size: int, rng: np.random.Generator) -> None:
-    """Turn, scale and place the outlines in a canvas of `size` pixels, y downwards, in place."""
+    """Rotate, scale and position the outlines on a canvas of `size` pixels, y downwards, in place."""
     angle, aspect = rng.uniform(-0.18, 0.18), rng.uniform(0.92, 1.09)
     facing = rng.choice([-1.0, 1.0])
     cover, where = rng.uniform(0.16, 0.25), rng.uniform(0, 1, 2)
@@ -209,8 +182,8 @@ def _pose(parts: dict[str, list[FloatArray]], area: float, size: int, rng: np.ra
     matrix = (turn @ np.diag([facing * aspect, -1 / aspect])).astype(np.float32)
     for outlines in parts.values():
         outlines[:] = [outline @ matrix.T for outline in outlines]
-    points = np.concatenate([outline for outlines in parts.values() for outline in outlines])
-    low, extent = points.min(0), np.ptp(points, axis=0)
+    corners = np.concatenate([outline for outlines in parts.values() for outline in outlines])
+    low, extent = corners.min(0), np.ptp(corners, axis=0)
     scale = min(np.sqrt(cover / area), 0.95 / extent.max()) * size
     margin = 0.02 * size
     corner = margin + where * (size - 2 * margin - extent * scale)
@@ -218,16 +191,11 @@ def _pose(parts: dict[str, list[FloatArray]], area: float, size: int, rng: np.ra
         outlines[:] = [((outline - low) * scale + corner).astype(np.float32) for outline in outlines]
 
 
-def _colour(hue: float, saturation: float, value: float) -> Colour:
-    red, green, blue = colorsys.hsv_to_rgb(hue % 1, min(max(saturation, 0), 1), min(max(value, 0), 1))
-    return round(255 * red), round(255 * green), round(255 * blue)
-
-
 def _plumage(behind: FloatArray, rng: np.random.Generator) -> dict[str, Colour]:
-    """Colours by part; the plumage is the first of a few draws that stands out from the colour behind [3]."""
+    """Colour of each part; the plumage is the first of a few draws that contrasts with the colour behind [3]."""
     best, best_distance = (0.0, 0.0, 0.0), -1.0
     for hue, saturation, value in rng.uniform((0, 0.1, 0.4), (1, 0.8, 1.0), (6, 3)).tolist():
-        distance = float(np.linalg.norm(np.array(_colour(hue, saturation, value)) / 255 - behind))
+        distance = float(np.linalg.norm(np.array(rgb(hue, saturation, value)) / 255 - behind))
         if distance > best_distance:
             best, best_distance = (hue, saturation, value), distance
         if distance > 0.45:
@@ -236,14 +204,14 @@ def _plumage(behind: FloatArray, rng: np.random.Generator) -> dict[str, Colour]:
     shift, darker = rng.uniform(-0.12, 0.12), rng.uniform(0.5, 0.8)
     bare = rng.uniform((0, 0.3, 0.35), (1, 0.9, 0.95), (2, 3)).tolist()
     return {
-        "tail": _colour(hue + shift, saturation, value * darker * 0.9),
-        "body": _colour(hue, saturation, value),
-        "patch": _colour(hue - shift, saturation * 0.45, value * 0.6 + 0.4),
-        "wing": _colour(hue + shift, saturation, value * darker),
-        "bill": _colour(*bare[0]),
-        "leg": _colour(*bare[1]),
+        "tail": rgb(hue + shift, saturation, value * darker * 0.9),
+        "body": rgb(hue, saturation, value),
+        "patch": rgb(hue - shift, saturation * 0.45, value * 0.6 + 0.4),
+        "wing": rgb(hue + shift, saturation, value * darker),
+        "bill": rgb(*bare[0]),
+        "leg": rgb(*bare[1]),
         "eye": (18, 16, 20),
-        "outline": _colour(hue, saturation * 0.8, value * 0.28),
+        "outline": rgb(hue, saturation * 0.8, value * 0.28),
     }
 
 

@@ -1,4 +1,4 @@
-"""Scenes that people made, each with so much variety that no single picture tells its class."""
+"""Man-made scenes, each drawn with much variety."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Things of no class that keep company with things of a class."""
+"""Companions: things of no class that appear beside things of a class."""
 
 from __future__ import annotations
 

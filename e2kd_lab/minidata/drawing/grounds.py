@@ -1,4 +1,4 @@
-"""Grounds that things lie on: some have the colours of their kind more often than others, so that they look natural."""
+"""Grounds that things lie on; some have a usual colour, so that they look natural."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from e2kd_lab.minidata.drawing.places import LAND_TEXTURES, WATER_TEXTURES, Text
 
 
 class Ground(NamedTuple):
-    """Texture of a ground and the hue that it usually has; without one it has any."""
+    """Texture of a ground and its usual hue; any hue if None."""
 
     texture: Texture
     hue: float | None = None

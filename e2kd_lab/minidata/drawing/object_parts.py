@@ -1,7 +1,7 @@
-"""Parts that drawn things are made of.
+"""Parts of drawn things.
 
-A thing is a list of parts, painted one over another, in any unit with y upwards. Parts name paints rather than
-colours: which colours they get is up to the picture.
+A thing is a list of parts, painted one over another, in any unit, y upwards. Parts name paints instead of colours; the
+picture chooses the colours.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Part(NamedTuple):
     paint: str
 
 
-# A new individual of a class at every call.
+# Draws a new individual of a class at every call.
 Shape = Callable[[np.random.Generator], list[Part]]
 
 

@@ -1,7 +1,7 @@
-"""Small procedural pictures of nameable things amid clutter.
+"""Drawn pictures of things of one class amid clutter.
 
-A class is told by its shape alone: colours, patterns, light, pose and surroundings follow one distribution for
-all classes, and things that belong to none of them lie behind and in front.
+A class shows in its shape alone: colours, patterns, light, pose and surroundings have one distribution for all classes,
+and things of no class lie behind and in front.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from e2kd_lab.minidata.drawing.household import HOUSEHOLD_SHAPES
 from e2kd_lab.minidata.drawing.object_parts import Part
 from e2kd_lab.minidata.drawing.outdoor import OUTDOOR_SHAPES
 from e2kd_lab.minidata.drawing.outlines import FloatArray, arc, curve, disc, moved, path, ring, scaled, tube
-from e2kd_lab.minidata.drawing.painting import Colour, axes, noise, rgb
+from e2kd_lab.minidata.drawing.painting import Colour, axes, noise, over, rgb
 
 SUPERSAMPLING = 3
 # The order is the order of the labels.
@@ -142,7 +142,6 @@ def _paint_over(
     """Groups of parts in pixels, one over another, with their soft shadow over a picture [size, size, 3] in 0..1."""
     size = len(below)
     canvas = size * SUPERSAMPLING
-    # The fourth channel carries the mask: unlike alpha it is not divided out when the picture is reduced.
     picture = Image.new("RGBX", (canvas, canvas), (0, 0, 0, 0))
     draw = ImageDraw.Draw(picture)
     width = max(1, round(2 * style.line * canvas))
@@ -156,15 +155,7 @@ def _paint_over(
             if style.inner:
                 draw.line(outline + outline[:2], fill=line, width=width)
             draw.polygon(outline, fill=(*colours[part.paint], 255))
-    small = np.asarray(picture.reduce(SUPERSAMPLING), np.float32) / 255
-    colour, mask = small[..., :3], small[..., 3]
-    # The blurred mask against its copy moved down and right is a relief lit from the upper left.
-    soft = np.asarray(Image.fromarray(mask).resize((size // 4, size // 4), Image.Resampling.BOX).resize((size, size)))
-    step = max(1, size // 28)
-    fallen = np.roll(soft, (step, step), (0, 1))
-    light = 1 + style.relief * (soft - fallen) + pattern
-    over = np.minimum(colour * light[..., None], mask[..., None])
-    return over + below * ((1 - 0.35 * fallen) * (1 - mask))[..., None]
+    return over(below, picture, relief=style.relief, step=max(1, size // 28), pattern=pattern)[0]
 
 
 def draw_object(name: str, size: int, rng: np.random.Generator) -> Image.Image:

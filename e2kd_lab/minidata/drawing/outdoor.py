@@ -1,4 +1,4 @@
-"""Shapes of ten things from outdoors, each with so much variety that no single picture tells its class."""
+"""Shapes of ten outdoor objects, each drawn with much variety."""
 
 from __future__ import annotations
 

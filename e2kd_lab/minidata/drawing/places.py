@@ -1,29 +1,23 @@
-"""Land and water textures: a place is told by its texture alone, never by its colour."""
+"""Land and water textures. A place shows in its texture alone, never in its colour."""
 
 from __future__ import annotations
 
 import colorsys
 from collections.abc import Callable
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-FloatArray = NDArray[np.floating]
+from e2kd_lab.minidata.drawing.outlines import FloatArray
+from e2kd_lab.minidata.drawing.painting import axes
+
 # Tone and accent [size, size] of a texture in any range: how light it is, and where its second colour shows.
 Field = tuple[FloatArray, FloatArray | NDArray[np.bool_]]
 
 
-@lru_cache(maxsize=8)
-def _grid(size: int) -> tuple[FloatArray, FloatArray]:
-    """Pixel centres x [1, size] and y [size, 1] in 0..1, y downwards."""
-    centres = (np.arange(size, dtype=np.float32) + 0.5) / size
-    return centres[None, :], centres[:, None]
-
-
 def _noise(size: int, columns: float, rows: float, rng: np.random.Generator) -> FloatArray:
-    """Smooth noise [size, size] of unit variance at its knots."""
+    """Smooth noise [size, size] of unit variance at its knots, drawn in double precision."""
     knots = rng.standard_normal((max(2, round(rows)), max(2, round(columns)))).astype(np.float32)
     return np.asarray(Image.fromarray(knots).resize((size, size), Image.Resampling.BICUBIC))
 
@@ -40,7 +34,7 @@ def _strokes(size: int, outlines: list[FloatArray], tones: list[float]) -> Float
 
 def _trunks(size: int, rng: np.random.Generator) -> Field:
     """Tree trunks with bark in front of a thicket."""
-    x, y = _grid(size)
+    x, y = axes(size)
     tone = 0.5 * _noise(size, 9, 9, rng) + 0.4 * _noise(size, 22, 22, rng)
     accent = np.zeros_like(tone)
     bark = 0.5 * _noise(size, 30, 6, rng)
@@ -84,7 +78,7 @@ def _grass(size: int, rng: np.random.Generator) -> Field:
 
 def _ripples(size: int, rng: np.random.Generator) -> Field:
     """Wavy horizontal bands, closer together far away."""
-    _, y = _grid(size)
+    _, y = axes(size)
     depth = y ** rng.uniform(0.75, 1.0)
     bend = 1.1 * _noise(size, rng.uniform(4, 7), 5, rng)
     bands = np.sin(2 * np.pi * rng.uniform(6, 10) * depth + bend + rng.uniform(0, 6.3))
@@ -111,7 +105,7 @@ def _glints(size: int, rng: np.random.Generator) -> Field:
 
 def _waves(size: int, rng: np.random.Generator) -> Field:
     """Rows of scalloped waves with light crests."""
-    x, y = _grid(size)
+    x, y = axes(size)
     rows = rng.uniform(5.5, 8)
     depth = rows * y ** rng.uniform(0.8, 1.0) + 0.25 * _noise(size, 4, 4, rng) + rng.uniform(0, 1)
     shift = rng.uniform(0, 6.3, 24)[np.floor(depth).astype(int) % 24]
@@ -129,13 +123,13 @@ WATER_TEXTURES: dict[str, Texture] = {"ripples": _ripples, "glints": _glints, "w
 def paint_place(texture: Texture, size: int, rng: np.random.Generator) -> FloatArray:
     """Texture in random colours [size, size, 3] in 0..1.
 
-    Tone and accent are brought to the same mean and spread before colours are given, so that the mean colour
-    and contrast of a picture say nothing about its texture.
+    Tone and accent are normalised to one mean and spread before colouring, so that mean colour and contrast of a
+    picture do not reveal its texture.
     """
     hue, saturation, value = rng.uniform((0.16, 0.15, 0.44), (0.64, 0.5, 0.68))
     second, contrast = hue + rng.uniform(-0.16, 0.16), rng.uniform(0.08, 0.13)
     tone, accent = texture(size, rng)
-    _, y = _grid(size)
+    _, y = axes(size)
     tone = (tone - tone.mean()) / max(float(tone.std()), 1e-6) + rng.uniform(-0.6, 0.6) * (y - 0.5)
     weight = np.asarray(accent, np.float32)
     weight = 0.4 + 0.25 * np.clip((weight - weight.mean()) / max(float(weight.std()), 1e-6), -1.6, 2.4)

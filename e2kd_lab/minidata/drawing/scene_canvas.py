@@ -1,4 +1,4 @@
-"""Canvas for drawn scenes: one light for all that is drawn, and what many scenes have in common."""
+"""Canvas for drawn scenes, with one light for everything, and elements that many scenes share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ACROSS = np.linspace(-0.02, 1.02, 27, dtype=np.float32)
 
 
 class Canvas:
-    """A picture in the making, with the light of its hour; places are given in 0..1, y downwards.
+    """A picture to draw on, with its own light; positions are in 0..1, y downwards.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class Canvas:
         self.side = size * SUPERSAMPLING
         self.image = Image.new("RGB", (self.side, self.side))
         self.pen = ImageDraw.Draw(self.image)
-        # One light for all that is drawn: a tint that colours lean to, and a level.
+        # The light: a tint that all colours lean to, and a level.
         self.hue, self.lean, self.level = rng.uniform((0, 0.0, 0.75), (1, 0.25, 1.1)).tolist()
         self.sky_hue = float(rng.choice([rng.uniform(0.5, 0.7), rng.uniform(-0.1, 0.15), rng.uniform(0, 1)]))
         self.sky_low = self.lit(self.sky_hue + rng.uniform(-0.1, 0.1), rng.uniform(0.02, 0.4), rng.uniform(0.7, 1))
@@ -133,10 +133,10 @@ class Canvas:
         return heights
 
     def finished(self) -> Image.Image:
-        """The picture, size x size pixels, as a camera takes it: a little turned, cut and mirrored, with grain."""
+        """The finished picture, size x size pixels, as from a camera: rotated a little, cropped, maybe flipped."""
         turn, zoom = float(np.clip(self.rng.normal(0, 0.05), -0.12, 0.12)), self.one(0.62, 0.89)
         cos, sin = zoom * math.cos(turn), zoom * math.sin(turn)
-        # As much as the cut leaves over, so that the frame never shows.
+        # The crop stays within the canvas.
         slack = max(0.0, (1 - abs(cos) - abs(sin)) / 2) * self.side
         x, y = (self.side / 2 + self.rng.uniform(-slack, slack, 2)).tolist()
         flip, half = (-1 if self.chance(0.5) else 1), self.side / 2

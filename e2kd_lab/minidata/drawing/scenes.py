@@ -1,4 +1,4 @@
-"""Small procedural pictures of scenes: a scene is told by its layout and textures, hardly by its colours."""
+"""Drawn pictures of scenes. A scene shows in its layout and textures, hardly in its colours."""
 
 from __future__ import annotations
 
