@@ -256,6 +256,7 @@ class _Look:
 
 
 def _sets_of(experiments: Experiment | Sequence[Experiment] | Sets, runs: Sequence[Run]) -> Sets:
+    """Experiment and runs by title: as given in a mapping, or by family of networks."""
     if isinstance(experiments, Mapping):
         if runs:
             raise ExperimentError("Runs were given beside a mapping of experiments; expected them in its pairs.")
@@ -268,19 +269,20 @@ def _sets_of(experiments: Experiment | Sequence[Experiment] | Sets, runs: Sequen
                 f"The experiments' families of networks are {', '.join(families)}; expected one experiment of each, "
                 "or a mapping of titles to experiments and runs."
             )
-        sets = {
-            FAMILY_TITLES[one.family].removesuffix(" networks"): (
-                one,
-                [run for run in runs if run.config["family"] == one.family],
-            )
-            for one in listed
-        }
+        own = {family: [run for run in runs if run.config["family"] == family] for family in families}
+        sets = {FAMILY_TITLES[one.family].removesuffix(" networks"): (one, own[one.family]) for one in listed}
+    _check_sets(sets)
+    return sets
+
+
+def _check_sets(sets: Sets) -> None:
+    """Refuse sets without runs, with two runs of a method, or with different classes."""
     if not sets:
         raise ExperimentError("No experiment was given to look at; expected at least one.")
-    for title, (experiment, own) in sets.items():
-        if not own:
+    for title, (experiment, runs) in sets.items():
+        if not runs:
             raise ExperimentError(f"'{title}' has no runs of students of '{experiment.name}'; expected at least one.")
-        methods = [run.config["method"] for run in own]
+        methods = [run.config["method"] for run in runs]
         # Columns are named after methods: of two runs of a method, one would be lost.
         if len(set(methods)) < len(methods):
             raise ExperimentError(
@@ -292,4 +294,3 @@ def _sets_of(experiments: Experiment | Sequence[Experiment] | Sets, runs: Sequen
         raise ExperimentError(
             f"The experiments of {', '.join(sets)} have different classes; expected the same ones in each."
         )
-    return sets
