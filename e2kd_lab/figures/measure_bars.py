@@ -53,8 +53,8 @@ def measure_bars(
     --------
     >>> row = {"split": "test", "group": "all", "metric": "accuracy", "scale": "lab", "seed": 0}
     >>> rows = pd.DataFrame([{**row, "method": "kd", "value": 60.0}, {**row, "method": "e2kd", "value": 70.0}])
-    >>> [bar.get_height() for bar in measure_bars(rows).axes[0].patches]
-    [60.0, 70.0]
+    >>> [round(bar.get_height()) for bar in measure_bars(rows).axes[0].patches]
+    [60, 70]
     """
     test = _chosen_rows(results, metrics, groups)
     shown = [str(name) for name in in_order("metric", test["metric"])]

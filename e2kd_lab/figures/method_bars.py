@@ -67,14 +67,16 @@ def method_bars(
 
 
 def _bars(axis: Axes, part: pd.DataFrame, methods: Sequence[str], *, crowded: bool) -> None:
+    students = part[part["method"].isin(methods)]
+    for method, values in students.groupby("method", sort=False)["value"]:
+        draw_bar(axis, methods.index(str(method)), values, METHOD_COLOURS[str(method)], width=0.8, spacing=0.1)
+    highest, means = students.groupby("method")["value"].max(), students.groupby("method")["value"].mean()
     for place, method in enumerate(methods):
-        values = part.loc[part["method"] == method, "value"]
-        draw_bar(axis, place, values, METHOD_COLOURS[method], width=0.8, spacing=0.1)
         write_above(
             axis,
             place,
-            values.max() if len(values) else 0,
-            f"{values.mean():.1f}" if len(values) else "–",
+            highest.get(method, 0),
+            f"{means[method]:.1f}" if method in means else "–",
             fontsize=4.8 if crowded else 5.5,
             rotation=90 if crowded else 0,
             bbox={"facecolor": "white", "alpha": 0.9, "edgecolor": "none", "pad": 0.3},

@@ -24,7 +24,7 @@ from e2kd_lab.runs.evaluate import outcomes_of
 from e2kd_lab.runs.examples import networks_of
 from e2kd_lab.runs.image_selection import ORDERS, RELATIONS, select_views, views_of
 from e2kd_lab.system.errors import ExperimentError
-from e2kd_lab.widgets.panel import MAPS_TOOLTIPS, Panel, shows_errors, switch, unheard
+from e2kd_lab.widgets.panel import MAPS_TOOLTIPS, Panel, muted, shows_errors, switch
 
 Sets = Mapping[str, tuple[Experiment, Sequence[Run]]]
 
@@ -92,7 +92,7 @@ class ExplanationBrowser(Panel):
         self._grouping = grouping = experiment.grouping()
         # Images are filtered by group, such as those of Waterbirds, else by class.
         self._parts = list(self._classes) if grouping is None else [*map(grouping.title, range(len(grouping.names)))]
-        self._looks: dict[str, _Look] = {}
+        self._loaded: dict[str, _LoadedSet] = {}
         self.selected = pd.DataFrame()
         self._make_view_controls(located=experiment.dataset_with_objects(split) is not None)
         self._make_filters()
@@ -144,36 +144,36 @@ class ExplanationBrowser(Panel):
             control.observe(self._draw, "value")
 
     @property
-    def shown(self) -> _Look:
+    def shown(self) -> _LoadedSet:
         """Chosen networks and their predictions on each image; loaded on first use."""
         title = self.networks.value
-        if title not in self._looks:
+        if title not in self._loaded:
             self.say("Looking at all images with these networks ...")
             experiment, runs = self.sets[title]
             located = experiment.dataset_with_objects(self.split)
             outcomes = {
                 run.config["method"]: outcomes_of(run, experiment, split=self.split, folder=self.folder) for run in runs
             }
-            self._looks[title] = _Look(
+            self._loaded[title] = _LoadedSet(
                 experiment.dataset(self.split) if located is None else located,
                 networks_of(experiment, runs, self.folder),
                 outcomes,
                 {method: views_of(table) for method, table in outcomes.items()},
             )
-        return self._looks[title]
+        return self._loaded[title]
 
     @shows_errors
     def _switch(self, _: Any) -> None:
         _, runs = self.sets[self.networks.value]
         explanation = explanation_of(self.shown.models["teacher"])
         self.view.layout.visibility = "visible" if explanation.has_contributions else "hidden"
-        with unheard(self._draw, self.view):
+        with muted(self._draw, self.view):
             shown = self.view.value
             self.view.options = [(explanation.title, False), ("Contributions", True)]
             self.view.value = shown
         methods = [run.config["method"] for run in runs]
         before = self.student.value
-        with unheard(self._filter, self.student):
+        with muted(self._filter, self.student):
             self.student.options = [(METHOD_TITLES.get(name, name), name) for name in methods]
             self.student.value = before if before in methods else methods[-1]
         self._filter(None)
@@ -186,7 +186,7 @@ class ExplanationBrowser(Panel):
             relation=self.relation.value,
             order=self.order.value,
         )
-        with unheard(self._draw, self.page):
+        with muted(self._draw, self.page):
             self.page.value = 1
             self.page.max = max(1, -(-len(self.selected) // self.page_size))
         self._draw(None)
@@ -246,7 +246,7 @@ class ExplanationBrowser(Panel):
 
 
 @dataclass(frozen=True)
-class _Look:
+class _LoadedSet:
     """Images, the networks of a set (the teacher first), and each student's predictions on each image."""
 
     dataset: Any
@@ -256,6 +256,7 @@ class _Look:
 
 
 def _sets_of(experiments: Experiment | Sequence[Experiment] | Sets, runs: Sequence[Run]) -> Sets:
+    """Experiment and runs by title: as given in a mapping, or by family of networks."""
     if isinstance(experiments, Mapping):
         if runs:
             raise ExperimentError("Runs were given beside a mapping of experiments; expected them in its pairs.")
@@ -268,19 +269,20 @@ def _sets_of(experiments: Experiment | Sequence[Experiment] | Sets, runs: Sequen
                 f"The experiments' families of networks are {', '.join(families)}; expected one experiment of each, "
                 "or a mapping of titles to experiments and runs."
             )
-        sets = {
-            FAMILY_TITLES[one.family].removesuffix(" networks"): (
-                one,
-                [run for run in runs if run.config["family"] == one.family],
-            )
-            for one in listed
-        }
+        own = {family: [run for run in runs if run.config["family"] == family] for family in families}
+        sets = {FAMILY_TITLES[one.family].removesuffix(" networks"): (one, own[one.family]) for one in listed}
+    _check_sets(sets)
+    return sets
+
+
+def _check_sets(sets: Sets) -> None:
+    """Refuse sets without runs, with two runs of a method, or with different classes."""
     if not sets:
         raise ExperimentError("No experiment was given to look at; expected at least one.")
-    for title, (experiment, own) in sets.items():
-        if not own:
+    for title, (experiment, runs) in sets.items():
+        if not runs:
             raise ExperimentError(f"'{title}' has no runs of students of '{experiment.name}'; expected at least one.")
-        methods = [run.config["method"] for run in own]
+        methods = [run.config["method"] for run in runs]
         # Columns are named after methods: of two runs of a method, one would be lost.
         if len(set(methods)) < len(methods):
             raise ExperimentError(
@@ -292,4 +294,3 @@ def _sets_of(experiments: Experiment | Sequence[Experiment] | Sets, runs: Sequen
         raise ExperimentError(
             f"The experiments of {', '.join(sets)} have different classes; expected the same ones in each."
         )
-    return sets

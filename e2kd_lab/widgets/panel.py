@@ -43,7 +43,7 @@ def shows_errors(callback: Callable[Concatenate[PanelType, P], None]) -> Callabl
 
 
 @contextmanager
-def unheard(callback: Callable[[Any], None], *controls: widgets.Widget) -> Iterator[None]:
+def muted(callback: Callable[[Any], None], *controls: widgets.Widget) -> Iterator[None]:
     """Change controls without calling the ``callback`` that observes them, so that one choice draws once."""
     for control in controls:
         control.unobserve(callback, "value")

@@ -28,7 +28,7 @@ from e2kd_lab.runs.examples import explained_examples
 from e2kd_lab.runs.session import Session
 from e2kd_lab.training import Hardware, Watcher
 from e2kd_lab.training.own_measures import MeasureFunction
-from e2kd_lab.widgets.panel import shows_errors, unheard, value_slider
+from e2kd_lab.widgets.panel import muted, shows_errors, value_slider
 from e2kd_lab.widgets.training_panel import TrainingPanel
 
 Cell = tuple[float, float]
@@ -171,7 +171,7 @@ class SweepMap(TrainingPanel):
         with self._lock:
             seeds = self._seeds((self.lam.value, self.tau.value))
             if list(self.seed.options) != seeds:
-                with unheard(self._draw, self.seed):
+                with muted(self._draw, self.seed):
                     self.seed.options = seeds
             self._draw(None)
 
@@ -262,7 +262,7 @@ class SweepMap(TrainingPanel):
         self._maps.clear()
         if list(self.measure.options) != (measures := self._measures()):
             chosen = self.measure.value
-            with unheard(self._draw, self.measure):
+            with muted(self._draw, self.measure):
                 self.measure.options = measures
                 self.measure.value = chosen if chosen in dict(measures).values() else measures[0][1]
 

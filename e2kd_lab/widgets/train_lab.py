@@ -25,7 +25,7 @@ from e2kd_lab.system.errors import RunError
 from e2kd_lab.training import Hardware, Watcher
 from e2kd_lab.training.own_measures import MeasureFunction
 from e2kd_lab.training.trainer import METRICS
-from e2kd_lab.widgets.panel import by_family, family_switch, shows_errors, unheard, value_slider
+from e2kd_lab.widgets.panel import by_family, family_switch, muted, shows_errors, value_slider
 from e2kd_lab.widgets.training_panel import TrainingPanel
 
 LAMBDAS = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0)
@@ -148,7 +148,7 @@ class TrainLab(TrainingPanel):
 
     @shows_errors
     def _reset_epochs(self, _: Any) -> None:
-        with unheard(self._pick, self.epochs):
+        with muted(self._pick, self.epochs):
             self.epochs.value = self.bases[self.family.value].epochs
 
     @shows_errors
@@ -162,7 +162,7 @@ class TrainLab(TrainingPanel):
             (self.tau, self.taus, {one.tau for one in grid}, base.tau if explains else usual["tau"]),
         ):
             values = sorted({*(offered if explains else tried), value})
-            with unheard(self._pick, slider):
+            with muted(self._pick, slider):
                 slider.options = [(f"{value:g}", value) for value in values]
                 slider.value = value
         self.lam.disabled, self.tau.disabled = (not has_hyperparameter(method, name) for name in ("lam", "tau"))

@@ -1,6 +1,6 @@
 import pytest
 
-from e2kd_lab.bench import cheaper
+from e2kd_lab.bench import step_costs
 from e2kd_lab.bench.step_costs import relative_step_costs
 
 
@@ -23,8 +23,8 @@ def test_costs_are_of_an_average_step(tiny_bcos, monkeypatch):
             seconds[name] = [sum(asked)] * repeats
         return seconds
 
-    monkeypatch.setattr(cheaper, "step_of", step_of)
-    monkeypatch.setattr(cheaper, "take_turns", take_turns)
+    monkeypatch.setattr(step_costs, "step_of", step_of)
+    monkeypatch.setattr(step_costs, "take_turns", take_turns)
     e2kd = tiny_bcos.replace(method="e2kd", lam=5.0)
     costs = relative_step_costs([tiny_bcos.replace(method="kd"), e2kd, e2kd.replace(explain_every=4)])
     assert costs == pytest.approx([1, 3, (3 + 3 * 1) / 4])

@@ -136,11 +136,11 @@ def test_the_chosen_image_stands_beside_its_maps(numbers):
         ((True, True, False, False), TITLES, 2),
         ((False, False, True, True), TITLES, 1),  # out of distribution goes before
         ((False, True, True, True), TITLES, 0),
-        ((True, True, True, True), TITLES, 1),  # nothing to tell
+        ((True, True, True, True), TITLES, 1),  # KD gets all right
         ((True, True, True, False), (), 3),
     ],
 )
-def test_the_telling_image_is_one_that_kd_is_wrong_about(kd, titles, number):
+def test_the_example_image_is_one_that_kd_gets_wrong(kd, titles, number):
     assert example_image(comparison(kd=kd, titles=titles)) == number
 
 
