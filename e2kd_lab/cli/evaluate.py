@@ -1,0 +1,118 @@
+"""``e2kd-lab evaluate``: a run, or any checkpoint of a student."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import e2kd_lab as lab
+from e2kd_lab.cli.chosen_experiment import chosen_experiment
+from e2kd_lab.cli.options import (
+    DATA,
+    EXPERIMENT,
+    DeviceOption,
+    FamilyOption,
+    PluginOption,
+    RootOption,
+    RunsOption,
+    SetOption,
+    SettingOption,
+    TeacherDataOption,
+    TeacherOption,
+)
+from e2kd_lab.cli.tables import print_measures
+from e2kd_lab.system.errors import ExperimentError, RunError
+from e2kd_lab.system.paths import expanded, is_file
+from e2kd_lab.system.workspace import runs_folder
+
+if TYPE_CHECKING:
+    from e2kd_lab.experiments import Experiment
+    from e2kd_lab.runs import Run
+
+
+def evaluate(
+    run: Annotated[
+        str, typer.Argument(help="A run's folder or name; or, before CHECKPOINT, an experiment", metavar="RUN")
+    ],
+    checkpoint: Annotated[Path | None, typer.Argument(help="A student's weights, for instance best.ckpt")] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(help="Of the experiment: lab, paper or smoke (default: lab)", rich_help_panel=EXPERIMENT),
+    ] = None,
+    family: FamilyOption = None,
+    setting: SettingOption = "base",
+    plugin: PluginOption = None,
+    set_: SetOption = None,
+    split: Annotated[str, typer.Option(help="train, val or test", rich_help_panel=DATA)] = "test",
+    alone: Annotated[
+        bool, typer.Option("--alone", help="Without a teacher: accuracy only", rich_help_panel=DATA)
+    ] = False,
+    data_root: RootOption = None,
+    teacher_data: TeacherDataOption = None,
+    teacher: TeacherOption = None,
+    device: DeviceOption = "auto",
+    runs: RunsOption = None,
+) -> None:
+    """Evaluate a student and compare it with its teacher.
+
+    e2kd-lab evaluate RUN, or e2kd-lab evaluate EXPERIMENT CHECKPOINT.
+    """
+    from e2kd_lab.data.waterbirds import SPLITS
+    from e2kd_lab.runs.evaluate import averaged
+    from e2kd_lab.training.hardware import named_device
+
+    if split not in SPLITS:
+        raise ExperimentError(f"There is no split '{split}'; expected one of {', '.join(SPLITS)}.")
+    places = {"data_root": data_root, "teacher_data_root": teacher_data, "teacher_weights": teacher}
+    if checkpoint is None:
+        if (scale, family, setting) != (None, None, "base"):
+            raise ExperimentError(f"Run '{run}' has its own scale, family and setting; expected none beside it.")
+        found = _found(run, runs)
+        wanted, student = _experiment_of(found, set_, places), found.load_model()
+        runs, name = found.folder.parent if runs is None else runs, found.folder.name
+    else:
+        wanted = chosen_experiment(run, scale or "lab", family, setting, assignments=set_, **places)
+        wanted = wanted.replace(method="kd")
+        student, name = wanted.build(wanted.student, weights=str(checkpoint)), str(checkpoint)
+    if alone:
+        wanted = wanted.replace(method="teacher", teacher=wanted.network)
+    table = lab.evaluate(wanted, student, split=split, folder=runs, device=str(named_device(device)))  # type: ignore[arg-type]
+    print_measures(averaged(wanted, table), f"{name}, {split}")
+
+
+def _found(name: str, runs: Path | None) -> Run:
+    """A run by its folder, or by its name in the folder of runs."""
+    places = [expanded(name), (runs_folder() if runs is None else runs) / name]
+    for folder in places:
+        if is_file(folder / "config.json"):
+            return lab.Run(folder)
+    raise RunError(
+        f"'{name}' is no run, neither as a folder nor in {places[1].parent}; expected a run's folder or name, or an "
+        "experiment and a checkpoint."
+    )
+
+
+def _experiment_of(run: Run, assignments: list[str] | None, places: dict[str, str | None]) -> Experiment:
+    """The experiment that a run's configuration describes, checked against what the configuration says of its data."""
+    config = run.config
+    place = {"name": config["name"], "scale": config["scale"], "family": config["family"], "setting": config["setting"]}
+    fields = {field.name for field in dataclasses.fields(lab.experiments.get(config["name"], config["scale"]))}
+    fields -= {*place, "data", "teacher", "options"}  # the configuration has fingerprints of data and teacher
+    values: dict[str, Any] = {name: _as_field(value) for name, value in config.items() if name in fields}
+    network = "teacher" if config["method"] == "teacher" else "student"
+    values |= {network: config["network"], **config.get("options", {})}
+    values |= {field: value for field, value in places.items() if value is not None}
+    wanted = chosen_experiment(**place, assignments=assignments, **values)
+    expected = wanted.config()
+    for name, flags in (("data", "--data-root or --plugin"), ("teacher", "--teacher, --teacher-data or --set")):
+        if config.get(name) != expected.get(name):
+            raise RunError(f"{run.folder} was trained with another {name}; expected {flags} to say where that is.")
+    return wanted
+
+
+def _as_field(value: Any) -> Any:
+    """JSON has lists in place of tuples."""
+    return tuple(map(_as_field, value)) if isinstance(value, list) else value
