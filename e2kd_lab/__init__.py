@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from e2kd_lab.runs.evaluate import evaluate, load_teacher
     from e2kd_lab.runs.run import run
     from e2kd_lab.runs.sweep import run_all, sweep
+    from e2kd_lab.system import errors
     from e2kd_lab.system.errors import LabError, LabNote
     from e2kd_lab.training import Hardware, ProgressBar, Watcher
 
@@ -44,6 +45,7 @@ _DEFINED_IN = {
     "Watcher": "training",
     "adapt": "models.adapt",
     "build_model": "models",
+    "errors": "system",
     "evaluate": "runs.evaluate",
     "explain": "explanations",
     "load_runs": "runs",
@@ -72,6 +74,7 @@ __all__ = [
     "Watcher",
     "adapt",
     "build_model",
+    "errors",
     "evaluate",
     "experiments",
     "explain",
