@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,6 +30,9 @@ from e2kd_lab.system.workspace import runs_folder
 if TYPE_CHECKING:
     from e2kd_lab.experiments import Experiment
     from e2kd_lab.runs import Run
+
+# What a configuration has besides fields of the experiment: fingerprints, mostly.
+_NO_FIELDS = ("network", "data", "teacher", "options", "plugins", "initial_weights", "results_version")
 
 
 def evaluate(
@@ -96,16 +98,18 @@ def _found(name: str, runs: Path | None) -> Run:
 
 
 def _experiment_of(run: Run, assignments: list[str] | None, places: dict[str, str | None]) -> Experiment:
-    """The experiment that a run's configuration describes, checked against what the configuration says of its data."""
+    """The experiment of a run's configuration, checked against what that says of data and teacher."""
     config = run.config
     place = {"name": config["name"], "scale": config["scale"], "family": config["family"], "setting": config["setting"]}
-    fields = {field.name for field in dataclasses.fields(lab.experiments.get(config["name"], config["scale"]))}
-    fields -= {*place, "data", "teacher", "options"}  # the configuration has fingerprints of data and teacher
-    values: dict[str, Any] = {name: _as_field(value) for name, value in config.items() if name in fields}
-    network = "teacher" if config["method"] == "teacher" else "student"
-    values |= {network: config["network"], **config.get("options", {})}
+    base = chosen_experiment(**place, method=config["method"])
+    recorded = {name: _as_field(value) for name, value in config.items() if name not in {*place, *_NO_FIELDS}}
+    values = {name: value for name, value in recorded.items() if getattr(base, name, value) != value}
+    values |= {
+        "teacher" if config["method"] == "teacher" else "student": config["network"],
+        **config.get("options", {}),
+    }
     values |= {field: value for field, value in places.items() if value is not None}
-    wanted = chosen_experiment(**place, assignments=assignments, **values)
+    wanted = chosen_experiment(**place, method=config["method"], assignments=assignments, **values)
     expected = wanted.config()
     for name, flags in (("data", "--data-root or --plugin"), ("teacher", "--teacher, --teacher-data or --set")):
         if config.get(name) != expected.get(name):

@@ -145,7 +145,7 @@ def freeze(
     wanted = chosen_experiment(
         experiment, scale, family, setting, assignments=set_, data_root=data_root, teacher_weights=teacher
     )
-    if not isinstance(wanted, lab.experiments.ImageNetExperiment):
+    if not hasattr(wanted, "frozen_root"):
         raise ExperimentError(f"Experiment '{experiment}' cannot be frozen; expected for instance imagenet_frozen.")
     where = str(named_device(device))
     if wanted.teacher_weights is None:
