@@ -104,10 +104,8 @@ def _experiment_of(run: Run, assignments: list[str] | None, places: dict[str, st
     base = chosen_experiment(**place, method=config["method"])
     recorded = {name: _as_field(value) for name, value in config.items() if name not in {*place, *_NO_FIELDS}}
     values = {name: value for name, value in recorded.items() if getattr(base, name, value) != value}
-    values |= {
-        "teacher" if config["method"] == "teacher" else "student": config["network"],
-        **config.get("options", {}),
-    }
+    values["teacher" if config["method"] == "teacher" else "student"] = config["network"]
+    values |= config.get("options", {})
     values |= {field: value for field, value in places.items() if value is not None}
     wanted = chosen_experiment(**place, method=config["method"], assignments=assignments, **values)
     expected = wanted.config()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -142,7 +142,7 @@ def freeze(
     from e2kd_lab.runs.freeze import storage_choices
     from e2kd_lab.training.hardware import named_device
 
-    wanted = chosen_experiment(
+    wanted: Any = chosen_experiment(
         experiment, scale, family, setting, assignments=set_, data_root=data_root, teacher_weights=teacher
     )
     if not hasattr(wanted, "frozen_root"):

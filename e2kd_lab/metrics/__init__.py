@@ -1,4 +1,12 @@
-"""Measures of accuracy and of fidelity to the teacher, as pure functions."""
+"""Measures of accuracy and of fidelity to the teacher, as pure functions.
+
+Examples
+--------
+>>> import torch, e2kd_lab as lab
+>>> logits = torch.eye(3)
+>>> lab.metrics.agreement(logits, logits)
+1.0
+"""
 
 from e2kd_lab.metrics.f1 import multilabel_f1
 from e2kd_lab.metrics.fidelity import agreement, dead_maps, explanation_cosine

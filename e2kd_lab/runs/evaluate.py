@@ -30,6 +30,11 @@ def load_teacher(experiment: Experiment, *, folder: Path | str | None = None) ->
     ------
     RunError
         If the teacher's run is not done.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> teacher = lab.load_teacher(lab.experiments.get("waterbirds").replace(method="kd"))  # doctest: +SKIP
     """
     if experiment.teacher_weights is not None:
         return experiment.build(experiment.teacher, weights=experiment.teacher_weights).eval()
@@ -66,6 +71,12 @@ def evaluate(
     DataFrame
         See `e2kd_lab.training.outcomes`, which `e2kd_lab.training.measures` averages; where an image may show several
         classes, `e2kd_lab.training.multilabel_outcomes` with ``every_class``, and `multilabel_measures`.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> experiment = lab.experiments.get("waterbirds").replace(method="kd")
+    >>> table = lab.evaluate(experiment, lab.run(experiment).load_model(), split="test")  # doctest: +SKIP
     """
     teacher = None if experiment.method == "teacher" else load_teacher(experiment, folder=folder)
     look, _ = how_to_evaluate(experiment)

@@ -46,6 +46,12 @@ def load_runs(folder: Path | str | None = None) -> pd.DataFrame:
     ------
     RunError
         If a run's files are damaged.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> table = lab.load_runs()  # doctest: +SKIP
+    >>> table.query("split == 'test' and metric == 'agreement'").groupby("method")["value"].mean()  # doctest: +SKIP
     """
     return _results(find_runs(folder))
 
@@ -57,6 +63,12 @@ def results_of(runs: Iterable[Run]) -> pd.DataFrame:
     ----------
     runs : iterable of Run
         Runs with measures; one that comes twice counts once.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> students = lab.experiments.get("waterbirds").grid("kd")
+    >>> lab.results_of(lab.run_all(students)).query("group == 'worst'")  # doctest: +SKIP
     """
     return _results({run.folder: run for run in runs}.values())
 

@@ -51,6 +51,15 @@ class Run:
         ``<experiment>-<scale>-<method>-<hash>-s<seed>``, with ``config.json``, ``environment.json``, ``metrics.csv``,
         ``last.ckpt``, ``best.ckpt`` and ``status.json``; where training images were chosen, ``training_files.csv``;
         where somebody looked at single images, ``outcomes-<split>.csv``, or at shifts, ``shifts-<split>.csv``.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> run = lab.run(lab.experiments.get("waterbirds").replace(method="e2kd", lam=5.0))  # doctest: +SKIP
+    >>> run.status, run.config["lam"]  # doctest: +SKIP
+    ('done', 5.0)
+    >>> run.results().query("split == 'test' and metric == 'accuracy'")  # doctest: +SKIP
+    >>> model = run.load_model()  # doctest: +SKIP
     """
 
     folder: Path

@@ -24,7 +24,14 @@ def run_all(
     watchers: Iterable[Watcher] = (),
     metrics: Mapping[str, MeasureFunction] | None = None,
 ) -> list[Run]:
-    """Train or load several experiments, one after the other (see `run`)."""
+    """Train or load several experiments, one after the other (see `run`).
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> kd = lab.experiments.get("waterbirds").replace(method="kd")
+    >>> runs = lab.run_all(kd.replace(seed=seed) for seed in (0, 1, 2))  # doctest: +SKIP
+    """
     told = all_watchers(progress, watchers)
     return [
         run(one, folder=folder, progress=False, hardware=hardware, watchers=[told], metrics=metrics)
@@ -70,6 +77,13 @@ def sweep(
         See `run`; a watcher that asks to stop ends the sweep.
     say : callable
         Receives a line for each experiment.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> students = lab.experiments.get("waterbirds").grid("e2kd")  # the paper's λ and τ
+    >>> lab.sweep(students).failures  # doctest: +SKIP
+    []
     """
     folder = runs_folder() if folder is None else Path(folder)
     told = all_watchers(progress, watchers)

@@ -93,6 +93,11 @@ class Hardware:
         Processes that load data, per device; 0 loads in the training process.
     checkpoint_seconds : float
         Time between two checkpoints within long epochs.
+
+    Examples
+    --------
+    >>> Hardware(device="cpu", workers=4)
+    Hardware(device='cpu', devices=1, workers=4, checkpoint_seconds=30.0)
     """
 
     device: str = "auto"

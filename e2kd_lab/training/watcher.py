@@ -60,7 +60,16 @@ class Watcher:
 
 
 class ProgressBar(Watcher):
-    """A progress bar in the terminal or notebook that vanishes when training ends."""
+    """A progress bar in the terminal or notebook that vanishes when training ends.
+
+    Examples
+    --------
+    ``lab.run`` shows one unless told otherwise; other programs that train may use it, too.
+
+    >>> import e2kd_lab as lab
+    >>> experiment = lab.experiments.get("waterbirds", "smoke").replace(method="kd")
+    >>> lab.run(experiment, progress=False, watchers=[ProgressBar()])  # doctest: +SKIP
+    """
 
     def __init__(self) -> None:
         self._bar: tqdm | None = None
