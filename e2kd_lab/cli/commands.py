@@ -1,6 +1,6 @@
 """The command line: ``e2kd-lab``.
 
-Nothing here imports torch, pandas or matplotlib before a command needs them: help and mistakes answer at once.
+Nothing in this folder imports torch, pandas or matplotlib before a command needs it, so that help answers at once.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def bench(
 
 
 def main() -> None:
-    """Entry point: errors that the lab explains by itself are one line and exit status 1."""
+    """Entry point. A `LabError` is printed on one line, and the exit status is 1."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without τ, λ or a file's name shows a question mark
             stream.reconfigure(errors="replace")

@@ -24,7 +24,7 @@ _MINIBIRDS, _MININET, _MINISCENES, _MINIVOC = MiniBirds(), MiniNet(), MiniScenes
 OutOption = Annotated[Path | None, typer.Option(help="Folder of the set (default: data/NAME in the workspace)")]
 SizeOption = Annotated[int, typer.Option(help="Side of the images, in pixels")]
 SeedOption = Annotated[int, typer.Option(help="Seed; the same seed gives the same bytes")]
-OverwriteOption = Annotated[bool, typer.Option(help="Replace a set that is in the folder")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a set that is in the folder")]
 
 
 @make_app.command("minibirds")
@@ -36,7 +36,9 @@ def make_minibirds_set(
     ] = _MINIBIRDS.train,
     val: Annotated[int, typer.Option(help="Validation images per group")] = _MINIBIRDS.val,
     test: Annotated[int, typer.Option(help="Test images per group")] = _MINIBIRDS.test,
-    teacher: Annotated[int, typer.Option(help="Teacher's training images per group")] = _MINIBIRDS.teacher,
+    teacher: Annotated[
+        int, typer.Option("--teacher-images", help="Teacher's training images per group")
+    ] = _MINIBIRDS.teacher,
     seed: SeedOption = 0,
     overwrite: OverwriteOption = False,
 ) -> None:

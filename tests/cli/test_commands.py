@@ -42,7 +42,7 @@ def test_demo_writes_results_and_figures_and_is_quick_the_second_time(workspace,
 def test_data_make_and_check(tmp_path):
     folder = tmp_path / "birds"
     made = call("data", "make", "minibirds", "--out", folder, "--size", 16, "--train", 4, 2, "--val", 1, "--test", 1,
-                "--teacher", 1)  # fmt: skip
+                "--teacher-images", 1)  # fmt: skip
     assert made.exit_code == 0
     checked = call("data", "check", folder)
     assert "14 images, all of them readable" in checked.output
