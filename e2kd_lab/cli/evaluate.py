@@ -68,15 +68,15 @@ def evaluate(
 
     if split not in SPLITS:
         raise ExperimentError(f"There is no split '{split}'; expected one of {', '.join(SPLITS)}.")
-    places = {"data_root": data_root, "teacher_data_root": teacher_data, "teacher_weights": teacher}
+    locations = {"data_root": data_root, "teacher_data_root": teacher_data, "teacher_weights": teacher}
     if checkpoint is None:
         if (scale, family, setting) != (None, None, "base"):
             raise ExperimentError(f"Run '{run}' has its own scale, family and setting; expected none beside it.")
         found = _found(run, runs)
-        wanted, student = _experiment_of(found, set_, places), found.load_model()
+        wanted, student = _experiment_of(found, set_, locations), found.load_model()
         runs, name = found.folder.parent if runs is None else runs, found.folder.name
     else:
-        wanted = chosen_experiment(run, scale or "lab", family, setting, assignments=set_, **places)
+        wanted = chosen_experiment(run, scale or "lab", family, setting, assignments=set_, **locations)
         wanted = wanted.replace(method="kd")
         student, name = wanted.build(wanted.student, weights=str(checkpoint)), str(checkpoint)
     if alone:
@@ -97,21 +97,25 @@ def _found(name: str, runs: Path | None) -> Run:
     )
 
 
-def _experiment_of(run: Run, assignments: list[str] | None, places: dict[str, str | None]) -> Experiment:
+def _experiment_of(run: Run, assignments: list[str] | None, locations: dict[str, str | None]) -> Experiment:
     """The experiment of a run's configuration, checked against what that says of data and teacher."""
     config = run.config
-    place = {"name": config["name"], "scale": config["scale"], "family": config["family"], "setting": config["setting"]}
-    base = chosen_experiment(**place, method=config["method"])
-    recorded = {name: _as_field(value) for name, value in config.items() if name not in {*place, *_NO_FIELDS}}
+    which = {name: config[name] for name in ("name", "scale", "family")}
+    if config["setting"] in lab.experiments.get(**which).settings():  # else a label of one's own
+        which["setting"] = config["setting"]
+    base = chosen_experiment(**which, method=config["method"])
+    recorded = {name: _as_field(config[name]) for name in config.keys() - {*which, *_NO_FIELDS, "setting"}}
     values = {name: value for name, value in recorded.items() if getattr(base, name, value) != value}
     values["teacher" if config["method"] == "teacher" else "student"] = config["network"]
     values |= config.get("options", {})
-    values |= {field: value for field, value in places.items() if value is not None}
-    wanted = chosen_experiment(**place, method=config["method"], assignments=assignments, **values)
+    values |= {field: value for field, value in locations.items() if value is not None}
+    wanted = chosen_experiment(**which, method=config["method"], assignments=assignments, **values)
+    wanted = wanted.replace(setting=config["setting"])
     expected = wanted.config()
-    for name, flags in (("data", "--data-root or --plugin"), ("teacher", "--teacher, --teacher-data or --set")):
-        if config.get(name) != expected.get(name):
-            raise RunError(f"{run.folder} was trained with another {name}; expected {flags} to say where that is.")
+    if config["data"] != expected["data"]:
+        raise RunError(f"{run.folder} was trained on other data; expected those, by --data-root or --plugin.")
+    if config.get("teacher") != expected.get("teacher"):
+        raise RunError(f"{run.folder} had another teacher; expected that, by --teacher, --teacher-data or --set.")
     return wanted
 
 

@@ -107,8 +107,14 @@ def test_a_run_is_evaluated_as_it_was_trained(runs, tiny, method, by_name):
         assert f"{test[group]:.1f}" in shown[group]
 
 
+def test_a_run_with_a_setting_of_its_own_is_evaluated(workspace, tmp_path):
+    experiment = lab.experiments.get("waterbirds", "smoke").replace(method="e2kd", explain_every=2, setting="every 2")
+    run = lab.run(experiment, folder=tmp_path, progress=False)
+    assert "agreement" in call("evaluate", run.folder, "--split", "val").output
+
+
 def test_a_run_that_needs_other_data_says_so(runs, tiny, workspace):
-    with pytest.raises(LabError, match="was trained with another data; expected --data-root"):
+    with pytest.raises(LabError, match="was trained on other data; expected those, by --data-root"):
         call("evaluate", runs / tiny.replace(method="kd").run_name())
     with pytest.raises(LabError, match="has its own scale, family and setting; expected none beside it"):
         call("evaluate", runs / tiny.replace(method="kd").run_name(), "--scale", "smoke")
