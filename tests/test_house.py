@@ -60,7 +60,17 @@ def modules_after(code):
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("code", ["import e2kd_lab", "import e2kd_lab.minidata.minibirds"])
+COMMAND_LINE = sorted(path.stem for path in (HOUSE / "cli").glob("[a-z]*.py"))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import e2kd_lab",
+        "import e2kd_lab.minidata.minibirds",
+        "; ".join(f"import e2kd_lab.cli.{name}" for name in COMMAND_LINE),
+    ],
+)
 def test_heavy_libraries_are_imported_when_they_are_used(code):
     assert not {"torch", "torchvision", "pandas", "matplotlib", "seaborn", "ipywidgets"} & set(modules_after(code))
 

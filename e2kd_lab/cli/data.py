@@ -8,8 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from e2kd_lab.cli.tables import console
-from e2kd_lab.data.check import check_data
+from e2kd_lab.cli.tables import say
 from e2kd_lab.minidata.minibirds import MiniBirds, make_minibirds
 from e2kd_lab.minidata.mininet import MiniNet, make_mininet
 from e2kd_lab.minidata.miniscenes import MiniScenes, make_miniscenes
@@ -17,15 +16,15 @@ from e2kd_lab.minidata.minivoc import MiniVoc, make_minivoc
 from e2kd_lab.system.errors import LabError
 from e2kd_lab.system.workspace import data_folder
 
-data_app = typer.Typer(no_args_is_help=True, help="Make embedded data sets, check data sets.")
+data_app = typer.Typer(no_args_is_help=True, help="Make the embedded data sets; check any data set.")
 make_app = typer.Typer(no_args_is_help=True, help="Write an embedded data set to disk.")
 data_app.add_typer(make_app, name="make")
 _MINIBIRDS, _MININET, _MINISCENES, _MINIVOC = MiniBirds(), MiniNet(), MiniScenes(), MiniVoc()
 
-OutOption = Annotated[Path | None, typer.Option(help="Folder  [default: data/NAME in the workspace]")]
-SizeOption = Annotated[int, typer.Option(help="Side of the images in pixels")]
+OutOption = Annotated[Path | None, typer.Option(help="Folder of the set (default: data/NAME in the workspace)")]
+SizeOption = Annotated[int, typer.Option(help="Side of the images, in pixels")]
 SeedOption = Annotated[int, typer.Option(help="Seed; the same seed gives the same bytes")]
-OverwriteOption = Annotated[bool, typer.Option(help="Replace another set in the folder")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a set that is in the folder")]
 
 
 @make_app.command("minibirds")
@@ -33,15 +32,17 @@ def make_minibirds_set(
     out: OutOption = None,
     size: SizeOption = _MINIBIRDS.size,
     train: Annotated[
-        tuple[int, int], typer.Option(help="Landbirds on land and waterbirds on water")
+        tuple[int, int], typer.Option(help="Training images: landbirds on land, waterbirds on water")
     ] = _MINIBIRDS.train,
     val: Annotated[int, typer.Option(help="Validation images per group")] = _MINIBIRDS.val,
     test: Annotated[int, typer.Option(help="Test images per group")] = _MINIBIRDS.test,
-    teacher: Annotated[int, typer.Option(help="Teacher's training images per group")] = _MINIBIRDS.teacher,
+    teacher: Annotated[
+        int, typer.Option("--teacher-images", help="Teacher's training images per group")
+    ] = _MINIBIRDS.teacher,
     seed: SeedOption = 0,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Write MiniBirds: drawn birds on land and water, the embedded Waterbirds-100."""
+    """Write MiniBirds: drawn birds on land and water; the embedded Waterbirds-100."""
     fields = {"size": size, "train": train, "val": val, "test": test, "teacher": teacher, "seed": seed}
     _make("minibirds", make_minibirds, MiniBirds, fields, out, overwrite)
 
@@ -55,7 +56,7 @@ def make_mininet_set(
     seed: SeedOption = 0,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Write MiniNet: drawn objects of 20 classes, the embedded ImageNet."""
+    """Write MiniNet: drawn objects of 20 classes; the embedded ImageNet."""
     fields = {"size": size, "train": train, "val": val, "seed": seed}
     _make("mininet", make_mininet, MiniNet, fields, out, overwrite)
 
@@ -69,7 +70,7 @@ def make_miniscenes_set(
     seed: SeedOption = 0,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Write MiniScenes: drawn scenes of 10 classes, the embedded SUN397."""
+    """Write MiniScenes: drawn scenes of 10 classes; the embedded SUN397."""
     fields = {"size": size, "train": train, "val": val, "seed": seed}
     _make("miniscenes", make_miniscenes, MiniScenes, fields, out, overwrite)
 
@@ -84,15 +85,17 @@ def make_minivoc_set(
     seed: SeedOption = 0,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Write MiniVOC: several drawn things a picture, with boxes, the embedded PASCAL VOC."""
+    """Write MiniVOC: pictures of several drawn things, with boxes; the embedded PASCAL VOC."""
     fields = {"size": size, "train": train, "val": val, "test": test, "seed": seed}
     _make("minivoc", make_minivoc, MiniVoc, fields, out, overwrite)
 
 
 @data_app.command("check")
 def data_check(path: Annotated[Path, typer.Argument(help="A data set's folder, or a root that holds it")]) -> None:
-    """Read a data set completely and say what was found, or what is wrong with it."""
-    console.print(check_data(path), markup=False, highlight=False)
+    """Read a whole data set and print what it holds, or what is wrong with it."""
+    from e2kd_lab.data.check import check_data
+
+    say(check_data(path))
 
 
 def _make(
@@ -107,4 +110,4 @@ def _make(
         folder = make(out or data_folder() / name, spec(**fields), overwrite=overwrite)
     except (ValueError, OSError) as error:
         raise LabError(str(error)) from error
-    console.print(f"{folder} holds {name}, seed {fields['seed']}.")
+    say(f"{folder} holds {name}, seed {fields['seed']}.")

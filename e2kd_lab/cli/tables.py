@@ -1,28 +1,29 @@
-"""Tables of the command line."""
+"""Tables that the commands print."""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from e2kd_lab.bench import Findings
-from e2kd_lab.methods import has_hyperparameter
-from e2kd_lab.metrics.titles import measure_title
-from e2kd_lab.runs import configurations_of
-from e2kd_lab.runs.freeze import Storage
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from e2kd_lab.bench import Findings
+    from e2kd_lab.runs.freeze import Storage
 
 console = Console(soft_wrap=True)
+say = partial(console.print, markup=False, highlight=False)  # paths may look like markup
 _ACRONYMS = {"f1": "F1", "epg": "EPG", "iou": "IoU"}
-# Of a configuration's hash, for the same reason.
-_DIGITS = 6
+_HASH_DIGITS = 6  # enough to tell the configurations of a table apart
+_SHORT_GROUPS = {"in_distribution": "ID", "out_of_distribution": "OOD"}
 
 
 def print_storage(choices: list[Storage]) -> None:
-    """A row a way to store frozen explanations."""
-    table = Table(title="Frozen explanations: what each way to store them costs and keeps", title_justify="left")
+    """A row per way to store frozen explanations."""
+    table = Table(title="Ways to store explanations: size, and cosine with the original maps", title_justify="left")
     for heading in ("maps", "side in px", "GB", "cosine"):
         table.add_column(heading, justify="right")
     for choice in choices:
@@ -32,7 +33,7 @@ def print_storage(choices: list[Storage]) -> None:
 
 
 def print_ratios(findings: Findings) -> None:
-    """A table of what the lab saves and one of what methods cost in it."""
+    """Two tables: the lab against the plain program, and methods against each other."""
     machine = findings.machine
     where = f"{machine['device_name']}, threads: {machine['threads']}"
     titles = {"gain": "Time of the plain program / time of the lab", "cost": "Time of one / time of the other"}
@@ -53,30 +54,51 @@ def print_ratios(findings: Findings) -> None:
 
 
 def print_results(rows: pd.DataFrame, title: str) -> None:
-    """A row a configuration, means over its n seeds; a hash tells those that differ in recipe or data only."""
-    rows = rows.assign(hash=configurations_of(rows).str.rpartition("-")[2].str[:_DIGITS])
+    """A row per configuration: mean ± standard deviation (number of seeds), or the number itself for one seed.
+
+    Configurations that differ in recipe or data alone are told apart by their hash.
+    """
+    from e2kd_lab.runs import configurations_of
+
+    rows = rows.assign(hash=configurations_of(rows).str.rpartition("-")[2].str[:_HASH_DIGITS])
     keys = ["method", "lam", "tau", "hash"]
-    wide: Any = rows.pivot_table(index=keys, columns=["metric", "group"], values="value", aggfunc="mean", sort=False)
-    seeds = rows.groupby(keys)["run"].nunique()
-    told_apart = wide.index.droplevel("hash").has_duplicates
+    found: Any = rows.groupby([*keys, "metric", "group"], sort=False)["value"].agg(["mean", "std", "count"])
+    columns = list(dict.fromkeys(zip(rows["metric"], rows["group"], strict=True)))
+    configurations = found.index.droplevel(["metric", "group"]).drop_duplicates()
+    told_apart = configurations.droplevel("hash").has_duplicates
     table = Table(title=title, title_justify="left")
     for heading in ("method", "λ", "τ", *(["hash"] if told_apart else [])):
-        table.add_column(heading)
-    table.add_column("n", justify="right")  # seeds
-    for metric, group in wide.columns:
-        short = {"in_distribution": "ID", "out_of_distribution": "OOD"}.get(group, group)
-        table.add_column(f"{measure_title(metric).short}\n{short}", justify="right")
-    for (method, lam, tau, digest), values in wide.iterrows():
-        weights = {"lam": lam, "tau": tau}
-        names = [method, *(f"{v:g}" if has_hyperparameter(method, name) else "" for name, v in weights.items())]
-        names += [digest] if told_apart else []
-        cells = [_number(metric, value) for (metric, _), value in values.items()]
-        table.add_row(*names, str(seeds[method, lam, tau, digest]), *cells)
+        table.add_column(heading, no_wrap=True)
+    for metric, group in columns:
+        table.add_column(f"{_short_title(metric)}\n{_SHORT_GROUPS.get(group, group)}", justify="right")
+    for configuration in configurations:
+        cells = {cell[-2:]: values for cell, values in found.loc[configuration, :].to_dict("index").items()}
+        shown = (_mean(metric, **cells[metric, group]) if (metric, group) in cells else "" for metric, group in columns)
+        table.add_row(*_names(*configuration)[: 4 if told_apart else 3], *shown)
     console.print(table)
 
 
+def _names(method: str, lam: float, tau: float, digest: str) -> list[str]:
+    """A configuration's cells; a hyper-parameter that the method does not have is left empty."""
+    from e2kd_lab.methods import has_hyperparameter
+
+    weights = {"lam": lam, "tau": tau}
+    return [method, *(f"{v:g}" if has_hyperparameter(method, name) else "" for name, v in weights.items()), digest]
+
+
+def _mean(metric: str, mean: float, std: float, count: int) -> str:
+    spread = f" ± {_number(metric, std)} ({count})" if count > 1 else ""
+    return _number(metric, mean) + spread
+
+
+def _short_title(metric: str) -> str:
+    from e2kd_lab.metrics.titles import measure_title
+
+    return measure_title(metric).short
+
+
 def print_measures(rows: pd.DataFrame, title: str) -> None:
-    """A row a group of images, a column a metric."""
+    """A row per group of images, a column per metric."""
     wide: Any = rows.pivot_table(index="group", columns="metric", values="value", sort=False)
     table = Table(title=title, title_justify="left")
     table.add_column("images", no_wrap=True)
@@ -89,4 +111,6 @@ def print_measures(rows: pd.DataFrame, title: str) -> None:
 
 
 def _number(metric: str, value: float) -> str:
-    return "" if pd.isna(value) else measure_title(metric).text(value)
+    from e2kd_lab.metrics.titles import measure_title
+
+    return "" if value != value else measure_title(metric).text(value)  # NaN: not measured

@@ -1,4 +1,11 @@
-"""The paper's experiments by name, each at lab and paper scale."""
+"""The paper's experiments by name, each at lab and paper scale.
+
+Examples
+--------
+>>> import e2kd_lab as lab
+>>> lab.experiments.get("waterbirds").settings()
+('base', 'mixup', 'long')
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,12 @@
-"""Explanations of networks, one file each, and their pictures."""
+"""Explanations of networks, one file each, and their pictures.
+
+Examples
+--------
+>>> import torch, e2kd_lab as lab
+>>> model = lab.build_model("bcos_resnet_mini", num_classes=2).eval()
+>>> lab.explanations.explain(model, torch.rand(1, 3, 32, 32)).maps.shape
+torch.Size([1, 6, 32, 32])
+"""
 
 from e2kd_lab.explanations.bcos_weights import BcosWeights, bcos_weights, contribution_maps
 from e2kd_lab.explanations.comparison import Comparison, compare, compare_class

@@ -26,6 +26,13 @@ class Explanation(NamedTuple):
     maps : Tensor
         Explanation maps at image size, (N, C, H, W), in at least float32: for instance GradCAM (N, 1, H, W) with values
         >= 0, or the signed dynamic weights W(x) of a B-cos network (N, 6, H, W).
+
+    Examples
+    --------
+    >>> import torch, e2kd_lab as lab
+    >>> logits, classes, maps = lab.explain(lab.build_model("resnet_mini", 2).eval(), torch.rand(4, 3, 64, 64))
+    >>> logits.shape, classes.shape, maps.shape
+    (torch.Size([4, 2]), torch.Size([4]), torch.Size([4, 1, 64, 64]))
     """
 
     logits: Tensor

@@ -1,4 +1,12 @@
-"""Drawing: a table or tensors in, a matplotlib Figure out; nothing here trains."""
+"""Drawing: a table or tensors in, a matplotlib Figure out; nothing here trains.
+
+Examples
+--------
+>>> import e2kd_lab as lab
+>>> run = lab.run(lab.experiments.get("waterbirds").replace(method="kd"))  # doctest: +SKIP
+>>> figure = lab.figures.training_curves({"KD": ("kd", run.metrics())})  # doctest: +SKIP
+>>> lab.figures.export_figure(figure, "exports/curves")  # PDF, SVG and PNG  # doctest: +SKIP
+"""
 
 from e2kd_lab.figures.cheaper_explanations import cheaper_explanations
 from e2kd_lab.figures.curves import training_curves

@@ -1,4 +1,12 @@
-"""Losses: pure functions of logits, features and explanation maps."""
+"""The losses, as pure functions of logits, features and explanation maps.
+
+Examples
+--------
+>>> import torch, e2kd_lab as lab
+>>> maps = torch.rand(4, 1, 8, 8)
+>>> lab.losses.explanation_loss(maps, maps).item() < 1e-6
+True
+"""
 
 from e2kd_lab.losses.classification import uniform_off_label_bce
 from e2kd_lab.losses.e2kd import e2kd_loss

@@ -1,4 +1,11 @@
-"""Distillation methods, one file each: what a step computes, its hyper-parameters, grid, title and colour."""
+"""Distillation methods, one file each: what a step computes, its hyper-parameters, grid, title and colour.
+
+Examples
+--------
+>>> import e2kd_lab as lab
+>>> lab.methods.METHODS["e2kd"].title
+'e²KD'
+"""
 
 import importlib
 import pkgutil

@@ -1,4 +1,12 @@
-"""Metrics of accuracy and of fidelity to the teacher: tensors in, numbers out."""
+"""Measures of accuracy and of fidelity to the teacher, as pure functions.
+
+Examples
+--------
+>>> import torch, e2kd_lab as lab
+>>> logits = torch.eye(3)
+>>> lab.metrics.agreement(logits, logits)
+1.0
+"""
 
 from e2kd_lab.metrics.agreement import agreement
 from e2kd_lab.metrics.epg_iou import energy_pointing_game, explanation_iou

@@ -1,4 +1,12 @@
-"""The content of the paper: its numbers, and the catalogue of its figures and tables with ours beside them."""
+"""What is in the paper: its numbers, and each of its figures and tables with ours beside them; nothing here trains.
+
+Examples
+--------
+>>> import e2kd_lab as lab
+>>> table1 = lab.paper.paper_results("table1")
+>>> table1.query("setting == 'imagenet_50' and method == 'e2kd_gradcam' and metric == 'accuracy'")["value"].tolist()
+[54.9]
+"""
 
 from e2kd_lab.paper.beside_paper import beside_paper, wide_table
 from e2kd_lab.paper.catalogue import write_figures

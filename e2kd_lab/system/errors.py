@@ -1,4 +1,11 @@
-"""Errors that users can cause: one sentence says what was found, where, what was expected, and how to mend it."""
+"""The errors that a user of the lab can cause: each message is one sentence with the place and the expectation.
+
+Examples
+--------
+>>> import e2kd_lab as lab
+>>> issubclass(lab.errors.DataError, lab.LabError)
+True
+"""
 
 from __future__ import annotations
 
@@ -13,7 +20,17 @@ class LabError(Exception):
     Parameters
     ----------
     sentence : str
-        The message. It is brought onto one line, and the middle of a very long one is cut.
+        The message. What it quotes from files and from other programs' errors is brought onto one line, and the middle
+        of an endless quotation is left out.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> try:
+    ...     lab.experiments.get("waterbirds", scale="huge")
+    ... except lab.LabError as error:
+    ...     print(error)
+    There is no scale 'huge'; expected one of smoke, lab, paper.
     """
 
     def __init__(self, sentence: str = "") -> None:
@@ -42,7 +59,14 @@ class TrainingError(LabError):
 
 
 class LabNote(UserWarning):
-    """A warning that something was skipped, repaired or guessed."""
+    """Something that was skipped, repaired or guessed, said once.
+
+    Examples
+    --------
+    >>> import warnings, e2kd_lab as lab
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", lab.LabNote)  # to end where the lab would guess
+    """
 
 
 def note(sentence: str) -> None:

@@ -1,4 +1,11 @@
-"""Panels: sliders over figures. Each is a class with its controls as attributes and a ``widget`` to display."""
+"""Panels: sliders over figures. Each is a class with its controls as attributes and a ``widget`` to display.
+
+Examples
+--------
+>>> import e2kd_lab as lab
+>>> experiment = lab.experiments.get("waterbirds").replace(method="e2kd", lam=5.0)
+>>> lab.widgets.ExplanationBrowser(experiment, [lab.run(experiment)])  # as the last line of a cell  # doctest: +SKIP
+"""
 
 from e2kd_lab.widgets.explanation_browser import ExplanationBrowser
 from e2kd_lab.widgets.loss_lab import LossLab

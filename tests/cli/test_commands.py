@@ -6,10 +6,13 @@ import sys
 
 import pandas as pd
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
+import e2kd_lab as lab
 from e2kd_lab.cli.commands import app, main
 from e2kd_lab.cli.demo import COLUMNS
+from e2kd_lab.runs import load_runs
 from e2kd_lab.system.errors import LabError
 
 
@@ -39,7 +42,7 @@ def test_demo_writes_results_and_figures_and_is_quick_the_second_time(workspace,
 def test_data_make_and_check(tmp_path):
     folder = tmp_path / "birds"
     made = call("data", "make", "minibirds", "--out", folder, "--size", 16, "--train", 4, 2, "--val", 1, "--test", 1,
-                "--teacher", 1)  # fmt: skip
+                "--teacher-images", 1)  # fmt: skip
     assert made.exit_code == 0
     checked = call("data", "check", folder)
     assert "14 images, all of them readable" in checked.output
@@ -78,7 +81,7 @@ def test_train_evaluate_results_figures(workspace, tmp_path):
     trained = call("train", "waterbirds", "--scale", "smoke", "--method", "kd", "--runs", tmp_path, "--set", "lr=0.005")
     assert ": done" in trained.output
     checkpoint = next(tmp_path.glob("*-kd-*")) / "last.ckpt"
-    evaluated = call("evaluate", checkpoint, "--scale", "smoke", "--set", "lr=0.005", "--runs", tmp_path)
+    evaluated = call("evaluate", "waterbirds", checkpoint, "--scale", "smoke", "--set", "lr=0.005", "--runs", tmp_path)
     assert "agreement" in evaluated.output
     assert call("results", "--runs", tmp_path, "--out", tmp_path / "all.csv").exit_code == 0
     assert len(pd.read_csv(tmp_path / "all.csv")) > 50
@@ -87,15 +90,50 @@ def test_train_evaluate_results_figures(workspace, tmp_path):
     assert (tmp_path / "figures" / "waterbirds_standard_base_bars_smoke.pdf").is_file()
 
 
+def numbers_in(output):
+    """The cells of a printed table, by its rows' first cell."""
+    lines = [[cell.strip() for cell in line.strip("│").split("│")] for line in output.splitlines() if "│" in line]
+    return {cells[0]: cells[1:] for cells in lines}
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+@pytest.mark.parametrize("method", ["e2kd", "teacher"])
+def test_a_run_is_evaluated_as_it_was_trained(runs, tiny, method, by_name):
+    experiment = tiny.teacher_experiment() if method == "teacher" else tiny.replace(method="e2kd", lam=5.0)
+    folder = runs / experiment.run_name()
+    run = (folder.name, "--runs", runs) if by_name else (folder,)
+    shown = numbers_in(call("evaluate", *run, "--data-root", tiny.data_root).output)
+    test = lab.Run(folder).results().query("split == 'test' and metric == 'accuracy'").set_index("group")["value"]
+    for group in ("all", "worst"):
+        assert f"{test[group]:.1f}" in shown[group]
+
+
+def test_a_run_with_a_setting_of_its_own_is_evaluated(workspace, tmp_path):
+    experiment = lab.experiments.get("waterbirds", "smoke").replace(method="e2kd", explain_every=2, setting="every 2")
+    run = lab.run(experiment, folder=tmp_path, progress=False)
+    assert "agreement" in call("evaluate", run.folder, "--split", "val").output
+
+
+def test_a_run_that_needs_other_data_says_so(runs, tiny, workspace):
+    with pytest.raises(LabError, match="was trained on other data; expected those, by --data-root"):
+        call("evaluate", runs / tiny.replace(method="kd").run_name())
+    with pytest.raises(LabError, match="has its own scale, family and setting; expected none beside it"):
+        call("evaluate", runs / tiny.replace(method="kd").run_name(), "--scale", "smoke")
+
+
 def test_results_mix_seeds_but_no_recipes(workspace, tmp_path):
     arguments = ["train", "waterbirds", "--scale", "smoke", "--method", "baseline", "--runs", tmp_path]
     for more in (["--seed", 0], ["--seed", 1], ["--set", "lr=0.005"]):
         assert call(*arguments, *more).exit_code == 0
     lines = call("results", "--runs", tmp_path).output.splitlines()
-    cells = [[cell.strip() for cell in line.split("│")] for line in lines if "baseline" in line]
-    hashes = [path.name.split("-")[3][:6] for path in tmp_path.glob("*-baseline-*")]
-    assert {(row[4], int(row[5])) for row in cells} == {(one, hashes.count(one)) for one in hashes}
     assert max(len(line) for line in lines) <= 80
+    wide = CliRunner().invoke(app, ["results", "--runs", str(tmp_path)], env={"COLUMNS": "160"}).output
+    rows = [[cell.strip() for cell in line.split("│")] for line in wide.splitlines() if "baseline" in line]
+    runs = load_runs(tmp_path).query("split == 'test' and metric == 'accuracy' and group == 'in_distribution'")
+    means = runs[runs["method"] == "baseline"].groupby(runs["run"].str.split("-").str[3])["value"]
+    assert {(row[4], row[5]) for row in rows} == {
+        (digest[:6], f"{v.mean():.1f}" + (f" ± {v.std():.1f} (2)" if len(v) == 2 else "")) for digest, v in means
+    }
 
 
 def test_sweep_runs_a_grid_once_and_goes_on_past_failures(workspace, tmp_path):
@@ -137,10 +175,13 @@ def test_sweep_runs_a_grid_once_and_goes_on_past_failures(workspace, tmp_path):
         (["train", "waterbirds", "--scale", "smoke", "--runs", "x" * 300], "cannot be written to: File name too long"),
         (["train", "waterbirds", "--scale", "smoke", "--teacher", "x" * 300], "xxx is neither a checkpoint file nor"),
         (["results", "--runs", "x" * 300], "cannot be read: File name too long"),
-        (["figures", "--runs", "x" * 300], "cannot be read: File name too long"),
-        (["evaluate", "/", "--scale", "smoke"], "/ is a folder; expected a checkpoint file"),
-        (["evaluate", "nowhere.pt", "--scale", "smoke"], "nowhere.pt is not there; expected a checkpoint file"),
-        (["evaluate", "x" * 300, "--scale", "smoke"], "xxx is not there; expected a checkpoint file"),
+        (["figures", "--all", "--runs", "x" * 300], "cannot be read: File name too long"),
+        (["evaluate", "waterbirds", "/", "--scale", "smoke"], "/ is a folder; expected a checkpoint file"),
+        (["evaluate", "waterbirds", "nowhere.pt"], "nowhere.pt is not there; expected a checkpoint file"),
+        (["evaluate", "nowhere"], "'nowhere' is no run, neither as a folder nor in"),
+        (["evaluate", "x" * 300], "xxx' is no run, neither as a folder nor in"),
+        (["list", "birds"], "no list of 'birds'; expected one of experiments, methods, explanations, networks"),
+        (["evaluate", "waterbirds", "x" * 300, "--scale", "smoke"], "xxx is not there; expected a checkpoint file"),
         (["freeze", "--device", "acme"], "There is no device 'acme'; expected auto, cpu or cuda"),
         (["train", "waterbirds", "--scale", "smoke", "--devices", "0"], "'devices' is 0"),
         (
@@ -181,6 +222,32 @@ def test_a_terminal_without_greek_letters_shows_question_marks(tmp_path):
     assert shown.stderr.startswith("error: An experiment has no field '?'; expected one of")
 
 
-def test_the_command_is_installed():
-    shown = subprocess.run(["e2kd-lab", "--help"], capture_output=True, text=True, check=True)
+@pytest.mark.parametrize("command", [["e2kd-lab"], [sys.executable, "-m", "e2kd_lab"]])
+def test_the_command_is_installed(command):
+    shown = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True)
     assert "demo" in shown.stdout
+
+
+def test_the_shell_completes_names():
+    environment = {**os.environ, "COMP_WORDS": "e2kd-lab train water", "COMP_CWORD": "2",
+                   "_E2KD_LAB_COMPLETE": "complete_bash"}  # fmt: skip
+    shown = subprocess.run(["e2kd-lab"], capture_output=True, text=True, check=True, env=environment)
+    assert shown.stdout.split() == ["waterbirds"]
+
+
+def test_names_are_listed(workspace):
+    assert "settings: base, mixup, long" in call("list", "experiments").output
+    assert [name in call("list").output for name in ("e²KD", "gradcam", "bcos_resnet18")] == [True, True, True]
+
+
+def test_options_mean_the_same_in_all_commands():
+    """One help text an option, but where a command takes several values or none."""
+    several = {"method", "setting", "scale", "out"}
+    texts = {}
+    for command in get_command(app).commands.values():
+        for option in command.params:
+            texts.setdefault(option.name, set()).add(option.help)
+    assert {name for name, found in texts.items() if len(found) > 1} == several
+    for name in ("train", "sweep", "freeze", "evaluate"):
+        options = {option.name for option in get_command(app).commands[name].params}
+        assert options >= {"setting", "family", "set_", "plugin", "data_root", "teacher", "device", "runs"}

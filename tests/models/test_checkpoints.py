@@ -164,8 +164,8 @@ def _sentence_about(file, command, monkeypatch, capsys):
         with pytest.raises(CheckpointError) as error:
             build_model("resnet_mini", 2, weights=file)
         return str(error.value)
-    arguments = {"evaluate": ["evaluate", file], "train": ["train", "waterbirds", "--teacher", file, "--runs", "runs"]}
-    monkeypatch.setattr(sys, "argv", ["e2kd-lab", *arguments[command], "--scale", "smoke"])
+    more = ["--teacher", file, "--runs", "runs"] if command == "train" else [file]
+    monkeypatch.setattr(sys, "argv", ["e2kd-lab", command, "waterbirds", *more, "--scale", "smoke"])
     with warnings.catch_warnings(action="ignore"), pytest.raises(SystemExit) as end:
         main()
     assert end.value.code == 1

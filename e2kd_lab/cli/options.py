@@ -1,0 +1,98 @@
+"""Options that several commands share: one word, one meaning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import e2kd_lab as lab
+
+# Panels of the help pages.
+EXPERIMENT, METHOD, RECIPE, DATA, HARDWARE, OUTPUT = "Experiment", "Method", "Recipe", "Data", "Hardware", "Output"
+
+
+def experiment_names() -> list[str]:
+    """Experiments of the paper, then those of plug-ins."""
+    from e2kd_lab.experiments.own_experiment import OWN
+
+    return [*lab.experiments.names(), *OWN]
+
+
+def method_names() -> list[str]:
+    """Methods of distillation, those of plug-ins included."""
+    return list(lab.methods.METHODS)
+
+
+def _option(help: str, panel: str, *flags: str, **more: Any) -> Any:
+    return typer.Option(*flags, help=help, rich_help_panel=panel, **more)
+
+
+ExperimentArgument = Annotated[
+    str,
+    typer.Argument(
+        help="Such as waterbirds; 'e2kd-lab list' names all",
+        autocompletion=experiment_names,
+    ),
+]
+ScaleOption = Annotated[
+    str,
+    _option(
+        "lab (a CPU, minutes), paper (GPUs, real data) or smoke (seconds)",
+        EXPERIMENT,
+        autocompletion=lambda: ["lab", "paper", "smoke"],
+    ),
+]
+FamilyOption = Annotated[
+    str | None,
+    _option(
+        "standard (GradCAM) or bcos (W(x)) networks (default: the experiment's)",
+        EXPERIMENT,
+        autocompletion=lambda: ["standard", "bcos"],
+    ),
+]
+SettingOption = Annotated[str, _option("Variant of the experiment, such as mixup or 10-shots", EXPERIMENT)]
+AnySettingOption = Annotated[str, _option("Variant of the experiment, or all", EXPERIMENT)]
+SeedsOption = Annotated[str, _option("Seeds, such as 0,1,2", EXPERIMENT)]
+SeedOption = Annotated[int, _option("Seed of initialisation, order and augmentation", EXPERIMENT)]
+PluginOption = Annotated[
+    list[str] | None,
+    _option(
+        "Python file or module that registers your own networks, methods, explanations or experiments; repeatable",
+        EXPERIMENT,
+        "--plugin",
+        callback=lambda plugins: [lab.use(plugin) for plugin in plugins or []] and plugins,
+    ),
+]
+SetOption = Annotated[
+    list[str] | None, _option("Any other field of the experiment, such as image_size=64; repeatable", RECIPE, "--set")
+]
+EpochsOption = Annotated[int | None, _option("Number of epochs (default: the recipe's)", RECIPE)]
+MethodOption = Annotated[
+    str, _option("Method of distillation; 'e2kd-lab list' names all", METHOD, autocompletion=method_names)
+]
+MethodsOption = Annotated[
+    list[str], _option("Method whose grid is trained; repeatable", METHOD, "--method", autocompletion=method_names)
+]
+LamOption = Annotated[
+    float | None, _option("Weight λ of the explanation or feature loss (default: the method's)", METHOD)
+]
+TauOption = Annotated[float | None, _option("Temperature τ (default: the method's)", METHOD)]
+ExplanationOption = Annotated[
+    str | None,
+    _option(
+        "How both networks are explained; 'e2kd-lab list' names all (default: the networks' own)",
+        METHOD,
+        autocompletion=lambda: list(lab.explanations.EXPLANATIONS),
+    ),
+]
+RootOption = Annotated[str | None, _option("Folder of the data set, or a root that holds it", DATA)]
+TeacherDataOption = Annotated[str | None, _option("Unbiased data that the teacher is trained on", DATA)]
+TeacherOption = Annotated[
+    str | None, _option("Teacher's checkpoint, or a torchvision weight enum (default: train one)", DATA)
+]
+DeviceOption = Annotated[str, _option("auto, cpu or cuda", HARDWARE, autocompletion=lambda: ["auto", "cpu", "cuda"])]
+DevicesOption = Annotated[int, _option("Processes, one per device; torchrun works too", HARDWARE)]
+WorkersOption = Annotated[int, _option("Data-loading processes per device", HARDWARE)]
+RunsOption = Annotated[Path | None, _option("Folder of runs (default: runs in the workspace)", OUTPUT)]

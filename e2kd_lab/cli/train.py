@@ -1,0 +1,165 @@
+"""``e2kd-lab train``, ``sweep`` and ``freeze``: commands that compute."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+import e2kd_lab as lab
+from e2kd_lab.cli.chosen_experiment import chosen_experiment
+from e2kd_lab.cli.options import (
+    OUTPUT,
+    AnySettingOption,
+    DeviceOption,
+    DevicesOption,
+    EpochsOption,
+    ExperimentArgument,
+    ExplanationOption,
+    FamilyOption,
+    LamOption,
+    MethodOption,
+    MethodsOption,
+    PluginOption,
+    RootOption,
+    RunsOption,
+    ScaleOption,
+    SeedOption,
+    SeedsOption,
+    SetOption,
+    SettingOption,
+    TauOption,
+    TeacherDataOption,
+    TeacherOption,
+    WorkersOption,
+)
+from e2kd_lab.cli.stop import stop_on_signal
+from e2kd_lab.cli.tables import console, print_measures, say
+from e2kd_lab.system.errors import ExperimentError
+
+
+def train(
+    experiment: ExperimentArgument,
+    scale: ScaleOption = "lab",
+    family: FamilyOption = None,
+    setting: SettingOption = "base",
+    seed: SeedOption = 0,
+    plugin: PluginOption = None,
+    method: MethodOption = "e2kd",
+    lam: LamOption = None,
+    tau: TauOption = None,
+    explanation: ExplanationOption = None,
+    epochs: EpochsOption = None,
+    set_: SetOption = None,
+    data_root: RootOption = None,
+    teacher_data: TeacherDataOption = None,
+    teacher: TeacherOption = None,
+    device: DeviceOption = "auto",
+    devices: DevicesOption = 1,
+    workers: WorkersOption = 0,
+    runs: RunsOption = None,
+) -> None:
+    """Train one student, and its teacher first if need be.
+
+    Ctrl-C saves the state; the same command resumes. A finished run is loaded.
+    """
+    wanted = chosen_experiment(
+        experiment, scale, family, setting, method=method, assignments=set_, lam=lam, tau=tau, seed=seed, epochs=epochs,
+        explanation=explanation, data_root=data_root, teacher_data_root=teacher_data, teacher_weights=teacher,
+    )  # fmt: skip
+    hardware = lab.Hardware(device=device, devices=devices, workers=workers)
+    with stop_on_signal() as stop:
+        finished = lab.run(wanted, folder=runs, hardware=hardware, watchers=[stop])
+    console.print(f"{finished.folder}: {finished.status}")
+    if finished.status == "done":
+        print_measures(finished.results().query("split == 'test'"), f"{wanted.title}, test")
+
+
+def sweep(
+    experiment: ExperimentArgument,
+    method: MethodsOption,
+    scale: ScaleOption = "lab",
+    family: FamilyOption = None,
+    setting: AnySettingOption = "base",
+    seeds: SeedsOption = "0",
+    plugin: PluginOption = None,
+    explanation: ExplanationOption = None,
+    epochs: EpochsOption = None,
+    set_: SetOption = None,
+    data_root: RootOption = None,
+    teacher_data: TeacherDataOption = None,
+    teacher: TeacherOption = None,
+    device: DeviceOption = "auto",
+    devices: DevicesOption = 1,
+    workers: WorkersOption = 0,
+    runs: RunsOption = None,
+) -> None:
+    """Train a method's grid of hyper-parameters over seeds.
+
+    Finished runs are not repeated; failed ones are listed at the end.
+    """
+    settings = lab.experiments.get(experiment, scale, family).settings() if setting == "all" else (setting,)
+    variants = [
+        chosen_experiment(
+            experiment, scale, family, name, method=one, assignments=set_, epochs=epochs, explanation=explanation,
+            data_root=data_root, teacher_data_root=teacher_data, teacher_weights=teacher,
+        )
+        for name in settings
+        for one in method
+    ]  # fmt: skip
+    cells = [cell for variant in variants for cell in variant.grid(variant.method)]
+    wanted = [cell.replace(seed=seed) for cell in cells for seed in _seeds(seeds)]
+    hardware = lab.Hardware(device=device, devices=devices, workers=workers)
+    with stop_on_signal() as stop:
+        result = lab.sweep(wanted, folder=runs, hardware=hardware, watchers=[stop], say=say)
+    done = sum(finished.status == "done" for finished in result.runs)
+    console.print(f"{done} of {len(wanted)} runs are done, {len(result.failures)} failed.")
+    if result.failures:
+        raise typer.Exit(1)
+
+
+def freeze(
+    experiment: ExperimentArgument = "imagenet_frozen",
+    scale: ScaleOption = "lab",
+    family: FamilyOption = None,
+    setting: SettingOption = "base",
+    plugin: PluginOption = None,
+    set_: SetOption = None,
+    data_root: RootOption = None,
+    teacher: TeacherOption = None,
+    device: DeviceOption = "auto",
+    runs: RunsOption = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Only compare ways to store the maps", rich_help_panel=OUTPUT)
+    ] = False,
+) -> None:
+    """Store a teacher's logits and explanations of all training images (Sec. 3.3).
+
+    An interrupted call goes on where it stopped.
+    """
+    from e2kd_lab.cli.tables import print_storage
+    from e2kd_lab.runs.freeze import freeze as freeze_teacher
+    from e2kd_lab.runs.freeze import storage_choices
+    from e2kd_lab.training.hardware import named_device
+
+    wanted: Any = chosen_experiment(
+        experiment, scale, family, setting, assignments=set_, data_root=data_root, teacher_weights=teacher
+    )
+    if not hasattr(wanted, "frozen_root"):
+        raise ExperimentError(f"Experiment '{experiment}' cannot be frozen; expected for instance imagenet_frozen.")
+    where = str(named_device(device))
+    if wanted.teacher_weights is None:
+        lab.run(wanted.teacher_experiment(), folder=runs, hardware=lab.Hardware(device=device))
+    if report:
+        print_storage(storage_choices(wanted, runs=runs, device=where))
+        return
+    folder = freeze_teacher(wanted, runs=runs, device=where, say=say)
+    size = sum(file.stat().st_size for file in folder.iterdir()) / 1e9
+    say(f"{folder} holds the frozen teacher, {size:.2f} GB.")
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        return [int(seed) for seed in text.split(",")]
+    except ValueError:
+        raise ExperimentError(f"--seeds {text} is no list of whole numbers; expected for instance 0,1,2.") from None
