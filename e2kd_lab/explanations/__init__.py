@@ -1,4 +1,4 @@
-"""Explanations of networks, one file each, and their pictures."""
+"""Explanations of networks, one file each; how they are computed, compared and drawn."""
 
 from e2kd_lab.explanations.bcos_weights import BcosWeights, bcos_weights, contribution_maps
 from e2kd_lab.explanations.comparison import Comparison, compare, compare_class
