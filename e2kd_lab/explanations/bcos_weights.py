@@ -1,4 +1,4 @@
-"""The explanation that B-cos networks come with: the linear map W(x) that the network applies to this input."""
+"""The explanation of B-cos networks: the dynamic linear weights W(x) that the network applies to its input x."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from e2kd_lab.system.errors import ExperimentError
 
 @register_explanation("bcos", title="W(x)")
 class BcosWeights(ExplanationMethod):
-    """The dynamic weights W(x) of B-cos networks, which reproduce the logit: signed, a map for each input channel."""
+    """The dynamic weights W(x) of B-cos networks: a signed map per input channel; W(x) times x is the logit."""
 
     channels: ClassVar[int] = BcosModel.input_channels
     is_signed: ClassVar[bool] = True
     has_contributions: ClassVar[bool] = True
     passes_whole_network: ClassVar[bool] = True
-    # W(x) keeps every feature map for its backward pass: 0.12 GB an image of 224 px with a ResNet-50 or DenseNet-169.
+    # The backward pass keeps every feature map: 0.12 GB per 224-px image for a ResNet-50 or DenseNet-169.
     pixels_at_once: ClassVar[int] = 32 * 224**2
 
     def check(self, model: ExplainableModel) -> None:
         """See `ExplanationMethod.check`: only B-cos networks have W(x)."""
         if not isinstance(model, BcosModel):
             raise ExperimentError(
-                f"{type(model).__name__} is no B-cos network, so that it has no dynamic weights to explain it by; "
-                "expected for instance explanation gradcam."
+                f"{type(model).__name__} is not a B-cos network and has no dynamic weights W(x); expected another "
+                "explanation, for instance gradcam."
             )
 
     def __call__(
@@ -46,11 +46,11 @@ class BcosWeights(ExplanationMethod):
         return Explanation(logits, classes, at_least_float32(weights))
 
     def evidence(self, maps: Tensor, images: Tensor) -> Tensor:
-        """See `ExplanationMethod.evidence`: what each pixel contributes to the logit (`contribution_maps`)."""
+        """See `ExplanationMethod.evidence`: each pixel's contribution to the logit (`contribution_maps`)."""
         return contribution_maps(maps, AddInverse()(images))
 
     def draw(self, images: Tensor, maps: Mapping[str, Tensor], *, contributions: bool = False) -> Drawing:
-        """See `ExplanationMethod.draw`: the colours that the weights ask for, the more opaque the larger they are."""
+        """See `ExplanationMethod.draw`: the colours of the weights, with their norm as opacity."""
         if contributions:
             return super().draw(images, maps, contributions=True)
         inputs, smooth = AddInverse()(images), smoothing(images.shape[-1])
@@ -66,12 +66,12 @@ def bcos_weights(
 ) -> tuple[Tensor, Tensor, Tensor]:
     r"""Logits and dynamic weights W(x) from one forward pass.
 
-    W(x) is the gradient of the explained logit to the input, with all dynamic scales held constant, so that
+    W(x) is the gradient of the explained logit with respect to the input, with all dynamic scales held constant:
 
     .. math:: z_k = \langle W_k(x), x \rangle + \mathrm{const}
 
-    (B-cos v2, Sec. 3). With ``create_graph`` the scales are constants in this gradient only: a later backward pass
-    through logits and W(x) differentiates the scales as well, which gives the true derivative of a loss on W(x).
+    (B-cos v2, Sec. 3). With ``create_graph`` the scales are constant in this gradient only: a later backward pass
+    through logits and W(x) differentiates the scales, too, which gives the true derivative of a loss on W(x).
 
     Parameters
     ----------
@@ -82,32 +82,42 @@ def bcos_weights(
     classes : Tensor, optional
         Explained class of each image, integers (N,); the network's own prediction if None.
     create_graph : bool
-        Keep the graph of logits and weights, for a loss on them.
+        Keep the graph of logits and weights, for a loss on both.
 
     Returns
     -------
     logits, classes, weights : Tensor
         (N, K); (N,); (N, C, H, W).
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> model = lab.build_model("bcos_resnet_mini", num_classes=3).eval()
+    >>> inputs = model.preprocess(torch.rand(2, 3, 32, 32))
+    >>> logits, classes, weights = bcos_weights(model, inputs)
+    >>> explained = logits.gather(1, classes[:, None])[:, 0]
+    >>> torch.allclose((weights * inputs).sum((1, 2, 3)) + model.logit_bias, explained, atol=1e-4)
+    True
     """
     inputs = inputs.detach().requires_grad_()
     with torch.enable_grad():
         if create_graph:
             with switchable_scales(inputs) as switch:
                 logits = model(inputs)
-            explained, classes = _explained(logits, classes)
+            explained, classes = _explained_logits(logits, classes)
             with switch.frozen():
                 (weights,) = torch.autograd.grad(explained, inputs, create_graph=True)
         else:
             with constant_scales():
                 logits = model(inputs)
-            explained, classes = _explained(logits, classes)
+            explained, classes = _explained_logits(logits, classes)
             (weights,) = torch.autograd.grad(explained, inputs)
             logits = logits.detach()
     return logits, classes, weights
 
 
 def contribution_maps(weights: Tensor, inputs: Tensor) -> Tensor:
-    """What each pixel contributes to the explained logit: the sum of W(x) * x over the channels.
+    """Contribution of each pixel to the explained logit: the sum of W(x) * x over the channels.
 
     Parameters
     ----------
@@ -119,10 +129,16 @@ def contribution_maps(weights: Tensor, inputs: Tensor) -> Tensor:
     Tensor
         Signed maps (N, 1, H, W), in units of the logit. For CNNs their sum over space is the logit without its bias;
         for vision transformers the position features contribute the rest.
+
+    Examples
+    --------
+    >>> contribution_maps(torch.ones(1, 6, 1, 2), torch.full((1, 6, 1, 2), 0.5))
+    tensor([[[[3., 3.]]]])
     """
     return (weights * inputs).sum(dim=1, keepdim=True)
 
 
-def _explained(logits: Tensor, classes: Tensor | None) -> tuple[Tensor, Tensor]:
+def _explained_logits(logits: Tensor, classes: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The sum of the explained logits over the batch, and the explained classes (N,), by default the predictions."""
     classes = logits.detach().argmax(dim=1) if classes is None else classes
     return logits.gather(1, classes[:, None]).sum(), classes

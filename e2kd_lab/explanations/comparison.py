@@ -1,4 +1,4 @@
-"""The same images explained by several networks, for side-by-side pictures."""
+"""Explanations of the same images by several networks, side by side."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from e2kd_lab.models.interface import ExplainableModel
 
 @dataclass(frozen=True)
 class Comparison:
-    """Explanations of N images by several networks, all for the same class of an image.
+    """Explanations of N images by several networks, which all explain the same class of an image.
 
     Attributes
     ----------
     images : Tensor
         RGB images in [0, 1], (N, 3, H, W).
     maps : dict
-        Explanation maps (N, C, H, W) by the network's name, the teacher's first.
+        Explanation maps (N, C, H, W) by network name, the teacher's first.
     correct : dict
-        Whether the network is right about the image, (N,), by the network's name.
+        Whether each image is classified correctly, (N,), by network name.
     explained : str
-        Which class is explained, in words.
+        The explained class, in words.
     titles : tuple of str
-        What to write at each image.
+        Title of each image, or none.
     boxes : tuple of Tensor
-        Boxes to draw on each image, (n, 4): left, top, right, bottom in pixels; or none.
+        Boxes on each image, (n, 4): left, top, right, bottom in pixels; or none.
     masks : Tensor or None
-        Objects to outline on each image, (N, H, W), bool.
+        Object masks to outline, (N, H, W), bool.
     explanation : str or ExplanationMethod
-        How the networks were explained, which says how maps look and what evidence they give.
+        The explanation that made the maps; it also draws them and computes evidence.
     family : str
-        Family of the networks, which figures name.
+        Family of the networks, for titles.
     """
 
     images: Tensor
@@ -72,7 +72,7 @@ def compare(
     Parameters
     ----------
     models : mapping
-        Networks in evaluation mode by name; the first one is the teacher, whose prediction all of them explain.
+        Networks in evaluation mode by name, the teacher first; all explain the teacher's prediction.
     images : Tensor
         RGB images in [0, 1], (N, 3, H, W).
     labels : Tensor
@@ -80,7 +80,15 @@ def compare(
     titles : tuple of str
         A title for each image, or none.
     masks : Tensor, optional
-        Objects to outline, (N, H, W), bool.
+        Object masks to outline, (N, H, W), bool.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> models = {name: lab.build_model("resnet_mini", num_classes=2).eval() for name in ("teacher", "student")}
+    >>> comparison = compare(models, torch.rand(3, 3, 32, 32), labels=torch.tensor([0, 1, 0]))
+    >>> comparison.maps["student"].shape
+    torch.Size([3, 1, 32, 32])
     """
     classes: Tensor | None = None
     maps, correct = {}, {}
@@ -88,7 +96,7 @@ def compare(
         explanation = explain_in_parts(model, images, classes)
         classes = explanation.classes
         maps[name], correct[name] = explanation.maps, explanation.logits.argmax(1) == torch.as_tensor(labels)
-    return Comparison(images, maps, correct, titles=titles, masks=masks, **_about(models))
+    return Comparison(images, maps, correct, titles=titles, masks=masks, **_explanation_and_family(models))
 
 
 def compare_class(
@@ -98,7 +106,7 @@ def compare_class(
     titles: tuple[str, ...] = (),
     boxes: tuple[Tensor, ...] = (),
 ) -> Comparison:
-    """Explain a class that each image is known to show, where it may show several (Fig. 2, A3, A4).
+    """Explain a given class of each image by several networks, for multi-label data (Fig. 2, A3, A4).
 
     Parameters
     ----------
@@ -107,21 +115,29 @@ def compare_class(
     images : Tensor
         RGB images in [0, 1], (N, 3, H, W).
     classes : Tensor
-        The class to explain in each image, (N,); a network is right about it if its logit is not negative.
+        The explained class of each image, (N,); a network is correct if its logit is >= 0.
     titles : tuple of str
         A title for each image, or none.
     boxes : tuple of Tensor
         Boxes of the class in each image, (n, 4) in pixels, or none.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> models = {name: lab.build_model("resnet_mini", num_classes=2).eval() for name in ("teacher", "student")}
+    >>> comparison = compare_class(models, torch.rand(3, 3, 32, 32), classes=torch.tensor([0, 1, 0]))
+    >>> comparison.maps["student"].shape
+    torch.Size([3, 1, 32, 32])
     """
     maps, correct = {}, {}
     for name, model in models.items():
         explanation = explain_in_parts(model, images, classes)
         maps[name] = explanation.maps
         correct[name] = explanation.logits.gather(1, classes[:, None])[:, 0] >= 0
-    return Comparison(images, maps, correct, "the class named", titles, boxes, **_about(models))
+    return Comparison(images, maps, correct, "the class named", titles, boxes, **_explanation_and_family(models))
 
 
-def _about(models: Mapping[str, ExplainableModel]) -> dict[str, Any]:
-    """How these networks are explained, and their family."""
-    first = next(iter(models.values()))
-    return {"explanation": explanation_of(first), "family": first.family}
+def _explanation_and_family(models: Mapping[str, ExplainableModel]) -> dict[str, Any]:
+    """The networks' explanation and family, which are the teacher's."""
+    teacher = next(iter(models.values()))
+    return {"explanation": explanation_of(teacher), "family": teacher.family}

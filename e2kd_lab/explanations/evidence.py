@@ -1,4 +1,4 @@
-"""Where the evidence for a class lies: one map a class, in the form that EPG, IoU and guidance look at."""
+"""Evidence maps: what EPG, IoU, guidance and shift curves measure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from e2kd_lab.models.interface import ExplainableModel
 
 
 def evidence_maps(model: ExplainableModel, images: Tensor, maps: Tensor) -> Tensor:
-    """Evidence of each pixel: contributions to the logit for B-cos networks, for others the explanation itself.
+    """Evidence of each pixel: contributions to the logit for B-cos networks, the map itself for others.
 
     Parameters
     ----------
@@ -24,5 +24,12 @@ def evidence_maps(model: ExplainableModel, images: Tensor, maps: Tensor) -> Tens
     -------
     Tensor
         (N, H, W); differentiable where ``maps`` are.
+
+    Examples
+    --------
+    >>> import torch, e2kd_lab as lab
+    >>> model, images = lab.build_model("bcos_resnet_mini", num_classes=3).eval(), torch.rand(2, 3, 32, 32)
+    >>> evidence_maps(model, images, lab.explain(model, images).maps).shape
+    torch.Size([2, 32, 32])
     """
     return explanation_of(model).evidence(maps, images)[:, 0]

@@ -10,7 +10,7 @@ from e2kd_lab.explanations.registry import explanation_of
 from e2kd_lab.models.interface import ExplainableModel
 from e2kd_lab.system.errors import ExperimentError
 
-# Rounding of bicubic resizing and of half precision may leave the unit range by this much.
+# Bicubic resizing and half precision may leave the unit range by this much.
 _TOLERANCE = 0.02
 
 
@@ -61,12 +61,12 @@ def explain(
 
 
 def explain_in_parts(model: ExplainableModel, images: Tensor, classes: Tensor | None = None) -> Explanation:
-    """`explain` without a graph, of as many images as one likes: a part at a time where all would fill the memory.
+    """Explain any number of images in bounded memory, part by part, without a graph.
 
     Parameters
     ----------
     model : ExplainableModel
-        In evaluation mode, where images do not see each other.
+        In evaluation mode, where images are independent.
     images : Tensor
         RGB images in [0, 1], (N, 3, H, W), on the model's device.
     classes : Tensor, optional
@@ -76,6 +76,18 @@ def explain_in_parts(model: ExplainableModel, images: Tensor, classes: Tensor | 
     -------
     Explanation
         Logits, classes and maps of all images.
+
+    Raises
+    ------
+    ExperimentError
+        If the model's explanation cannot explain it.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> model = lab.build_model("bcos_resnet_mini", num_classes=3).eval()
+    >>> explain_in_parts(model, torch.rand(5, 3, 32, 32)).maps.shape
+    torch.Size([5, 6, 32, 32])
     """
     method = explanation_of(model)
     count = max(1, method.pixels_at_once // images.shape[2:].numel())
@@ -89,12 +101,12 @@ def explain_in_parts(model: ExplainableModel, images: Tensor, classes: Tensor | 
 
 
 def require_unit_range(images: Tensor) -> None:
-    """Refuse images that are not RGB in [0, 1]: bytes, already normalised ones, other channels.
+    """Refuse images that are not RGB in [0, 1], such as bytes or normalised ones.
 
     Raises
     ------
     ExperimentError
-        One sentence that says what was found.
+        One sentence that names the shape, type or range found.
     """
     if images.ndim != 4 or images.shape[1] != 3:
         raise ExperimentError(
@@ -109,14 +121,14 @@ def require_unit_range(images: Tensor) -> None:
     if not (low >= -_TOLERANCE and high <= 1 + _TOLERANCE):
         raise ExperimentError(
             f"Images have values from {low:.3g} to {high:.3g}; expected RGB in [0, 1], neither bytes nor normalised: "
-            "the network's own preprocessing follows by itself."
+            "the network preprocesses them itself."
         )
 
 
 def _explainable(model: ExplainableModel) -> ExplainableModel:
     if not isinstance(model, ExplainableModel):
         raise ExperimentError(
-            f"{type(model).__name__} is no network of the lab; expected lab.adapt(model), which makes any classifier "
-            "explainable, or lab.build_model(name)."
+            f"{type(model).__name__} is no network of the lab; expected lab.build_model(name), or lab.adapt(model), "
+            "which makes any classifier explainable."
         )
     return model

@@ -1,4 +1,4 @@
-"""What an explanation is: how it is computed, what evidence it gives, how it looks, how much memory it takes."""
+"""The interface of explanations: maps, evidence, drawing and memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from e2kd_lab.models.interface import ExplainableModel
 
 
 class Explanation(NamedTuple):
-    """What one forward pass says about a batch.
+    """Logits and explanation maps of a batch.
 
     Attributes
     ----------
@@ -42,18 +42,18 @@ class Explanation(NamedTuple):
 
 @dataclass(frozen=True)
 class Drawing:
-    """Maps of several networks as pictures on one colour scale.
+    """Maps of several networks drawn on one colour scale.
 
     Attributes
     ----------
     pictures : dict
-        RGB pictures in [0, 1], (N, H, W, 3), by the network's name.
+        RGB pictures in [0, 1], (N, H, W, 3), by network name.
     low, high : float
         Ends of the colour scale.
     colours : Colormap
-        Of the scale.
+        The colour scale.
     label : str
-        What the scale measures; ``{of}`` stands for which class is explained.
+        Label of the scale; ``{of}`` stands for the explained class.
     """
 
     pictures: dict[str, np.ndarray]
@@ -64,22 +64,22 @@ class Drawing:
 
 
 class ExplanationMethod:
-    """Base of all explanations; a subclass computes maps, and may say what evidence they give and how they look.
+    """Base of all explanations; a subclass computes maps and may override their evidence and drawing.
 
     Attributes
     ----------
     name : str
-        The name it is registered under.
+        Registered name.
     title : str
-        What figures and panels call it.
+        Title in figures and panels.
     channels : int
         Channels C of a map.
     is_signed : bool
-        Whether values below zero speak against the class; they are then shown as such.
+        Whether negative values are evidence against the class, and are drawn as such.
     has_contributions : bool
-        Whether the evidence is another picture than the map itself.
+        Whether the evidence differs from the map itself.
     passes_whole_network : bool
-        Whether a map takes a backward pass through the whole network, so that a part of a batch is explained faster in
+        Whether a map needs a backward pass through the whole network; it is then faster to explain a part of a batch in
         a forward pass of its own.
     pixels_at_once : int
         Maximum pixels per explanation pass; larger batches are explained in parts.
@@ -94,12 +94,12 @@ class ExplanationMethod:
     pixels_at_once: ClassVar[int] = 32 * 224**2
 
     def check(self, model: ExplainableModel) -> None:
-        """Refuse a network that cannot be explained this way.
+        """Refuse a network that this explanation does not support.
 
         Raises
         ------
         ExperimentError
-            One sentence that says what it lacks.
+            One sentence that names what the network lacks.
         """
 
     def __call__(
@@ -109,30 +109,30 @@ class ExplanationMethod:
         raise NotImplementedError
 
     def evidence(self, maps: Tensor, images: Tensor) -> Tensor:
-        """How much each pixel speaks for the class, (N, 1, H, W): what EPG, IoU, guidance and shift curves look at.
+        """Evidence of each pixel for the class, (N, 1, H, W), for EPG, IoU, guidance and shift curves.
 
         Parameters
         ----------
         maps : Tensor
             Explanations (N, channels, H, W).
         images : Tensor
-            The RGB images in [0, 1] that they explain, (N, 3, H, W).
+            The explained RGB images in [0, 1], (N, 3, H, W).
         """
         return maps
 
     def draw(self, images: Tensor, maps: Mapping[str, Tensor], *, contributions: bool = False) -> Drawing:
-        """Maps of several networks as pictures on one colour scale, each divided by its L2 norm.
+        """Draw maps of several networks on one colour scale, each divided by its L2 norm.
 
-        Positive maps are heat over the dimmed image, signed ones red and blue on white.
+        Positive maps are heatmaps over the dimmed image; signed ones are red and blue on white.
 
         Parameters
         ----------
         images : Tensor
             RGB images in [0, 1], (N, 3, H, W).
         maps : mapping
-            Explanations (N, channels, H, W) by the network's name.
+            Explanations (N, channels, H, W) by network name.
         contributions : bool
-            Show the evidence in place of the map, where that is another picture.
+            Draw the evidence instead of the map, where they differ.
         """
         contributions = contributions and self.has_contributions
         shown = {name: self.evidence(one, images) for name, one in maps.items()} if contributions else dict(maps)

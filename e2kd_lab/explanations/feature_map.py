@@ -1,4 +1,4 @@
-"""Explanations that weigh a feature map by the gradient of the explained logit: the CAM family."""
+"""The CAM family: explanations from a feature map and the gradient of the explained logit."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from e2kd_lab.models.interface import ExplainableModel
 
 
 class FeatureMapExplanation(ExplanationMethod):
-    """Base of CAMs: a subclass says in `weigh` how features and gradients make a map.
+    """Base of CAMs: a subclass computes the map from features and gradients in `weigh`.
 
-    Second-order gradients, the network's own choice of feature map, resizing and mixed precision are taken care of.
+    The base handles second-order gradients, the choice of the feature map, resizing and mixed precision.
 
     Examples
     --------
@@ -33,7 +33,7 @@ class FeatureMapExplanation(ExplanationMethod):
     pixels_at_once: ClassVar[int] = 256 * 224**2
 
     def weigh(self, features: Tensor, gradients: Tensor) -> Tensor:
-        """The map (N, 1, H', W') of features F and gradients dz_k / dF of the explained logits, both (N, C, H', W')."""
+        """The map (N, 1, H', W') from features F and gradients dz_k / dF of the logit, both (N, C, H', W')."""
         raise NotImplementedError
 
     def __call__(
@@ -58,19 +58,19 @@ class FeatureMapExplanation(ExplanationMethod):
 
 @contextmanager
 def twice_differentiable(needed: bool) -> Iterator[None]:
-    """Forward passes inside use operators that have a second derivative, where torch's usual ones have none.
+    """Forward passes inside avoid operators without a second derivative, if ``needed``.
 
-    Those are fused attention and the hard sigmoid of MobileNets.
+    These are fused attention and the hard sigmoid of MobileNets.
     """
     if not needed:
         yield
         return
-    with sdpa_kernel(SDPBackend.MATH), _WrittenOut():
+    with sdpa_kernel(SDPBackend.MATH), _DecomposedHardsigmoid():
         yield
 
 
-class _WrittenOut(TorchFunctionMode):
-    """Calls operators without a second derivative in parts that have one; the values are the same up to rounding."""
+class _DecomposedHardsigmoid(TorchFunctionMode):
+    """Replaces the hard sigmoid by operators with a second derivative; values are equal up to rounding."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is F.hardsigmoid:

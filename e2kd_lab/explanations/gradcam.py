@@ -1,4 +1,4 @@
-"""GradCAM (Selvaraju et al., ICCV 2017) of the last feature map, differentiable in the network's parameters."""
+"""GradCAM (Selvaraju et al., ICCV 2017) of the last feature map, differentiable with respect to the parameters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from e2kd_lab.models.interface import ExplainableModel
 
 @register_explanation("gradcam_general")
 class GradCAMByGradient(FeatureMapExplanation):
-    r"""GradCAM of any network, through the gradient of the explained logits to the feature map.
+    r"""GradCAM of any network, by backpropagation of the explained logits to the feature map.
 
     .. math:: E = \mathrm{ReLU}\Big(\sum_c \alpha_c F_c\Big), \qquad
               \alpha_c = \frac{1}{H'W'} \sum_{i,j} \frac{\partial z_k}{\partial F_{c,i,j}}
@@ -31,7 +31,7 @@ class GradCAMByGradient(FeatureMapExplanation):
 
 @register_explanation("gradcam")
 class GradCAM(GradCAMByGradient):
-    """GradCAM, without a backward pass where the network ends in global average pooling and one linear layer."""
+    """GradCAM; in closed form if the network ends in global average pooling and a linear layer."""
 
     title = "GradCAM"
 
@@ -54,7 +54,7 @@ class GradCAM(GradCAMByGradient):
 
 
 def gradcam_closed_form(features: Tensor, head: nn.Linear, classes: Tensor) -> Tensor:
-    r"""GradCAM of a network that ends in global average pooling and one linear layer; no backward pass.
+    r"""GradCAM of a network that ends in global average pooling and a linear layer; no backward pass.
 
     There :math:`\partial z_k / \partial F_{c,i,j} = w_{kc} / (H'W')` everywhere, so :math:`\alpha_c` is known.
 
@@ -71,6 +71,13 @@ def gradcam_closed_form(features: Tensor, head: nn.Linear, classes: Tensor) -> T
     -------
     Tensor
         Maps (N, 1, H', W'), >= 0, not normalised; equal to those of `GradCAMByGradient`.
+
+    Examples
+    --------
+    >>> head = nn.Linear(1, 2, bias=False)
+    >>> head.weight = nn.Parameter(torch.tensor([[1.0], [-1.0]]))
+    >>> gradcam_closed_form(torch.ones(2, 1, 1, 2), head, torch.tensor([0, 1])).tolist()
+    [[[[0.5, 0.5]]], [[[0.0, 0.0]]]]
     """
     weight = head.weight[classes].to(features.dtype) / features[0, 0].numel()  # (N, C)
     return torch.relu(torch.einsum("nc,nchw->nhw", weight, features)[:, None])

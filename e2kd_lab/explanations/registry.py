@@ -15,14 +15,14 @@ Kind = TypeVar("Kind", bound=type[ExplanationMethod])
 
 
 def register_explanation(name: str, *, title: str = "") -> Callable[[Kind], Kind]:
-    """Make a class known as an explanation: ``explanation="name"`` then works everywhere.
+    """Register a class as an explanation: ``explanation="name"`` then works everywhere.
 
     Parameters
     ----------
     name : str
-        What experiments, `e2kd_lab.explain` and the command line call it.
+        Its name in experiments, in `e2kd_lab.explain` and on the command line.
     title : str
-        What figures and panels call it; by default the class's own ``title``, or its name.
+        Its title in figures and panels; by default the class's ``title``, or its name.
 
     Raises
     ------
@@ -53,23 +53,29 @@ def register_explanation(name: str, *, title: str = "") -> Callable[[Kind], Kind
 
 
 def explanation_method(chosen: ExplanationMethod | str) -> ExplanationMethod:
-    """An explanation by its name; an explanation itself is given back.
+    """A registered explanation by its name; an explanation itself is returned unchanged.
 
     Raises
     ------
     ExperimentError
-        If there is none of this name.
+        If no explanation has this name.
     """
     return chosen if isinstance(chosen, ExplanationMethod) else EXPLANATIONS[chosen]
 
 
 def explanation_of(model: ExplainableModel, chosen: ExplanationMethod | str | None = None) -> ExplanationMethod:
-    """The explanation that is asked for, by default the network's own, if it can explain this network.
+    """The chosen explanation, by default the network's own, after checking that it supports the network.
 
     Raises
     ------
     ExperimentError
-        If there is none of this name, or it cannot explain the network.
+        If no explanation has this name, or it does not support the network.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> explanation_of(lab.build_model("bcos_resnet_mini", num_classes=2)).title
+    'W(x)'
     """
     method = explanation_method(model.explanation if chosen is None else chosen)
     method.check(model)
@@ -77,12 +83,12 @@ def explanation_of(model: ExplainableModel, chosen: ExplanationMethod | str | No
 
 
 def require_comparable(student: ExplainableModel, teacher: ExplainableModel) -> None:
-    """Refuse two networks whose explanations cannot be compared by a cosine.
+    """Refuse two networks with different kinds of explanations, whose cosine has no meaning.
 
     Raises
     ------
     ExperimentError
-        If they are explained in different ways.
+        If their explanations or numbers of channels differ.
     """
     own, other = explanation_of(student), explanation_of(teacher)
     if own.name != other.name or own.channels != other.channels:

@@ -1,4 +1,4 @@
-"""Explanation maps as pictures."""
+"""Drawing explanation maps as RGB pictures."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms.v2 import functional as F
 
-# Dark means nothing, bright means much, in grey print too.
+# From dark for 0 to bright, also in greyscale print.
 HEAT = colormaps["inferno"]
-# Blue speaks against the class, red for it.
+# Blue: evidence against the class; red: for it.
 SIGNED = colormaps["RdBu_r"]
 
 
 def unit_norm(maps: Tensor) -> Tensor:
-    """Maps (N, C, H, W) divided by their L2 norm, which the cosine of Eq. 3 ignores; all-zero maps stay zero.
+    """Maps (N, C, H, W) divided by their L2 norm, which Eq. 3 ignores; all-zero maps stay zero.
 
-    On this scale maps of different networks can share one colour scale.
+    Maps of different networks can then share one colour scale.
     """
     norm = maps.flatten(1).norm(dim=1).clamp_min(torch.finfo(maps.dtype).tiny)
     return maps / norm.view(-1, 1, 1, 1)
 
 
 def largest(maps: Iterable[Tensor]) -> float:
-    """The 99.5th percentile of all values of some maps: the end of a colour scale that outliers do not stretch."""
+    """The 99.5th percentile of all values, as the end of a colour scale that is robust to outliers."""
     return float(np.quantile(torch.cat([one.flatten() for one in maps]).double().cpu().numpy(), 0.995))
 
 
 def heat_overlay(images: Tensor, maps: Tensor, *, vmax: float) -> np.ndarray:
-    """Positive maps as heat over the dimmed greyscale image.
+    """Positive maps as a heatmap over the dimmed greyscale image.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def heat_overlay(images: Tensor, maps: Tensor, *, vmax: float) -> np.ndarray:
     maps : Tensor
         Maps >= 0, (N, 1, H, W).
     vmax : float
-        Value of the brightest colour; larger ones are shown as this one.
+        Value of the brightest colour; larger values are clipped.
 
     Returns
     -------
@@ -56,19 +56,19 @@ def heat_overlay(images: Tensor, maps: Tensor, *, vmax: float) -> np.ndarray:
 
 
 def bcos_rgba(inputs: Tensor, weights: Tensor, *, smooth: int = 0, vmax: float | None = None) -> Tensor:
-    """The linear map W(x) of B-cos networks in colour, as in the B-cos papers.
+    """The dynamic weights W(x) of B-cos networks in colour, as in the B-cos papers.
 
-    Each pixel has the colour that its positive weights ask for, and is the more opaque the larger its weights are;
-    pixels that speak against the class are transparent.
+    The positive weights of a pixel give its colour, the norm of all its weights its opacity; pixels with negative
+    contributions are transparent.
 
     Parameters
     ----------
     inputs, weights : Tensor
         The network's input x and W(x), (N, 6, H, W), on any device.
     smooth : int
-        Side of an averaging window over the opacity, odd; 0 for none.
+        Side of the averaging window of the opacity, odd; 0 for none.
     vmax : float, optional
-        Norm of a pixel's weights that is fully opaque; if None, the 99.5th percentile of each image.
+        Norm of the weights at full opacity; if None, the 99.5th percentile of each image.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def bcos_rgba(inputs: Tensor, weights: Tensor, *, smooth: int = 0, vmax: float |
 
 
 def bcos_strength(inputs: Tensor, weights: Tensor, *, smooth: int = 0) -> Tensor:
-    """Norm of each pixel's weights, zero where the pixel speaks against the class: the opacity before scaling.
+    """Norm of each pixel's weights, almost zero for negative contributions: the opacity before scaling.
 
     Returns
     -------
@@ -104,12 +104,12 @@ def bcos_strength(inputs: Tensor, weights: Tensor, *, smooth: int = 0) -> Tensor
 
 
 def smoothing(size: int) -> int:
-    """The window for pictures of a size in pixels: 15 at 224 as in the B-cos papers, and in proportion."""
+    """Averaging window for pictures of ``size`` px: 15 at 224 px as in the B-cos papers, in proportion otherwise."""
     return 2 * (size // 32) + 1
 
 
 def over_white(rgba: Tensor) -> np.ndarray:
-    """RGBA pictures (N, H, W, 4) on white paper: RGB (N, H, W, 3) in [0, 1]."""
+    """RGBA pictures (N, H, W, 4) over white, as RGB (N, H, W, 3) in [0, 1]."""
     opacity = rgba[..., 3:]
     return (rgba[..., :3] * opacity + 1 - opacity).double().cpu().numpy()
 
@@ -117,7 +117,7 @@ def over_white(rgba: Tensor) -> np.ndarray:
 def signed_colours(maps: Tensor, *, vmax: float) -> np.ndarray:
     """Signed maps (N, 1, H, W), for instance contributions, as RGB pictures (N, H, W, 3): blue < 0, white, red > 0.
 
-    Values beyond ``vmax`` on either side are shown as this one.
+    Values are clipped to [-vmax, vmax].
     """
     scaled = (maps[:, 0] / max(vmax, 1e-12)).clamp(-1, 1).double().cpu().numpy()
     return SIGNED(0.5 + 0.5 * scaled)[..., :3]
@@ -130,7 +130,7 @@ def as_pil(pictures: np.ndarray | Tensor) -> list[PILImage.Image]:
 
 
 def _quantile(rows: Tensor, q: float) -> Tensor:
-    """Linearly interpolated quantile of each row; unlike `torch.quantile` of any size."""
+    """Linearly interpolated quantile of each row; `torch.quantile` refuses large inputs."""
     ordered = rows.sort(dim=1).values
     place = q * (rows.shape[1] - 1)
     low = int(place)

@@ -1,4 +1,4 @@
-"""Explanation maps at the size of the image."""
+"""Bilinear resizing of explanation maps to the image size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
     maps : Tensor
         (N, C, H', W'), float32 or float64.
     size : tuple of int
-        Height and width wanted.
+        New height and width.
 
     Returns
     -------
@@ -26,15 +26,15 @@ def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """
     if maps.device.type != "cpu":
         return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
-    # Interpolation is linear in rows and in columns. As two small matrix products it takes a tenth of the time on a
-    # CPU; on GPUs these would be rounded to TF32.
-    down, across = (_weights(old, new, maps.dtype) for old, new in zip(maps.shape[2:], size, strict=True))
+    # Interpolation is linear in rows and in columns. Two small matrix products take a tenth of the time on a CPU; on
+    # GPUs they would be rounded to TF32.
+    down, across = (_interpolation_matrix(old, new, maps.dtype) for old, new in zip(maps.shape[2:], size, strict=True))
     return down @ maps @ across.T
 
 
 @functools.lru_cache(maxsize=32)
-def _weights(old: int, new: int, dtype: torch.dtype) -> Tensor:
-    """How much each old place counts at each new one, (new, old)."""
+def _interpolation_matrix(old: int, new: int, dtype: torch.dtype) -> Tensor:
+    """Interpolation matrix of one dimension, (new, old)."""
     with torch.inference_mode(mode=False), torch.no_grad():
         unit = torch.eye(old, dtype=dtype)[None]
         return F.interpolate(unit, size=new, mode="linear", align_corners=False)[0].T.contiguous()

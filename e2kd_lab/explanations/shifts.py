@@ -1,8 +1,8 @@
 """Explanations of shifted images (Sec. 4.3.2).
 
-A shifted image is another crop of the same larger picture, so that what moves in at its edges is part of the scene and
-no padding: of a picture of side S + T_max, the crop that begins at T_max - T shows everything T pixels further down and
-to the right than the crop that begins at T_max, which is the unshifted image.
+A shifted image is another crop of the same larger image, so that no padding moves in at its edges. From an image of
+side S + T_max, the crop that begins at T_max is the unshifted image; the crop that begins at T_max - T shows the same
+content T pixels further down and to the right.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from e2kd_lab.models import ExplainableModel
 
 
 def shifted_crops(images: Tensor, size: int, shift: int) -> Tensor:
-    """Crops whose content lies ``shift`` pixels further down and to the right than in the crops of shift 0.
+    """Crops with their content shifted by ``shift`` pixels down and to the right.
 
     Parameters
     ----------
     images : Tensor
-        Larger images, (N, C, H, W).
+        Images larger than the crops, (N, C, H, W).
     size : int
         S, side of the crops.
     shift : int
@@ -41,6 +41,12 @@ def shifted_crops(images: Tensor, size: int, shift: int) -> Tensor:
     ------
     ValueError
         If the images are too small for this shift.
+
+    Examples
+    --------
+    >>> image = torch.arange(9).view(1, 1, 3, 3)
+    >>> shifted_crops(image, size=2, shift=0).tolist(), shifted_crops(image, size=2, shift=1).tolist()
+    ([[[[4, 5], [7, 8]]]], [[[[0, 1], [3, 4]]]])
     """
     height, width = images.shape[-2:]
     if not 0 <= shift <= min(height, width) - size:
@@ -55,20 +61,20 @@ def shifted_crops(images: Tensor, size: int, shift: int) -> Tensor:
 def shift_curve(
     model: ExplainableModel, images: Tensor, *, size: int, shifts: Sequence[int], classes: Tensor | None = None
 ) -> Tensor:
-    """How similar the explanations of shifted images are to those of the unshifted ones (Fig. 4, centre).
+    """Cosine of the explanations of shifted and unshifted images, as a function of the shift (Fig. 4, centre).
 
     Parameters
     ----------
     model : ExplainableModel
         In evaluation mode.
     images : Tensor
-        Larger RGB images in [0, 1], (N, 3, H, W), on the model's device; see `shifted_crops`.
+        RGB images in [0, 1] larger than the crops, (N, 3, H, W), on the model's device; see `shifted_crops`.
     size : int
-        Side of the images that the network sees.
+        Side of the crops that the network sees.
     shifts : sequence of int
-        Each T in [0, min(H, W) - size].
+        Shifts T, each in [0, min(H, W) - size].
     classes : Tensor, optional
-        The class explained at all shifts of an image, (N,); what the model predicts for the unshifted one if None.
+        The class explained at all shifts of an image, (N,); the prediction for the unshifted image if None.
 
     Returns
     -------
@@ -80,6 +86,13 @@ def shift_curve(
     ------
     ValueError
         If the images are too small for a shift.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> model = lab.build_model("resnet_mini", num_classes=3).eval()
+    >>> shift_curve(model, torch.rand(2, 3, 40, 40), size=32, shifts=[0, 4, 8]).shape
+    torch.Size([2, 3])
     """
     unshifted = shifted_crops(images, size, 0)
     explanation = explain_in_parts(model, unshifted, classes)
@@ -106,28 +119,34 @@ def compare_shifted(
     Parameters
     ----------
     models : mapping
-        Networks in evaluation mode by name; the first one is the teacher, whose prediction on the unshifted image all
-        of them explain.
+        Networks in evaluation mode by name, the teacher first; all explain its prediction for the unshifted image.
     images : Tensor
-        Larger RGB images in [0, 1], (N, 3, H, W); see `shifted_crops`.
+        RGB images in [0, 1] larger than the crops, (N, 3, H, W); see `shifted_crops`.
     labels : Tensor, optional
-        Ground-truth classes, (N,); if None, a network counts as correct where it predicts the explained class.
+        Ground-truth classes, (N,); if None, a network is correct if it predicts the explained class.
     size : int
-        Side of the images that the networks see.
+        Side of the crops that the networks see.
     shifts : sequence of int
-        The shifts T in the order in which they follow each other, for instance (0, 8).
+        Shifts T in display order, for instance (0, 8).
     titles : sequence of str
-        A title for each image, or none; shifted ones get an arrow and their shift.
+        A title for each image, or none; the shift is appended.
 
     Returns
     -------
     Comparison
-        N * len(shifts) images: the first one at all shifts, then the second one, and so on.
+        N * len(shifts) images: the first image at all shifts, then the second, and so on.
 
     Raises
     ------
     ValueError
         If there is no shift, or the images are too small for one.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> models = {name: lab.build_model("resnet_mini", num_classes=2).eval() for name in ("teacher", "student")}
+    >>> compare_shifted(models, torch.rand(1, 3, 40, 40), size=32, shifts=(0, 8)).titles
+    ('', '↘ 8 px')
     """
     if not shifts:
         raise ValueError("compare_shifted needs at least one shift, got none.")
@@ -153,19 +172,19 @@ def compare_shifted(
 
 
 def similarities(comparison: Comparison, shifts: Sequence[int]) -> dict[str, Tensor]:
-    """The shift curves of images that `compare_shifted` explained.
+    """Shift curves from a `compare_shifted` comparison.
 
     Parameters
     ----------
     comparison : Comparison
-        N images at each of these shifts, the first of which is 0.
+        N images at these shifts, the first of which is 0.
     shifts : sequence of int
-        As they were given to `compare_shifted`.
+        As given to `compare_shifted`.
 
     Returns
     -------
     dict
-        For each network, by its name, cosines (N, len(shifts)) as those of `shift_curve` for the teacher's prediction.
+        Cosines (N, len(shifts)) by network name, as `shift_curve` gives them for the teacher's prediction.
     """
     curves = {}
     for name, maps in comparison.maps.items():

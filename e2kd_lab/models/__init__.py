@@ -1,4 +1,4 @@
-"""Networks by name: torchvision's for the paper's experiments, small ones for the lab, a stranger's own."""
+"""Networks by name: the paper's, small ones for the lab, your own, and other libraries'."""
 
 from __future__ import annotations
 

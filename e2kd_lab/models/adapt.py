@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from e2kd_lab.models.adapted import AdaptedModel
-from e2kd_lab.models.dry_run import DryRunner, examining
+from e2kd_lab.models.dry_run import DryRunner, prepared
 from e2kd_lab.models.interface import ExplainableModel
 from e2kd_lab.models.layer_search import Findings, examine
 from e2kd_lab.models.network_inputs import Size, preprocessing_of, sizes_to_try
@@ -106,25 +106,25 @@ def _examined(
     reshape: Callable[[Tensor], Tensor] | None,
     image_size: Size | None,
 ) -> Findings:
-    laboratory = DryRunner(module, preprocess, take)
-    with examining(laboratory):
-        return examine(laboratory, _accepted_size(laboratory, sizes_to_try(module, image_size)), layer, reshape)
+    runner = DryRunner(module, preprocess, take)
+    with prepared(runner):
+        return examine(runner, _accepted_size(runner, sizes_to_try(module, image_size)), layer, reshape)
 
 
 @torch.no_grad()
-def _accepted_size(laboratory: DryRunner, sizes: list[tuple[int, int]]) -> tuple[int, int]:
+def _accepted_size(runner: DryRunner, sizes: list[tuple[int, int]]) -> tuple[int, int]:
     """The first size of images that a network takes."""
     refusal: Exception | None = None
-    name = type(laboratory.module).__name__
+    name = type(runner.module).__name__
     for size in sizes:
         try:
-            images = laboratory.images(size)
-            logits = laboratory.logits_of(laboratory.module(images))
+            images = runner.images(size)
+            logits = runner.logits_of(runner.module(images))
         except ExperimentError:
             raise
         except Exception as error:  # whatever a stranger's network raises
             refusal = refusal or error
-            _refuse_channels(laboratory)
+            _refuse_channels(runner)
             continue
         require_logits(name, logits, len(images))
         return size
@@ -155,12 +155,12 @@ def _refuse_others(module: nn.Module) -> None:
         )
 
 
-def _refuse_channels(laboratory: DryRunner) -> None:
-    channels = _first_channels(laboratory.module)
-    given = laboratory.images((32, 32)).shape[1]
+def _refuse_channels(runner: DryRunner) -> None:
+    channels = _first_channels(runner.module)
+    given = runner.images((32, 32)).shape[1]
     if channels is not None and channels != given:
         raise ExperimentError(
-            f"{type(laboratory.module).__name__} takes images of {channels} channels and is given {given}; expected a "
+            f"{type(runner.module).__name__} takes images of {channels} channels and is given {given}; expected a "
             "network of RGB images, or lab.adapt(model, preprocess=...) from RGB in [0, 1] to its input."
         )
 

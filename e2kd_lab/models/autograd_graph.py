@@ -1,4 +1,4 @@
-"""The autograd graph of one forward pass: which tensors everything passes through, and what is done behind one."""
+"""The autograd graph of a forward pass: dominators of the input, and operations between two tensors."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import Any
 
 from torch import Tensor
 
-# A node of the graph and the number of its output.
+# A node and the number of its output, as in `torch.autograd.graph.GradientEdge`.
 Edge = tuple[Any, int]
 
 
 def edge_of(tensor: Tensor) -> Edge:
-    """Where a tensor stands in the graph."""
+    """The node and output that made a tensor."""
     return tensor.grad_fn, tensor.output_nr
 
 
 def dominators(end: Tensor, start: Tensor) -> list[Edge]:
-    """The places that each path from a leaf to the end passes through, the end first.
+    """Edges on every path from a leaf to the end, the end first.
 
-    These are the dominators of the leaf, seen from the end (Cooper, Harvey and Kennedy, 2001; in a graph without cycles
-    one pass in topological order finds them).
+    These are the leaf's dominators (Cooper, Harvey and Kennedy, 2001); in an acyclic graph one pass in topological
+    order finds them.
 
     Parameters
     ----------

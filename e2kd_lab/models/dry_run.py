@@ -1,4 +1,4 @@
-"""A forward pass of random images that leaves no traces, with what each layer put out and when."""
+"""Dry runs: forward passes of random images that record each layer's output and leave no traces."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def outermost(calls: list[Call]) -> Call:
 
 
 class DryRunner:
-    """A network under test: evaluation mode, without autocast, no weight matrix entirely zero; see `examining`."""
+    """A network under test: evaluation mode, without autocast, no weight matrix entirely zero; see `prepared`."""
 
     def __init__(
         self,
@@ -169,18 +169,18 @@ class DryRunner:
 
 
 @contextmanager
-def examining(laboratory: DryRunner) -> Iterator[None]:
-    """Have a network as dry runs need it; afterwards it is as before.
+def prepared(runner: DryRunner) -> Iterator[None]:
+    """Prepare a network for dry runs inside, and restore it afterwards.
 
-    Weights that are zero, as some libraries initialise classifiers, would hide what depends on what.
+    Zero weights, with which some libraries initialise classifiers, are replaced by noise: they would hide dependencies.
     """
-    zeros = [p for p in laboratory.module.parameters() if p.ndim > 1 and p.is_floating_point() and not p.any()]
+    zeros = [p for p in runner.module.parameters() if p.ndim > 1 and p.is_floating_point() and not p.any()]
     kept = [parameter.data for parameter in zeros]
-    device = laboratory.like.device.type
-    with torch.inference_mode(False), preserved_state(laboratory.module), torch.autocast(device, enabled=False):
+    device = runner.like.device.type
+    with torch.inference_mode(False), preserved_state(runner.module), torch.autocast(device, enabled=False):
         try:
             for parameter in zeros:
-                noise = torch.randn(parameter.shape, generator=laboratory.generator) / parameter[0].numel() ** 0.5
+                noise = torch.randn(parameter.shape, generator=runner.generator) / parameter[0].numel() ** 0.5
                 parameter.data = noise.to(parameter)
             yield
         finally:

@@ -1,4 +1,4 @@
-"""How a feature map lies in a layer's output: (N, C, H, W), (N, H, W, C), or tokens (N, T, C)."""
+"""Layout of the feature map in a layer's output: (N, C, H, W), (N, H, W, C), or tokens (N, T, C)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_PREFIX_TOKENS = 16
 
 @dataclass(frozen=True)
 class FeatureLayout:
-    """The form of a layer's output.
+    """Layout of a layer's output.
 
     Attributes
     ----------

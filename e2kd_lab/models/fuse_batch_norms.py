@@ -1,12 +1,12 @@
-r"""Batch normalisation folded into convolutions, for networks that nothing trains: one pass less over each map.
+r"""Fuse batch normalisation into convolutions, for frozen networks: one pass less over each feature map.
 
-In evaluation mode a normalisation multiplies each channel by a constant s. A convolution without activation takes it
-into its weights. So does a B-cos unit with B = 2, which is quadratic in its weights,
+In evaluation mode a normalisation multiplies each channel by a constant s, which the weights of a convolution before it
+can absorb. So can those of a B-cos unit with B = 2, which is quadratic in its weights,
 
 .. math:: s \, \frac{|w^\top x| \, w^\top x}{\lVert x\rVert}
           = \frac{|v^\top x| \, v^\top x}{\lVert x\rVert}, \qquad v = \mathrm{sign}(s) \sqrt{|s|} \, w,
 
-and so does its explanation, in which :math:`|w^\top x| / \lVert x\rVert` is constant.
+The explanation, in which :math:`|w^\top x| / \lVert x\rVert` is constant, scales in the same way.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from e2kd_lab.models.interface import ExplainableModel
 
 @torch.no_grad()
 def fuse_batch_norms(model: ExplainableModel, image_size: int | tuple[int, int]) -> None:
-    """Fold what is constant in a frozen network into its weights: normalisations, and the norms of B-cos weights.
+    """Fuse normalisations, and the norms of B-cos weights, into the weights of a frozen network.
 
-    Logits, stages and explanations stay the same up to rounding; parameters and their names do not, so that the network
-    fits no checkpoint any more.
+    Logits, stages and explanations stay the same up to rounding. Parameters and their names change, so that checkpoints
+    no longer fit.
 
     Parameters
     ----------
     model : ExplainableModel
-        Changed in place: evaluation mode, nothing in it can be trained.
-    image_size : int
-        Side of images that it can see, in pixels.
+        Changed in place, to evaluation mode and without parameter gradients.
+    image_size : int or tuple of int
+        Side, or height and width, of images that it takes, in pixels.
     """
     model.eval().requires_grad_(False)
     convolution_before = _convolutions_before_norms(model, image_size)
@@ -61,7 +61,7 @@ def fuse_batch_norms(model: ExplainableModel, image_size: int | tuple[int, int])
 def _convolutions_before_norms(
     model: ExplainableModel, image_size: int | tuple[int, int]
 ) -> dict[nn.BatchNorm2d, BcosConv2d | nn.Conv2d]:
-    """Each normalisation that alone reads the very tensor which a convolution has put out, and that convolution."""
+    """Each normalisation that is the only reader of a convolution's output, and that convolution."""
     outputs: list[tuple[Tensor, BcosConv2d | nn.Conv2d]] = []
     found: dict[nn.BatchNorm2d, BcosConv2d | nn.Conv2d] = {}
     calls: Counter[nn.Module] = Counter()
@@ -97,7 +97,7 @@ def _convolutions_before_norms(
 
 
 class _Readers(TorchFunctionMode):
-    """Counts the functions that make a tensor of each tensor."""
+    """Counts for each tensor the functions that read it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,5 +113,5 @@ class _Readers(TorchFunctionMode):
         return result
 
     def count(self, tensor: Tensor) -> int:
-        """How many functions have read a tensor."""
+        """Number of functions that have read a tensor."""
         return self._counts[id(tensor)]

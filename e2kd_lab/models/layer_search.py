@@ -65,7 +65,7 @@ class Findings:
 
 
 def examine(
-    laboratory: DryRunner,
+    runner: DryRunner,
     size: tuple[int, int],
     layer: str | None,
     reshape: Callable[[Tensor], Tensor] | None,
@@ -77,8 +77,8 @@ def examine(
 
     Parameters
     ----------
-    laboratory : DryRunner
-        The network, inside `e2kd_lab.models.dry_run.examining`.
+    runner : DryRunner
+        The network, inside `e2kd_lab.models.dry_run.prepared`.
     size : tuple of int
         Height and width of the images in pixels.
     layer : str, optional
@@ -91,8 +91,8 @@ def examine(
     ExperimentError
         If there is no such layer, or the one that is named cannot be explained.
     """
-    run = laboratory.run(size)
-    search = Search(laboratory, run, reshape)
+    run = runner.run(size)
+    search = Search(runner, run, reshape)
     call = search.last() if layer is None else search.named(layer)
     layout = search.layout(call)
     assert layout is not None
@@ -106,7 +106,7 @@ def examine(
         input_channels=run.inputs.shape[1],
         changed_in_place=call.tensor._version != call.version,
         head=head,
-        head_in_training=head is not None and _pools_in_training(laboratory, size, call.path),
+        head_in_training=head is not None and _pools_in_training(runner, size, call.path),
         stages=search.stages(call) if head is not None and layout.kind == "NCHW" else (),
     )
 
@@ -114,9 +114,9 @@ def examine(
 class Search:
     """The layers of one dry run, and which of them a network can be explained by."""
 
-    def __init__(self, laboratory: DryRunner, run: DryRun, reshape: Callable[[Tensor], Tensor] | None) -> None:
-        self.laboratory, self.run, self.reshape = laboratory, run, reshape
-        self.prefix = prefix_tokens(laboratory.module)
+    def __init__(self, runner: DryRunner, run: DryRun, reshape: Callable[[Tensor], Tensor] | None) -> None:
+        self.runner, self.run, self.reshape = runner, run, reshape
+        self.prefix = prefix_tokens(runner.module)
 
     def layout(self, call: Call) -> FeatureLayout | None:
         """How a layer's output is a map; None if it is none."""
@@ -142,10 +142,10 @@ class Search:
     def last(self) -> Call:
         """The last layer that a network can be explained by."""
         for call in self.reached(self.run.dominators()):
-            if self.laboratory.decides(call, self.run.size):
+            if self.runner.decides(call, self.run.size):
                 return call
         others = [call.path for call in self.reached(list(self.run.calls))][::-1]
-        name = type(self.laboratory.module).__name__
+        name = type(self.runner.module).__name__
         raise ExperimentError(
             f"{name} has no layer whose output is a map of places that all its logits depend on; "
             + (f"expected layer= with one of {_some(others)}." if others else "expected a network of images.")
@@ -172,8 +172,8 @@ class Search:
         ExperimentError
             If it is not there, is not called once, puts out no map, or is not reached by the gradient.
         """
-        name = type(self.laboratory.module).__name__
-        paths = [other for other, _ in self.laboratory.module.named_modules() if other]
+        name = type(self.runner.module).__name__
+        paths = [other for other, _ in self.runner.module.named_modules() if other]
         if path not in paths:
             close = difflib.get_close_matches(path, paths, 3) or [call.path for call in self.run.calls][-3:]
             raise ExperimentError(f"{name} has no layer '{shown(path)}'; expected for instance {', '.join(close)}.")
@@ -231,17 +231,17 @@ class Search:
         return layout is not None and layout.kind == "NCHW" and not self._is_image(call)
 
 
-def _pools_in_training(laboratory: DryRunner, size: tuple[int, int], path: str) -> bool:
+def _pools_in_training(runner: DryRunner, size: tuple[int, int], path: str) -> bool:
     """Whether nothing but pooling and a linear layer stands behind a layer in training mode either."""
     try:
-        laboratory.module.train()
-        run = laboratory.run(size)
+        runner.module.train()
+        run = runner.run(size)
         call = next(call for call in run.calls if call.path == path)
         return operations_behind(run.logits, call.tensor) <= _OF_POOLED_HEADS
     except (RuntimeError, ValueError, StopIteration):  # a network that cannot train on two images
         return False
     finally:
-        laboratory.module.eval()
+        runner.module.eval()
 
 
 def _close(one: Tensor, other: Tensor) -> bool:

@@ -1,4 +1,4 @@
-"""Networks by name, the lab's and a stranger's by the same door."""
+"""Networks by name: the lab's own, those that others register, and other libraries'."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ MODELS: Registry[Callable[..., nn.Module]] = Registry("model", "register_model")
 
 
 class Zoo(Protocol):
-    """A library of networks, whose names follow its own and a slash: ``timm/resnet50``."""
+    """A library of networks, named ``prefix/name``, such as ``timm/resnet50``."""
 
     def names(self) -> Sequence[str]:
-        """The library's names, without its own."""
+        """All names, without the prefix."""
 
     def exists(self, name: str) -> bool:
-        """Whether there is such a network; it is not built."""
+        """Whether the library has this network, without building it."""
 
     def build(
         self, name: str, num_classes: int, image_size: int | tuple[int, int] | None = None, **options: Any
     ) -> nn.Module:
-        """A network with random weights, for images of this size where that matters to it."""
+        """Build a network with random weights, for images of this size if it takes a fixed size."""
 
 
 ZOOS: Registry[Zoo] = Registry("library of networks", "register_zoo")
@@ -41,12 +41,12 @@ Library = TypeVar("Library", bound=type)
 
 
 def register_zoo(prefix: str) -> Callable[[Library], Library]:
-    """Make a library of networks known: `build_model` then knows all its names, as ``prefix/name``.
+    """Register a library of networks: `build_model` then knows all its names, as ``prefix/name``.
 
     Parameters
     ----------
     prefix : str
-        What stands before the slash.
+        The part of names before the slash.
 
     Raises
     ------
@@ -72,12 +72,12 @@ def register_zoo(prefix: str) -> Callable[[Library], Library]:
 
 
 def register_model(name: str) -> Callable[[Builder], Builder]:
-    """Make a function known that builds a network, so that runs can rebuild it anywhere.
+    """Register a function that builds a network, so that runs can rebuild it by name.
 
     Parameters
     ----------
     name : str
-        What `build_model`, experiments and the command line call it.
+        Its name in `build_model`, in experiments and on the command line.
 
     Raises
     ------
@@ -104,17 +104,28 @@ def register_model(name: str) -> Callable[[Builder], Builder]:
 
 
 def model_names() -> list[str]:
-    """The registered names that `build_model` knows, without those of other libraries."""
+    """Registered names, without those of other libraries.
+
+    Examples
+    --------
+    >>> "bcos_resnet18" in model_names()
+    True
+    """
     return sorted(MODELS)
 
 
 def model_exists(name: str) -> bool:
-    """Whether `build_model` knows a name, which is found out without building the network.
+    """Whether `build_model` knows a name; the network is not built.
 
     Raises
     ------
     ExperimentError
-        If it is one of a library that is not installed.
+        If the name belongs to a library that is not installed.
+
+    Examples
+    --------
+    >>> model_exists("resnet18"), model_exists("resnet19"), model_exists("torchvision/resnet18")
+    (True, False, True)
     """
     library, own = _split(name)
     return name in MODELS if library is None else ZOOS[library].exists(own)
@@ -126,7 +137,11 @@ def require_model(name: str) -> None:
     Raises
     ------
     ExperimentError
-        One sentence with names that are like it.
+        One sentence with similar names.
+
+    Examples
+    --------
+    >>> require_model("torchvision/resnet18")
     """
     library, own = _split(name)
     if library is None:
@@ -140,12 +155,17 @@ def require_model(name: str) -> None:
 
 
 def explanation_by_name(name: str) -> str | None:
-    """How a network of the lab is explained unless told otherwise; None where only the built network tells.
+    """Default explanation of a network, without building it; None if only the built network knows.
 
     Raises
     ------
     ExperimentError
         If there is no such network.
+
+    Examples
+    --------
+    >>> explanation_by_name("resnet18"), explanation_by_name("bcos_resnet18")
+    ('gradcam', 'bcos')
     """
     require_model(name)
     if name not in MODELS:
@@ -174,20 +194,20 @@ def build_model(
     weights : str, optional
         Checkpoint file or torchvision weight enum (see `e2kd_lab.models.checkpoints.load_weights`); random if None.
     image_size : int, optional
-        Side in pixels of the images that it is going to see; it matters to networks that take one size only.
+        Side in pixels of the images, for networks that take a fixed size.
     **options
         Options of the network, for instance ``width`` of ``resnet_mini``.
 
     Returns
     -------
     ExplainableModel
-        In training mode, float32, on the CPU; maps ``model.preprocess(images)`` to logits (N, K). Networks that are
-        none of the lab's are adapted (see `e2kd_lab.adapt`).
+        In training mode, float32, on the CPU; maps ``model.preprocess(images)`` to logits (N, K). Networks of other
+        libraries are adapted (see `e2kd_lab.adapt`).
 
     Raises
     ------
     ExperimentError
-        If the name, the number of classes or an option is not known or not valid.
+        If the name, the number of classes or an option is unknown or invalid.
     CheckpointError
         If the weights cannot be read or do not fit.
 
@@ -231,6 +251,6 @@ def _built(name: str, num_classes: int, image_size: int | tuple[int, int] | None
 
 
 def _split(name: str) -> tuple[str | None, str]:
-    """A library and its own name for a network; None for those that are registered one by one."""
+    """A library and its name for a network; None and the name for registered networks."""
     library, slash, own = name.partition("/")
     return (library, own) if slash and library in ZOOS else (None, name)

@@ -1,7 +1,7 @@
-"""The student's side of ReviewKD (Chen et al., CVPR 2021): fusing its levels from deep to shallow.
+"""Attention-based fusion of ReviewKD (Chen et al., CVPR 2021): fuses the student's levels from deep to shallow.
 
-The module is trained together with the student and thrown away afterwards. Its convolutions and norms are ordinary
-ones, for B-cos students, too (Sec. C.2).
+It is trained together with the student and discarded afterwards. Its convolutions and norms are ordinary ones, for
+B-cos students, too (Sec. C.2).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from torch.nn import functional as F
 _MIDDLE = 512
 
 
-class Fusion(nn.Module):
-    """Attention-based fusion of one level with what comes from the deeper ones.
+class AttentionBasedFusion(nn.Module):
+    """Attention-based fusion (ABF) of one level with the fused deeper levels.
 
     Parameters
     ----------
@@ -73,7 +73,8 @@ class ReviewFusion(nn.Module):
         deepest = len(student_channels) - 1
         pairs = zip(student_channels, teacher_channels, strict=True)
         self.levels = nn.ModuleList(
-            Fusion(own, middle, other, deepest=number == deepest) for number, (own, other) in enumerate(pairs)
+            AttentionBasedFusion(own, middle, other, deepest=number == deepest)
+            for number, (own, other) in enumerate(pairs)
         )
 
     def forward(self, levels: Sequence[Tensor], sizes: Sequence[tuple[int, int]]) -> list[Tensor]:

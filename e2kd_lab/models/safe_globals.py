@@ -1,4 +1,4 @@
-"""Harmless classes that checkpoints hold beside the weights, and the inert stand-ins that they are read as.
+"""Harmless classes that checkpoints hold besides weights, and the inert stand-ins to read them as.
 
 `torch.load` with ``weights_only=True`` knows tensors and plain values only. Training programs also store their options
 (`argparse.Namespace`), paths, NumPy numbers and arrays, and times. NumPy's own functions for unpickling trust what the
@@ -23,7 +23,7 @@ _PLAIN_TYPE = re.compile(r"[biufcSU]\d{1,6}")
 
 
 class StoredType:
-    """Stands for `numpy.dtype`: knows plain types and objects, and no others.
+    """Stands for `numpy.dtype`: plain types and objects only.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class StoredType:
 
 
 class StoredArray(np.ndarray):
-    """Stands for `numpy.ndarray`: takes its content only if its size is what shape and type say."""
+    """Stands for `numpy.ndarray`: accepts content only of the size that shape and type imply."""
 
     def __new__(cls, *_: object) -> StoredArray:
         return super().__new__(cls, (0,), np.int8)
@@ -101,7 +101,7 @@ def _default_dict(*_: object) -> dict[Any, Any]:
 
 
 def _default(*_: object) -> None:
-    """Stands for what makes the values of a `defaultdict`; nothing is ever made by it."""
+    """Stands for the factory of a `defaultdict`; it is never called."""
 
 
 def _stand_ins() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
@@ -125,5 +125,5 @@ def _stand_ins() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
     return [(stand_in, name) for name, stand_in in named.items()]
 
 
-# For `torch.serialization.safe_globals`: what is called, and the name that files have for it.
+# For `torch.serialization.safe_globals`: the stand-in, and the global's name in files.
 SAFE_GLOBALS = _stand_ins()

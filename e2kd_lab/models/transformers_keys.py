@@ -1,4 +1,4 @@
-"""Keys that a library writes to files under other names than its networks have in memory."""
+"""State-dict keys that transformers renames in files."""
 
 from __future__ import annotations
 

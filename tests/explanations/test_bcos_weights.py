@@ -181,5 +181,5 @@ def test_a_training_step_is_not_disturbed_by_explanations_on_another_thread():
 
 
 def test_a_standard_network_has_no_dynamic_weights():
-    with pytest.raises(ExperimentError, match="ResNetMini is no B-cos network"):
+    with pytest.raises(ExperimentError, match="ResNetMini is not a B-cos network"):
         explain(build_model("resnet_mini", 2), torch.rand(1, 3, 32, 32), method="bcos")

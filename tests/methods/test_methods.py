@@ -209,7 +209,7 @@ def test_an_explanation_may_be_chosen_for_both_networks():
     losses = E2KD(student, teacher, lam=5.0, explanation="gradcam")(images)
     maps = (explain(model, images, teacher(teacher.preprocess(images)).argmax(1)).maps for model in (student, teacher))
     assert losses["explanation_loss"].item() == pytest.approx(explanation_loss(*maps).item(), abs=1e-6)
-    with pytest.raises(ExperimentError, match=r"ResNetMini is no B-cos network"):
+    with pytest.raises(ExperimentError, match=r"ResNetMini is not a B-cos network"):
         E2KD(student, teacher, explanation="bcos")
 
 
@@ -229,5 +229,5 @@ def test_images_that_are_not_rgb_in_the_unit_range_are_refused(pair):
 def test_a_network_that_is_none_of_the_labs_is_told_the_door(pair):
     with pytest.raises(ExperimentError, match=r"got a Linear; expected a network of .* or lab\.adapt"):
         E2KD(torch.nn.Linear(2, 2), pair[1])
-    with pytest.raises(ExperimentError, match=r"Linear is no network of the lab; expected lab\.adapt"):
+    with pytest.raises(ExperimentError, match=r"Linear is no network of the lab; expected lab\.build_model"):
         explain(torch.nn.Linear(2, 2), torch.rand(1, 3, 8, 8))
