@@ -78,6 +78,14 @@ class LossTerms:
     at : callable
         Maps a temperature to `TermsAtTau`; cached. A new temperature costs one backward pass through the logits: maps
         and the gradient of the explanation loss do not depend on it.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> network, images = lab.build_model("bcos_resnet_mini", 3), torch.rand(2, 3, 32, 32)
+    >>> terms = loss_terms(network, images, explain(network.eval(), images))
+    >>> len(terms), terms.probabilities(tau=1.0)[0].shape
+    (2, torch.Size([2, 3]))
     """
 
     target: Explanation
@@ -135,7 +143,7 @@ def loss_terms(
     Examples
     --------
     >>> import e2kd_lab as lab
-    >>> network, images = lab.build_model("resnet_mini", 2), torch.rand(2, 3, 32, 32)
+    >>> network, images = lab.build_model("bcos_resnet_mini", 2), torch.rand(2, 3, 32, 32)
     >>> terms = loss_terms(network, images, explain(network.eval(), images))
     >>> round(abs(terms.at(1.0).loss(lam=5.0)), 4)  # a network teaches itself nothing
     0.0
