@@ -78,7 +78,7 @@ class VocSplit(Dataset):
         if self.transform is not None:
             sample = self.transform(sample)
         if self.boxes or self.masks:
-            sample |= self._located(sample["image"], sample.pop("boxes"), torch.tensor(described.labels))
+            sample |= self._objects(sample["image"], sample.pop("boxes"), torch.tensor(described.labels))
         return {**sample, "label": self.labels[index].clone(), "index": index}
 
     def decoded(self, index: int) -> Tensor:
@@ -103,12 +103,12 @@ class VocSplit(Dataset):
             self._decoded[index] = picture
         return picture
 
-    def _located(self, image: Tensor, boxes: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def _objects(self, image: Tensor, boxes: Tensor, labels: Tensor) -> dict[str, Tensor]:
         height, width = image.shape[-2:]
         boxes = boxes.as_subclass(Tensor)
         left = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
         boxes, labels = boxes[left], labels[left]
-        located = {"boxes": boxes, "box_labels": labels} if self.boxes else {}
+        objects = {"boxes": boxes, "box_labels": labels} if self.boxes else {}
         if self.masks:
-            located["box_mask"] = box_masks(boxes, labels, len(self.classes), height, width)
-        return located
+            objects["box_mask"] = box_masks(boxes, labels, len(self.classes), height, width)
+        return objects

@@ -134,19 +134,19 @@ def make(
         raise ValueError(f"The number of workers is {workers}, expected at least 1.")
     if _holds(folder, embedded):
         return folder
-    with _explained(folder, embedded):
+    with _write_errors_named(folder, embedded):
         _refuse_foreign(folder, embedded, overwrite)
     pictures = list(embedded.plan(embedded.spec))
     if workers is None:
         workers = min(2, os.cpu_count() or 1) if len(pictures) >= WORTH_A_PROCESS else 1
-    with _alone(folder), _explained(folder, embedded):
+    with _alone(folder), _write_errors_named(folder, embedded):
         if not _holds(folder, embedded):  # another process may have made the same set meanwhile
             _make(folder, embedded, pictures, workers, overwrite)
     return folder
 
 
 @contextmanager
-def _explained(folder: Path, embedded: EmbeddedSet[Any, Any]) -> Iterator[None]:
+def _write_errors_named(folder: Path, embedded: EmbeddedSet[Any, Any]) -> Iterator[None]:
     """Turn an `OSError` into a sentence; a `FileExistsError` already is one."""
     try:
         yield

@@ -76,7 +76,7 @@ def birds_explained(
 ) -> Drawing:
     """Fig. 1, A1, A2: the same number of birds of each group, families of networks side by side."""
     parts = [_bird_examples(runs, one, groups, each).explained_by(runs.networks(one)) for one in required]
-    rows = [_explained(runs, one, part) for one, part in zip(required, parts, strict=True)]
+    rows = [_rows_of(runs, one, part) for one, part in zip(required, parts, strict=True)]
     return Drawing(explanation_comparison(parts, side_by_side=side_by_side), pd.concat(rows, ignore_index=True))
 
 
@@ -120,7 +120,7 @@ def objects_explained(
     if most is not None:
         chosen = sorted(chosen, key=lambda pair: not pair[0])[:most]
     comparison = _joined([examples for _, examples in chosen]).explained_by(networks)
-    return Drawing(explanation_comparison(comparison, contributions=True), _explained(runs, one, comparison))
+    return Drawing(explanation_comparison(comparison, contributions=True), _rows_of(runs, one, comparison))
 
 
 def beside_paper_table(runs: FinishedRuns, required: Sequence[RequiredRuns], *, table: str) -> Drawing:
@@ -168,7 +168,7 @@ def shifted_explained(runs: FinishedRuns, required: Sequence[RequiredRuns], *, c
         shifts=(0, experiment.patch // 2),
         titles=[experiment.classes()[sample["label"]] for sample in samples],
     )
-    return Drawing(shifted_comparison(comparison, contributions=True), _explained(runs, one, comparison))
+    return Drawing(shifted_comparison(comparison, contributions=True), _rows_of(runs, one, comparison))
 
 
 def _shifted_networks(required: Sequence[RequiredRuns]) -> dict[str, tuple[RequiredRuns, str]]:
@@ -187,12 +187,12 @@ def opening(runs: FinishedRuns, required: Sequence[RequiredRuns], *, table: str)
     numbers = teaser_numbers(rows, select_by_validation(runs.results(birds)))
     comparison = _bird_examples(runs, birds, GROUPS, _BIRDS_OF_A_GROUP).explained_by(runs.networks(birds))
     number = example_image(comparison)
-    explained = _explained(runs, birds, comparison)
+    explained = _rows_of(runs, birds, comparison)
     shown = explained[explained["image"] == number + 1].to_csv(index=False, lineterminator="\n")
     return Drawing(teaser(numbers, comparison, number=number), numbers, {"explanations": shown})
 
 
-def _explained(runs: FinishedRuns, required: RequiredRuns, comparison: Comparison) -> pd.DataFrame:
+def _rows_of(runs: FinishedRuns, required: RequiredRuns, comparison: Comparison) -> pd.DataFrame:
     """Data of a figure of explanations: a row per image and network."""
     folders = {"teacher": runs.teacher(required), **runs.students(required)}
     reference = comparison.maps["teacher"]

@@ -94,7 +94,7 @@ class ExplanationBrowser(Panel):
         self._parts = list(self._classes) if grouping is None else [*map(grouping.title, range(len(grouping.names)))]
         self._loaded: dict[str, _LoadedSet] = {}
         self.selected = pd.DataFrame()
-        self._make_view_controls(located=experiment.dataset_with_objects(split) is not None)
+        self._make_view_controls(has_objects=experiment.dataset_with_objects(split) is not None)
         self._make_filters()
         self._observe()
         self.arrange(
@@ -104,8 +104,8 @@ class ExplanationBrowser(Panel):
         )
         self._switch(None)
 
-    def _make_view_controls(self, *, located: bool) -> None:
-        """Controls of what is drawn: networks, maps, and objects if they are ``located``."""
+    def _make_view_controls(self, *, has_objects: bool) -> None:
+        """Controls of what is drawn: networks, maps, and objects where they are known."""
         self.networks = switch("Networks", list(self.sets), width=120, shown=len(self.sets) > 1)
         self.view = switch(
             "Maps",
@@ -119,7 +119,7 @@ class ExplanationBrowser(Panel):
             value=self._several,
             icon="pencil",
             tooltip="where the objects are",
-            layout=widgets.Layout(width="110px", display=None if located else "none"),
+            layout=widgets.Layout(width="110px", display=None if has_objects else "none"),
         )
 
     def _make_filters(self) -> None:
@@ -150,12 +150,12 @@ class ExplanationBrowser(Panel):
         if title not in self._loaded:
             self.say("Looking at all images with these networks ...")
             experiment, runs = self.sets[title]
-            located = experiment.dataset_with_objects(self.split)
+            with_objects = experiment.dataset_with_objects(self.split)
             outcomes = {
                 run.config["method"]: outcomes_of(run, experiment, split=self.split, folder=self.folder) for run in runs
             }
             self._loaded[title] = _LoadedSet(
-                experiment.dataset(self.split) if located is None else located,
+                experiment.dataset(self.split) if with_objects is None else with_objects,
                 networks_of(experiment, runs, self.folder),
                 outcomes,
                 {method: views_of(table) for method, table in outcomes.items()},
@@ -201,7 +201,7 @@ class ExplanationBrowser(Panel):
             return
         side_by_side = 2 if len(self.shown.models) < 6 else 1  # so that titles do not touch
         figure = explanation_comparison(
-            self._explained(views), side_by_side=side_by_side, contributions=self.view.value
+            self._comparison(views), side_by_side=side_by_side, contributions=self.view.value
         )
         chosen = (self.networks.value, self.group.label, str(self.page.value))
         self.export_name = "_".join(["explanations", *(re.sub(r"\W+", "_", part.lower()) for part in chosen)])
@@ -214,7 +214,7 @@ class ExplanationBrowser(Panel):
                 f"{shown}. Every map explains the teacher's prediction; ✓ and ✗ mark each network's own prediction."
             )
 
-    def _explained(self, views: pd.DataFrame) -> Comparison:
+    def _comparison(self, views: pd.DataFrame) -> Comparison:
         samples = [self.shown.dataset[index] for index in views["index"]]
         images = as_unit_range(torch.stack([sample["image"] for sample in samples]))
         parts = [int(part) for part in views["part"]]

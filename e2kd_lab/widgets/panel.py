@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.figures import export_figure, figure_bytes
 from e2kd_lab.figures.style import FAMILY_TITLES, TEXT_WIDTH
-from e2kd_lab.widgets.collector import spare_what_is_loaded
 
 # Of the two ways to look at maps, see `switch`.
 MAPS_TOOLTIPS = ["the weights that are distilled", "what each pixel adds to the logit"]
@@ -132,7 +131,6 @@ class Panel:
     """
 
     def __init__(self, export_name: str, export_folder: Path | str = "exports") -> None:
-        spare_what_is_loaded()
         self.export_name, self.export_folder = export_name, Path(export_folder)
         self.figure: Figure | None = None
         self.data: pd.DataFrame | None = None
