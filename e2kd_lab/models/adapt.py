@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from e2kd_lab.models.adapted import AdaptedModel
 from e2kd_lab.models.dry_run import DryRunner, prepared
 from e2kd_lab.models.interface import ExplainableModel
-from e2kd_lab.models.layer_search import Findings, examine
+from e2kd_lab.models.layer_search import Findings, find_explained_layer
 from e2kd_lab.models.network_inputs import Size, preprocessing_of, sizes_to_try
 from e2kd_lab.models.network_outputs import logits_of, require_logits
 from e2kd_lab.system.errors import ExperimentError, shown
@@ -32,10 +32,9 @@ def adapt(
 ) -> ExplainableModel:
     """Make a classifier of torch, torchvision, timm or transformers explainable, without changing or copying it.
 
-    A dry run of random images finds the layer to explain it by: the last one whose output is a map of places, all that
-    the logits see of the image, and reached by their gradient. That is ``layer4`` of a ResNet, and in a vision
-    transformer with a class token the block before the last one. Parameters, statistics, modes and random numbers
-    stay as they are.
+    A dry run of random images finds the layer to explain: the last one whose output is a spatial map that determines
+    the logits and gets their gradient. That is ``layer4`` of a ResNet, and the last block but one of a vision
+    transformer with a class token. Parameters, statistics, modes and random numbers do not change.
 
     Parameters
     ----------
@@ -108,7 +107,7 @@ def _examined(
 ) -> Findings:
     runner = DryRunner(module, preprocess, take)
     with prepared(runner):
-        return examine(runner, _accepted_size(runner, sizes_to_try(module, image_size)), layer, reshape)
+        return find_explained_layer(runner, _accepted_size(runner, sizes_to_try(module, image_size)), layer, reshape)
 
 
 @torch.no_grad()

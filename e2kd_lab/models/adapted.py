@@ -1,4 +1,4 @@
-"""A network of any library as one of the lab's, neither changed nor copied."""
+"""Wrapper that makes a network of any library explainable, without changing or copying it."""
 
 from __future__ import annotations
 

@@ -55,30 +55,30 @@ def bcos_scaled(product: Tensor, norm: Tensor, b: float) -> Tensor:
 
 
 class BcosUnit(nn.Module):
-    """What B-cos layers have in common: ``linear`` holds weights that are used with unit norm.
+    """Base of B-cos layers: ``linear`` holds weights that are normalised to unit norm.
 
     Attributes
     ----------
-    has_final_weight : bool
-        Whether the weights are used as they are.
+    has_frozen_weight : bool
+        Whether the weights have been replaced by their final values (see `freeze_weight`).
     """
 
     linear: nn.Conv2d | nn.Linear
-    has_final_weight = False
+    has_frozen_weight = False
 
     def weight(self) -> Tensor:
-        """The weights that inputs are multiplied with."""
-        return self.linear.weight if self.has_final_weight else unit_rows(self.linear.weight)
+        """The weights that multiply the input."""
+        return self.linear.weight if self.has_frozen_weight else unit_rows(self.linear.weight)
 
-    def keep_weight(self, scale: Tensor | None = None) -> None:
-        """Put weights of unit norm, each filter times its ``scale`` (K,), in the place of the parameter, for good."""
-        if self.has_final_weight:
+    def freeze_weight(self, scale: Tensor | None = None) -> None:
+        """Replace the parameter for good by its unit-norm weights, each filter times its ``scale`` (K,)."""
+        if self.has_frozen_weight:
             return
         weight = self.weight().detach()
         if scale is not None:
             weight = weight * scale.view(-1, *[1] * (weight.ndim - 1))
         self.linear.weight = nn.Parameter(weight, requires_grad=False)
-        self.has_final_weight = True
+        self.has_frozen_weight = True
 
 
 class BcosConv2d(BcosUnit):
@@ -178,7 +178,7 @@ class BatchNormUncentered2d(nn.BatchNorm2d):
 
 
 class AveragePool2d(nn.AvgPool2d):
-    """Average pooling whose gradient is cheap to differentiate: torch's second derivative adds zeros of x's size."""
+    """Average pooling with a cheap double backward: torch's own adds zeros of the input's size."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Average over windows of (N, C, H, W)."""
@@ -211,7 +211,7 @@ class LayerNorm2dNoBias(LayerNormNoBias):
 
 
 class _UnitRows(torch.autograd.Function):
-    """Weights over the norms of their rows; its derivative takes out what points along a row."""
+    """Rows divided by their norms; the derivative projects out each row's direction."""
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor) -> Tensor:

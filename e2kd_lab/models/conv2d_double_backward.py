@@ -1,4 +1,16 @@
-"""Convolutions in explained networks: their gradient to the input, and what training an explanation takes of it."""
+"""Convolution with a fast double backward, for training explanations.
+
+Three passes go through each convolution of a network whose W(x) is trained:
+
+1. forward: ``y = conv(x, w)`` (`_Conv2d.forward`);
+2. frozen backward, to W(x): ``g_x = conv_transposed(g_y, w)``, linear in ``g_y`` and ``w``
+   (`_Conv2d.backward` calls `_InputGradient.forward`);
+3. training backward: the derivatives of step 2 (`_InputGradient.backward`), then those of step 1 (`_Conv2d.backward`).
+
+Step 3 needs two gradients of the same weights, one per step. Where weights are larger than feature maps, the first is
+postponed and both are computed at once, from the concatenated batches. Autograd calls `_Conv2d.backward` after
+`_InputGradient.backward` because the latter depends on an empty token, the second output of `_Conv2d`.
+"""
 
 from __future__ import annotations
 
@@ -12,24 +24,24 @@ from e2kd_lab.models.dynamic_scales import ScaleSwitch, current_switch
 
 
 def conv2d(x: Tensor, weight: Tensor, *, stride: int, padding: int, groups: int) -> Tensor:
-    """``conv2d(x, weight)`` whose frozen gradient is cheap to differentiate.
+    """`torch.nn.functional.conv2d` whose frozen gradient is cheap to differentiate.
 
-    torch writes the second derivative to the weights as a convolution with a kernel of the feature map's size; it is an
-    ordinary weight gradient, for which there are much faster programs.
+    torch computes the second derivative with respect to the weights as a convolution with a kernel of the feature map's
+    size. It equals an ordinary weight gradient, for which much faster kernels exist.
     """
     switch = current_switch()
     if switch is None:
         return F.conv2d(x, weight, None, stride, padding, groups=groups)
     is_explained = x is switch.explained
-    if torch.is_autocast_enabled(x.device.type):  # the written-out derivatives need both in one type
+    if torch.is_autocast_enabled(x.device.type):  # the derivatives below need both in one type
         half = torch.get_autocast_dtype(x.device.type)
         x, weight = x.to(half), weight.to(half)
-    product, _ = _Convolved.apply(x, weight, switch, (stride, padding, groups), is_explained)
+    product, _ = _Conv2d.apply(x, weight, switch, (stride, padding, groups), is_explained)
     return product
 
 
-class _Convolved(torch.autograd.Function):
-    """A convolution and a token without content, which makes autograd come here after each of its `_ConvolvedBack`."""
+class _Conv2d(torch.autograd.Function):
+    """A convolution, and an empty token that orders the backward passes (see the module)."""
 
     @staticmethod
     def forward(
@@ -49,7 +61,7 @@ class _Convolved(torch.autograd.Function):
         x, weight, token = ctx.saved_tensors
         if ctx.switch.is_frozen:
             assert gradient is not None
-            return _ConvolvedBack.apply(gradient, x, weight, token, ctx.form, ctx.postponed), None, None, None, None
+            return _InputGradient.apply(gradient, x, weight, token, ctx.form, ctx.postponed), None, None, None, None
         products: list[tuple[Tensor, Tensor]] = ctx.postponed.copy()
         to_x, to_weight = None, None
         ctx.postponed.clear()
@@ -65,8 +77,8 @@ class _Convolved(torch.autograd.Function):
         return to_x, to_weight, None, None, None
 
 
-class _ConvolvedBack(torch.autograd.Function):
-    """The gradient of a convolution to its input, which is linear in the gradient and in the weights."""
+class _InputGradient(torch.autograd.Function):
+    """Gradient of a convolution with respect to its input: linear in the output's gradient and in the weights."""
 
     @staticmethod
     def forward(
@@ -89,12 +101,12 @@ class _ConvolvedBack(torch.autograd.Function):
     def backward(ctx: Any, second: Tensor) -> Any:  # type: ignore[override]
         gradient, weight, token = ctx.saved_tensors
         stride, padding, groups = ctx.form
-        # In another layout than the forward pass, torch would bring the weights into that one, and their gradient back.
+        # In another memory layout, torch would convert the weights to it, and their gradient back.
         second = second.contiguous(memory_format=ctx.layout)
         to_gradient = F.conv2d(second, weight, None, stride, padding, groups=groups)
         to_weight = None
         if weight.numel() > gradient.numel() + second.numel():
-            # Where weights outweigh maps, one gradient to them, of all products together, is cheaper than their sum.
+            # Weights larger than maps: one gradient of all products is cheaper than the sum of their gradients.
             ctx.postponed.append((gradient, second))
         elif ctx.needs_input_grad[2]:
             to_weight = _convolution_gradients(gradient, second, weight, ctx.form, (False, True))[1]

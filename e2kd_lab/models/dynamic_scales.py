@@ -1,12 +1,12 @@
-"""What B-cos explanations hold constant: the scales that a layer computes from its own input.
+"""Dynamic scales of B-cos networks: constant in the explanation W(x), but not in its own gradient.
 
-Every B-cos network is dynamic linear: its logits are W(x) x plus a constant, where W(x) is a product of weight matrices
-and of *dynamic scales*: |cos(x, w)| of B-cos layers, 1/std of normalisation layers, the attention matrix. The
-explanation W(x) is the gradient to the input that treats these scales as constants (B-cos v2, Sec. 3). Its own gradient
-to the parameters must not: training an explanation means changing the scales, too.
+B-cos networks are dynamic linear: the logits are W(x) x plus a constant, where W(x) is a product of weight matrices and
+*dynamic scales* that layers compute from their input: |cos(x, w)| of B-cos layers, 1/std of normalisation layers, the
+attention matrix. The explanation W(x) is the gradient with respect to the input with these scales held constant (B-cos
+v2, Sec. 3). Training the explanation, however, must differentiate the scales.
 
-So one forward pass serves both: layers mark their scales by `dynamic` or `scaled`, and a switch that belongs to this
-pass says for each backward pass whether they are constants::
+One forward pass serves both: layers mark their scales by `dynamic` or `scaled`, and a switch of this pass decides for
+each backward pass whether the scales are constant::
 
     with switchable_scales(x) as switch:
         logits = model(x)
@@ -14,8 +14,8 @@ pass says for each backward pass whether they are constants::
         (weights,) = torch.autograd.grad(logits[:, k].sum(), x, create_graph=True)
     loss(logits, weights).backward()  # differentiates the scales inside logits and weights
 
-The switch belongs to one forward pass and not to the model, so that explanations drawn on one thread do not disturb a
-training step on another.
+The switch belongs to a forward pass, not to the model, so that explaining on one thread does not disturb training on
+another.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from torch import Tensor
 
 
 class ScaleSwitch:
-    """Says whether the scales of one forward pass are constants in the backward pass that runs now.
+    """Decides whether the scales of a forward pass are constant in the current backward pass.
 
     Parameters
     ----------
     explained : Tensor, optional
-        The input whose W(x) is asked for. Only frozen backward passes need a gradient to it.
+        The input x of W(x). Only frozen backward passes compute its gradient.
     """
 
     def __init__(self, explained: Tensor | None = None) -> None:
@@ -44,7 +44,7 @@ class ScaleSwitch:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Backward passes inside treat the scales as constants."""
+        """Scales are constant in backward passes inside."""
         self.is_frozen = True
         try:
             yield
@@ -59,13 +59,13 @@ _switch: ContextVar[ScaleSwitch | None] = ContextVar("scale switch of the forwar
 
 @contextmanager
 def switchable_scales(explained: Tensor | None = None) -> Iterator[ScaleSwitch]:
-    """Forward passes inside build a graph in which the scales can be frozen for single backward passes.
+    """Forward passes inside build graphs whose scales can be frozen for single backward passes.
 
     Parameters
     ----------
     explained : Tensor, optional
-        The input whose W(x) is asked for, as the model gets it. Backward passes that are not frozen then stop at the
-        layer that reads it, which saves that layer's most expensive gradient.
+        The model's input x of W(x). Other backward passes then stop at the first layer, which saves its most expensive
+        gradient.
     """
     switch = ScaleSwitch(explained)
     token = _switch.set(switch)
@@ -77,7 +77,7 @@ def switchable_scales(explained: Tensor | None = None) -> Iterator[ScaleSwitch]:
 
 @contextmanager
 def constant_scales() -> Iterator[None]:
-    """Forward passes inside treat their scales as constants for good: cheaper, for explanations that nothing trains."""
+    """Scales of forward passes inside are constant in all backward passes: cheaper, where no explanation is trained."""
     token = _switch.set(_CONSTANT)
     try:
         yield
@@ -86,19 +86,19 @@ def constant_scales() -> Iterator[None]:
 
 
 def current_switch() -> ScaleSwitch | None:
-    """The switch of the forward pass that runs now; None where scales are frozen in no backward pass, or in all."""
+    """The switch of the current forward pass; None if its scales are frozen in no backward pass, or in all."""
     switch = _switch.get()
     return None if switch is _CONSTANT else switch
 
 
 def read_by_scales(x: Tensor) -> Tensor:
-    """What a layer shall compute its scales from: ``x``, or a constant where no backward pass needs their gradient."""
+    """The tensor to compute scales from: ``x``, detached if no backward pass needs their gradient."""
     switch = _switch.get()
     return x.detach() if switch is _CONSTANT or (switch is not None and x is switch.explained) else x
 
 
 def dynamic(scale: Tensor) -> Tensor:
-    """Mark a tensor as a scale; its value does not change."""
+    """Mark a tensor as a dynamic scale; its value does not change."""
     switch = _switch.get()
     if switch is None:
         return scale
@@ -119,7 +119,7 @@ def scaled(x: Tensor, scale: Tensor) -> Tensor:
 
 
 def scaled_by_cosine(product: Tensor, norm: Tensor) -> Tensor:
-    r"""``product * dynamic(|product| / norm)``: the B-cos unit with B = 2, in as few passes over memory as possible.
+    r"""``product * dynamic(|product| / norm)``: the B-cos unit with B = 2, fused.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ class _TimesCosine(torch.autograd.Function):
 
 
 class _NormalizedByBatch(torch.autograd.Function):
-    """y = x s, its scale s as an output of its own, through which a frozen gradient depends on x, and the variance."""
+    """y = x s, the scale s, through which a frozen gradient depends on x, and the variance."""
 
     @staticmethod
     def forward(

@@ -48,13 +48,13 @@ def fuse_batch_norms(model: ExplainableModel, image_size: int | tuple[int, int])
                 continue
             assert norm.running_var is not None
             scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
-            convolution.keep_weight(scale.sign() * scale.abs().sqrt())
+            convolution.freeze_weight(scale.sign() * scale.abs().sqrt())
         else:
             model.set_submodule(names[convolution], fuse_conv_bn_eval(convolution, norm))
         model.set_submodule(names[norm], nn.Identity())
     for layer in model.modules():
         if isinstance(layer, BcosUnit):
-            layer.keep_weight()
+            layer.freeze_weight()
     model.requires_grad_(False)
 
 

@@ -1,4 +1,4 @@
-"""What every network of the lab offers, whatever its architecture."""
+"""The interface of all networks: features, head, stages, preprocessing and explanation."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from e2kd_lab.system.errors import ExperimentError
 
 
 class ExplainableModel(nn.Module):
-    """A classifier whose explanation can be computed from one forward pass.
+    """Base of classifiers that can be explained from one forward pass.
 
     Attributes
     ----------
     explanation : str or ExplanationMethod
-        How the network is explained unless told otherwise: ``"gradcam"``, or ``"bcos"`` for B-cos networks. It can be
-        set to any registered explanation (see `e2kd_lab.register_explanation`).
+        Default explanation: ``"gradcam"``, or ``"bcos"`` for B-cos networks. It can be set to any registered
+        explanation (see `e2kd_lab.register_explanation`).
     family : str
         ``standard``, or ``bcos``.
     input_channels : int

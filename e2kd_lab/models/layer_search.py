@@ -1,4 +1,4 @@
-"""Finding the layer whose output a network is explained by: the last map that everything passes through."""
+"""Find the layer whose output explains a network: the last feature map on every path to the logits."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Findings:
     stages: tuple[str, ...]
 
 
-def examine(
+def find_explained_layer(
     runner: DryRunner,
     size: tuple[int, int],
     layer: str | None,
@@ -92,7 +92,7 @@ def examine(
         If there is no such layer, or the one that is named cannot be explained.
     """
     run = runner.run(size)
-    search = Search(runner, run, reshape)
+    search = LayerSearch(runner, run, reshape)
     call = search.last() if layer is None else search.named(layer)
     layout = search.layout(call)
     assert layout is not None
@@ -111,7 +111,7 @@ def examine(
     )
 
 
-class Search:
+class LayerSearch:
     """The layers of one dry run, and which of them a network can be explained by."""
 
     def __init__(self, runner: DryRunner, run: DryRun, reshape: Callable[[Tensor], Tensor] | None) -> None:

@@ -1,4 +1,4 @@
-"""Finding a network's weights inside a checkpoint: which state dict, and which part of its keys."""
+"""Find a network's weights in a checkpoint: the state dict, and the prefix of its keys."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Batch normalisation over the images of all processes.
+"""Batch normalisation with statistics over all processes.
 
-Data-parallel processes each see a share of the batch. With the statistics of its share alone, a network computes
-something else than with the whole batch, so that a result would depend on the number of GPUs. torch's own synchronised
-layer knows GPUs only and no second derivative, which B-cos explanations need where they are trained.
+Data-parallel processes each see a share of the batch. Statistics of the share alone would make results depend on the
+number of GPUs. `torch.nn.SyncBatchNorm` works on GPUs only and has no second derivative, which training B-cos
+explanations needs.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from e2kd_lab.system.errors import ExperimentError
 
 
 def sync_batch_norms(module: nn.Module) -> None:
-    """Let all batch normalisations inside a module use the statistics of all processes, in place.
+    """Synchronise the statistics of all batch normalisations in a module across processes, in place.
 
     Parameters, buffers and their names stay. The processes must have equally many images each.
 
     Parameters
     ----------
     module : nn.Module
-        Holds the layers; itself none of them.
+        Contains the layers; not itself a batch normalisation.
     """
     for parent in module.modules():
         for name, layer in parent.named_children():

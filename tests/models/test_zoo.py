@@ -102,7 +102,7 @@ def test_unknown_names_are_refused_with_names_that_are_like_them(name, message):
             {"num_hiden_layers": 1},
             "has no option 'num_hiden_layers'; .* num_hidden_layers",
         ),
-        ("timm/resnet10t", {"num_classes": 0}, "got num_classes = 0"),
+        ("timm/resnet10t", {"num_classes": 0}, "has num_classes = 0"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(name, options, message):
