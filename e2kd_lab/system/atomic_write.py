@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import tempfile
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -29,18 +30,16 @@ def atomic_write(path: Path, write: Callable[[BinaryIO], None]) -> None:
     RunError
         If the folder cannot be written to or the disk is full; the file then keeps its former content.
     """
-    temporary: str | None = None
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{_UNFINISHED}")
     target: _ErrorKeepingFile | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_UNFINISHED, dir=path.parent)
-        with os.fdopen(descriptor, "wb") as file:
+        with temporary.open("xb") as file:  # with the permissions that the umask leaves, unlike tempfile's
             target = _ErrorKeepingFile(file)
             write(cast(BinaryIO, target))
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
-        temporary = None
+        temporary.replace(path)
     except (OSError, RuntimeError) as error:
         # On a full disk torch's archive writer may raise a RuntimeError about positions in place of the OSError.
         cause = error if isinstance(error, OSError) else target.error if target is not None else None
@@ -49,8 +48,8 @@ def atomic_write(path: Path, write: Callable[[BinaryIO], None]) -> None:
         reason = cause.strerror or str(cause)
         raise RunError(f"{path} could not be written: {reason}; its former content, if any, is kept.") from error
     finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # why writing failed matters more
+            temporary.unlink(missing_ok=True)
 
 
 def remove_unfinished(folder: Path) -> None:
