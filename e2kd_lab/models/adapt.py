@@ -1,4 +1,4 @@
-"""One call that makes any classifier explainable."""
+"""`adapt`: makes any classifier explainable."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _examined(
 
 @torch.no_grad()
 def _accepted_size(runner: DryRunner, sizes: list[tuple[int, int]]) -> tuple[int, int]:
-    """The first size of images that a network takes."""
+    """First image size that a network accepts."""
     refusal: Exception | None = None
     name = type(runner.module).__name__
     for size in sizes:
@@ -135,7 +135,7 @@ def _accepted_size(runner: DryRunner, sizes: list[tuple[int, int]]) -> tuple[int
 
 
 def _refuse_others(module: nn.Module) -> None:
-    """Refuse what hides a network, and B-cos networks of other packages."""
+    """Refuse modules that hide a network, and B-cos networks of other packages."""
     name = type(module).__name__
     inside = "module" if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel) else "_orig_mod"
     if inside == "module" or hasattr(module, inside):

@@ -82,7 +82,7 @@ class AdaptedModel(ExplainableModel):
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """Height and width of images that the network takes."""
+        """Height and width of the images that the network accepts."""
         return self.findings.size
 
     @property
@@ -95,7 +95,7 @@ class AdaptedModel(ExplainableModel):
         return self._logits_of(self.wrapped(x))
 
     def forward_with_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """See `ExplainableModel.forward_with_features`; the tensor is what the explained layer puts out."""
+        """See `ExplainableModel.forward_with_features`; the tensor is the explained layer's output."""
         (features,), logits = self._forward_with((self.findings.layer,), x)
         return features, logits
 
@@ -164,7 +164,7 @@ class AdaptedModel(ExplainableModel):
         return [captured[layer] for layer in layers], logits
 
     def train(self, mode: bool = True) -> AdaptedModel:
-        """Set the network's mode by its own method."""
+        """Set the mode of the network itself."""
         self.wrapped.train(mode)
         if isinstance(self.preprocess, nn.Module):
             self.preprocess.train(mode)
@@ -175,15 +175,15 @@ class AdaptedModel(ExplainableModel):
         return self.wrapped.get_submodule(target) if target else self
 
     def set_submodule(self, target: str, module: nn.Module, strict: bool = False) -> None:
-        """Put a layer in place of the network's of this path."""
+        """Replace the network's layer at this path."""
         self.wrapped.set_submodule(target, module, strict)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """The network's own."""
+        """State dict of the network itself."""
         return self.wrapped.state_dict(*args, **kwargs)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """Load the network's own state dict."""
+        """Load a state dict of the network itself."""
         return self.wrapped.load_state_dict(state_dict, strict, assign)
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
@@ -216,7 +216,7 @@ class AdaptedModel(ExplainableModel):
 
 @contextmanager
 def capturing(layers: Sequence[nn.Module], *, in_place: bool) -> Iterator[dict[nn.Module, Tensor]]:
-    """Collect what layers put out inside, on this thread only.
+    """Collect the outputs of layers, on this thread only.
 
     Where gradients are enabled each of them has one, also in a frozen network.
 

@@ -11,12 +11,12 @@ Edge = tuple[Any, int]
 
 
 def edge_of(tensor: Tensor) -> Edge:
-    """The node and output that made a tensor."""
+    """Graph node, and number of its output, that a tensor comes from."""
     return tensor.grad_fn, tensor.output_nr
 
 
 def dominators(end: Tensor, start: Tensor) -> list[Edge]:
-    """Edges on every path from a leaf to the end, the end first.
+    """Edges that every path from a leaf to the end crosses, the end first.
 
     These are the leaf's dominators (Cooper, Harvey and Kennedy, 2001); in an acyclic graph one pass in topological
     order finds them.
@@ -55,7 +55,7 @@ def dominators(end: Tensor, start: Tensor) -> list[Edge]:
 
 
 def operations_behind(end: Tensor, start: Tensor) -> set[str]:
-    """Names of the graph's nodes between a tensor and a result, those of the parameters among them."""
+    """Names of the graph's nodes between a tensor and a result, those behind parameters included."""
     stop = edge_of(start)
     seen, waiting, names = {stop}, [edge_of(end)], set()
     while waiting:
@@ -73,7 +73,7 @@ def _next(place: Edge) -> list[Edge]:
 
 
 def _topological(first: Edge) -> list[Edge]:
-    """All places below one, each before those below it."""
+    """Nodes below one in topological order."""
     done: list[Edge] = []
     seen, waiting = {first}, [(first, iter(_next(first)))]
     while waiting:

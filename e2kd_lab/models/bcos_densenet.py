@@ -29,7 +29,7 @@ class DenseLayer(nn.Module):
 
 
 class DenseBlock(nn.Module):
-    """Dense layers, each of which sees the outputs of all before it."""
+    """Dense layers; each takes the outputs of all before it."""
 
     def __init__(self, in_channels: int, layers: int, growth: int, bottleneck: int) -> None:
         super().__init__()

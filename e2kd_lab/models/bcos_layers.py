@@ -67,11 +67,11 @@ class BcosUnit(nn.Module):
     has_frozen_weight = False
 
     def weight(self) -> Tensor:
-        """The weights that multiply the input."""
+        """Unit-norm weights that multiply the input."""
         return self.linear.weight if self.has_frozen_weight else unit_rows(self.linear.weight)
 
     def freeze_weight(self, scale: Tensor | None = None) -> None:
-        """Replace the parameter for good by its unit-norm weights, each filter times its ``scale`` (K,)."""
+        """Replace the parameter by its unit-norm weights, times ``scale`` (K,) per filter; this cannot be undone."""
         if self.has_frozen_weight:
             return
         weight = self.weight().detach()

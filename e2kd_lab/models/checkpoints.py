@@ -1,4 +1,4 @@
-"""Loading weights from files and from torchvision's published checkpoints, never executing what a file says."""
+"""Load weights from files and from torchvision's published checkpoints, without executing code in files."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def load_weights(model: nn.Module, name: str, weights: str, *, any_classifier: b
 
 
 def published_weights(name: str, weights: str) -> Any | None:
-    """torchvision's weight enum of this name for this network, or None if there is none."""
+    """torchvision's weight enum of this name for a network; None if there is none."""
     try:
         return get_model_weights(name.removeprefix("torchvision/"))[weights]
     except (KeyError, ValueError):
@@ -97,7 +97,7 @@ def published_weights(name: str, weights: str) -> Any | None:
 
 
 def weights_fingerprint(name: str, weights: str) -> str:
-    """What identifies given weights in a run's configuration: the enum's name, or the files' content and the choice.
+    """Identify weights in a run's configuration: by the enum's name, or by the files' content and the choice.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def weights_fingerprint(name: str, weights: str) -> str:
 
 
 def _file_and_choice(weights: str) -> tuple[str, str]:
-    """A path, and what is chosen inside the file; a path that exists as a whole has no choice."""
+    """Split ``file::choice``; a text that is a path as a whole has no choice."""
     if _CHOICE not in weights or is_file(Path(weights)) or is_folder(Path(weights)):
         return weights, ""
     file, _, choice = weights.rpartition(_CHOICE)

@@ -47,7 +47,7 @@ class Call:
 
 @dataclass(frozen=True)
 class DryRun:
-    """What one forward pass showed.
+    """Record of one forward pass.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class DryRun:
     repeated: frozenset[str]
 
     def dominators(self) -> list[Call]:
-        """Layers whose output is all that the logits see of the image, the last first, one for each tensor.
+        """Layers that every path from image to logits crosses, the last first, one for each tensor.
 
         Adaptive pooling is left out, which belongs to the head.
         """
@@ -82,7 +82,7 @@ class DryRun:
         return [call for call in found if not isinstance(call.layer, _POOLS)]
 
     def gradients(self, calls: list[Call]) -> list[Tensor | None]:
-        """Gradients of the largest logits to outputs; None where the logits do not depend on one."""
+        """Gradients of the largest logits with respect to outputs; None where the logits do not depend on one."""
         inside = [call.tensor for call in calls if call.tensor.requires_grad]
         found = iter(
             torch.autograd.grad(explained(self.logits), inside, retain_graph=True, allow_unused=True) if inside else ()
@@ -91,12 +91,12 @@ class DryRun:
 
 
 def explained(logits: Tensor) -> Tensor:
-    """The logits that a dry run explains: each image's largest, summed."""
+    """Scalar that a dry run explains: the sum of each image's largest logit."""
     return logits.max(1).values.sum()
 
 
 def outermost(calls: list[Call]) -> Call:
-    """Of layers that put out one tensor, in the order in which they returned, the outermost one that made it.
+    """Outermost layer that returned each tensor, in the order of the calls.
 
     What only passes a tensor on, such as dropout, did not make it.
     """
@@ -108,7 +108,7 @@ def outermost(calls: list[Call]) -> Call:
 
 
 class DryRunner:
-    """A network under test: evaluation mode, without autocast, no weight matrix entirely zero; see `prepared`."""
+    """A network during dry runs: evaluation mode, no autocast, no weight matrix entirely zero (see `prepared`)."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class DryRunner:
         return self.preprocess(images).detach()
 
     def run(self, size: tuple[int, int]) -> DryRun:
-        """Show the network random images, with a graph."""
+        """Run the network on random images, with a graph."""
         inputs = self.images(size).requires_grad_()
         calls: list[Call] = []
         counts: Counter[str] = Counter()
@@ -150,7 +150,7 @@ class DryRunner:
 
     @torch.no_grad()
     def decides(self, call: Call, size: tuple[int, int]) -> bool:
-        """Whether other images give the logits of the first ones where a layer's output is put in place of theirs."""
+        """Whether a layer's output decides the logits: put into another image's pass, it brings its logits along."""
         one, other = self.images(size), self.images(size)
         kept: list[Tensor] = []
 
@@ -170,7 +170,7 @@ class DryRunner:
 
 @contextmanager
 def prepared(runner: DryRunner) -> Iterator[None]:
-    """Prepare a network for dry runs inside, and restore it afterwards.
+    """Prepare a network for dry runs, and restore it on exit.
 
     Zero weights, with which some libraries initialise classifiers, are replaced by noise: they would hide dependencies.
     """
@@ -190,7 +190,7 @@ def prepared(runner: DryRunner) -> Iterator[None]:
 
 @contextmanager
 def hooked(hooks: dict[nn.Module, Callable[[nn.Module, Any, Any], Any]]) -> Iterator[None]:
-    """Forward hooks that are there inside only."""
+    """Register forward hooks; they are removed on exit."""
     handles = [layer.register_forward_hook(hook) for layer, hook in hooks.items()]
     try:
         yield

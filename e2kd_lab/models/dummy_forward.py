@@ -1,4 +1,4 @@
-"""A forward pass of one black image, which shows the shapes of a network's outputs."""
+"""A forward pass of one black image, for the shapes of a network's outputs."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class FeatureLayout:
     reshape: Callable[[Tensor], Tensor] | None = None
 
     def as_map(self, features: Tensor, size: tuple[int, int]) -> Tensor:
-        """The output, or a gradient of its form, as a map (N, C, H', W'); linear.
+        """The output, or a gradient of its shape, as a map (N, C, H', W'); linear.
 
         Parameters
         ----------
@@ -71,7 +71,7 @@ class FeatureLayout:
 
 
 def layout_of(output: Tensor, size: tuple[int, int], prefix: int | None = None) -> FeatureLayout | None:
-    """The form of a layer's output if it is a map of more than one place, else None.
+    """Layout of a layer's output if it is a map of more than one place, else None.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def grid_of(count: int, size: tuple[int, int]) -> tuple[int, int] | None:
 
 
 def prefix_tokens(module: nn.Module) -> int | None:
-    """How many tokens stand in front of the patches, where timm or transformers says so."""
+    """Number of class and register tokens before the patches, where timm or transformers says so."""
     number = getattr(module, "num_prefix_tokens", None)
     registers = getattr(getattr(module, "config", None), "num_register_tokens", None)
     if isinstance(number, int):

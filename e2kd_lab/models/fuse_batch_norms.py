@@ -61,7 +61,7 @@ def fuse_batch_norms(model: ExplainableModel, image_size: int | tuple[int, int])
 def _convolutions_before_norms(
     model: ExplainableModel, image_size: int | tuple[int, int]
 ) -> dict[nn.BatchNorm2d, BcosConv2d | nn.Conv2d]:
-    """Each normalisation that is the only reader of a convolution's output, and that convolution."""
+    """Normalisations that alone read a convolution's output, each with that convolution."""
     outputs: list[tuple[Tensor, BcosConv2d | nn.Conv2d]] = []
     found: dict[nn.BatchNorm2d, BcosConv2d | nn.Conv2d] = {}
     calls: Counter[nn.Module] = Counter()

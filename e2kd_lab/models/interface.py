@@ -45,7 +45,7 @@ class ExplainableModel(nn.Module):
         raise NotImplementedError
 
     def forward_with_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The tensor that CAMs look at, part of the graph of the logits, and the logits (N, K), from one forward pass.
+        """Feature tensor in the graph of the logits, and the logits (N, K), from one forward pass.
 
         Where gradients are enabled the tensor has one, also in frozen networks; `as_map` brings it into the form of a
         feature map.
@@ -56,7 +56,7 @@ class ExplainableModel(nn.Module):
         return features, self.forward_head(features)
 
     def as_map(self, features: Tensor, size: tuple[int, int]) -> Tensor:
-        """What `forward_with_features` gave, or its gradient, as a map (N, C, H', W').
+        """The tensor of `forward_with_features`, or its gradient, as a map (N, C, H', W').
 
         Parameters
         ----------
@@ -69,7 +69,7 @@ class ExplainableModel(nn.Module):
 
     @property
     def class_weights(self) -> Tensor | None:
-        """How much an image of each class counts in `classification_loss`, (K,); None where all count the same.
+        """Weight of each class in `classification_loss`, (K,); None if all are equal.
 
         It moves with the network and is no part of its checkpoints.
         """
@@ -80,7 +80,7 @@ class ExplainableModel(nn.Module):
         self.register_buffer("_class_weights", weights, persistent=False)
 
     def classification_loss(self, logits: Tensor, labels: Tensor, weight: Tensor | None = None) -> Tensor:
-        """The loss that such networks learn from labels by: cross-entropy.
+        """Label loss: cross-entropy.
 
         Parameters
         ----------
@@ -102,7 +102,7 @@ class ExplainableModel(nn.Module):
 
     @property
     def explained_layer(self) -> nn.Module | None:
-        """The layer whose very output is the feature map, where that is so; it is then not changed for speed."""
+        """Layer whose output is itself the feature map, if there is one; optimisations leave it alone."""
         return None
 
     def pooled_linear_head(self) -> nn.Linear | None:
@@ -128,11 +128,11 @@ class ExplainableModel(nn.Module):
         )
 
     def activate(self, stage: Tensor) -> Tensor:
-        """What the network does to a stage's output before it goes on: ReLU; nothing in B-cos networks."""
+        """Activation of a stage's output: ReLU; the identity in B-cos networks."""
         return torch.relu(stage)
 
     def class_maps(self, features: Tensor) -> Tensor:
-        """The classifier at every place of the last feature map, bias included, (N, K, H', W').
+        """Classifier applied at each place of the last feature map, bias included, (N, K, H', W').
 
         Their mean over space is the logits.
 
@@ -178,7 +178,7 @@ class BcosModel(ExplainableModel):
         self.preprocess = AddInverse()
 
     def classify_map(self, features: Tensor) -> Tensor:
-        """The classifier applied at every place of the last feature map, without the logit bias, (N, K, H', W')."""
+        """Classifier applied at each place of the last feature map, without the logit bias, (N, K, H', W')."""
         raise ExperimentError(
             f"{type(self).__name__} has no class activation maps that CAT-KD could match; "
             "expected a ResNet or DenseNet."

@@ -29,7 +29,7 @@ _TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class Findings:
-    """What a dry run says about a network.
+    """What the search found about a network.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ def find_explained_layer(
     layer: str | None,
     reshape: Callable[[Tensor], Tensor] | None,
 ) -> Findings:
-    """Find a network's feature map by a dry run, or check the one that is named.
+    """Find the layer that explains a network by a dry run, or check the one that is named.
 
     The map is the output of the last layer that (a) is all that the logits see of the image, (b) has more than one
     place, and (c) is reached by the gradient of the explained logit, class and register tokens apart.
@@ -112,14 +112,14 @@ def find_explained_layer(
 
 
 class LayerSearch:
-    """The layers of one dry run, and which of them a network can be explained by."""
+    """The layers of one dry run, and which of them can explain the network."""
 
     def __init__(self, runner: DryRunner, run: DryRun, reshape: Callable[[Tensor], Tensor] | None) -> None:
         self.runner, self.run, self.reshape = runner, run, reshape
         self.prefix = prefix_tokens(runner.module)
 
     def layout(self, call: Call) -> FeatureLayout | None:
-        """How a layer's output is a map; None if it is none."""
+        """Layout of a layer's output as a map; None if it is none."""
         if call.tensor.shape[:1] != self.run.inputs.shape[:1] or not call.tensor.is_floating_point():
             return None
         if self.reshape is None:
@@ -131,7 +131,7 @@ class LayerSearch:
         return FeatureLayout("reshape", reshape=self.reshape) if isinstance(found, Tensor) and found.ndim == 4 else None
 
     def _is_flattened(self, call: Call) -> bool:
-        """Whether an output is a map (N, C, H, W) as (N, C, H * W), which tokens (N, T, C) are easily taken for."""
+        """Whether an output is a flattened map (N, C, H * W), easily mistaken for tokens (N, T, C)."""
         own = call.tensor
         maps = (other.tensor for other in self.run.calls if other.tensor.ndim == 4)
         return own.ndim == 3 and any(
@@ -140,7 +140,7 @@ class LayerSearch:
         )
 
     def last(self) -> Call:
-        """The last layer that a network can be explained by."""
+        """The last layer that can explain the network."""
         for call in self.reached(self.run.dominators()):
             if self.runner.decides(call, self.run.size):
                 return call
@@ -152,7 +152,7 @@ class LayerSearch:
         )
 
     def reached(self, calls: list[Call]) -> list[Call]:
-        """Those whose output is a map that the gradient of the explained logit reaches."""
+        """Layers whose output is a map with a gradient from the explained logit."""
         maps = [(call, layout) for call in calls if (layout := self.layout(call)) and not self._is_image(call)]
         gradients = self.run.gradients([call for call, _ in maps])
         return [
@@ -203,7 +203,7 @@ class LayerSearch:
             return "another layer"
 
     def pooled_head(self, call: Call, layout: FeatureLayout) -> str | None:
-        """Path of the linear layer behind global average pooling of a layer's map; None for other heads."""
+        """Path of the linear layer after global average pooling of a layer's map; None for other heads."""
         logits, tensor = self.run.logits, call.tensor
         last = [other for other in self.run.calls if other.tensor is logits and isinstance(other.layer, nn.Linear)]
         if not last or not tensor.requires_grad or not operations_behind(logits, tensor) <= _OF_POOLED_HEADS:
@@ -219,7 +219,7 @@ class LayerSearch:
         return last[0].path if same else None
 
     def stages(self, last: Call) -> tuple[str, ...]:
-        """Paths of the maps that stages end with, down to the explained one."""
+        """Paths of the last map of each stage, down to the explained one."""
         above = self.run.dominators()
         paths = [call.path for call in above]
         chain = above[paths.index(last.path) :][::-1] if last.path in paths else []
@@ -232,7 +232,7 @@ class LayerSearch:
 
 
 def _pools_in_training(runner: DryRunner, size: tuple[int, int], path: str) -> bool:
-    """Whether nothing but pooling and a linear layer stands behind a layer in training mode either."""
+    """Whether only pooling and a linear layer follow a layer, in training mode too."""
     try:
         runner.module.train()
         run = runner.run(size)

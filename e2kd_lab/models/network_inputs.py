@@ -1,4 +1,4 @@
-"""What a network of another library expects as input: size of the images, their mean and standard deviation."""
+"""Input that a network of another library expects: image size, mean and standard deviation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def preprocessing_of(
     mean: Sequence[float] | None,
     std: Sequence[float] | None,
 ) -> tuple[Callable[[Tensor], Tensor], str]:
-    """From RGB images in [0, 1] to a network's input, and where that comes from.
+    """Preprocessing from RGB images in [0, 1] to a network's input, and its source.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def normalization(mean: Sequence[float], std: Sequence[float]) -> nn.Module:
 
 
 def sizes_to_try(module: nn.Module, image_size: Size | None) -> list[tuple[int, int]]:
-    """Height and width of images that a network may take: those asked for, else its library's, else usual ones.
+    """Candidate image sizes: the one asked for, else its library's, else common ones.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def _given(preprocess: Any) -> tuple[Callable[[Tensor], Tensor], str]:
 
 
 def _recorded(module: nn.Module) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Where mean and std may stand, the most certain place first."""
+    """Places that may record mean and std, the most reliable first."""
     for field in ("pretrained_cfg", "default_cfg"):
         if isinstance(getattr(module, field, None), Mapping):
             yield "timm's configuration", getattr(module, field)

@@ -1,4 +1,4 @@
-"""The logits in what a network of another library puts out: a tensor, a tuple, a mapping or an object."""
+"""Find the logits in a network's output: a tensor, a tuple, a mapping or an object."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def logits_of(output: Any) -> Tensor:
 
 
 def require_logits(name: str, logits: Any, count: int) -> None:
-    """Refuse what cannot be the logits of that many images.
+    """Check that a tensor can be the logits of that many images.
 
     Raises
     ------

@@ -37,7 +37,7 @@ class AttentionBasedFusion(nn.Module):
             nn.init.kaiming_uniform_(part[0].weight, a=1)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, deeper: Tensor | None, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Fuse (N, in_channels, H, W) with what comes from the deeper level.
+        """Fuse (N, in_channels, H, W) with the deeper level's output.
 
         Returns
         -------

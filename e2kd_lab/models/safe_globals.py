@@ -1,4 +1,4 @@
-"""Harmless classes that checkpoints hold besides weights, and the inert stand-ins to read them as.
+"""Harmless classes that checkpoints hold besides weights, read as inert stand-ins.
 
 `torch.load` with ``weights_only=True`` knows tensors and plain values only. Training programs also store their options
 (`argparse.Namespace`), paths, NumPy numbers and arrays, and times. NumPy's own functions for unpickling trust what the

@@ -1,4 +1,4 @@
-"""The stages of a CNN: of each height and width of its maps, the one that the stage ends with."""
+"""The stages of a CNN: the last map of each height and width."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class _Part:
 
     @property
     def label(self) -> str:
-        """What chooses this part after ``::``."""
+        """The text after ``::`` that chooses this part."""
         return ".".join(name for name in (self.where, self.prefix.rstrip(".")) if name)
 
     def tensors(self) -> dict[str, Tensor]:
@@ -61,7 +61,7 @@ class _Part:
 
 
 def find_state_dict(model: nn.Module, checkpoint: Any, file: str, choice: str = "") -> dict[str, Tensor]:
-    """The part of a checkpoint that is this network's state dict, under the network's names.
+    """Find a network's state dict in a checkpoint, and return it under the network's names.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def find_state_dict(model: nn.Module, checkpoint: Any, file: str, choice: str = 
 def _parts_that_fit(
     wanted: Mapping[str, Tensor], inside: list[tuple[str, Mapping[str, Any]]]
 ) -> tuple[list[_Part], _Part]:
-    """All parts that have all wanted keys, and the part with most of them."""
+    """Parts that have all wanted keys, and the part that has most of them."""
     required = [key for key in wanted if last(key) != MAY_BE_MISSING] or list(wanted)
     (first, content), most = inside[0], 0
     nearest = _Part(first, "", content, "")
@@ -126,7 +126,7 @@ def _parts_that_fit(
 
 
 def _own_prefixes(keys: list[str]) -> list[str]:
-    """The empty prefix, and those that all keys share: what a network inside another may be missing in a file."""
+    """The empty prefix, and those that all of the network's keys share, which a file may lack."""
     prefixes = [""]
     for components in zip(*(key.split(".")[:-1] for key in keys), strict=False):
         if len(set(components)) > 1:
@@ -136,7 +136,7 @@ def _own_prefixes(keys: list[str]) -> list[str]:
 
 
 def _prefixes(wanted: set[str], entries: Mapping[str, Any]) -> Counter[str]:
-    """How many of the wanted names there are after each prefix."""
+    """Number of wanted names after each prefix."""
     longest = max((key.count(".") + 1 for key in wanted), default=0)
     found: Counter[str] = Counter()
     for key, value in entries.items():
@@ -149,7 +149,7 @@ def _prefixes(wanted: set[str], entries: Mapping[str, Any]) -> Counter[str]:
 
 
 def _different(parts: list[_Part], wanted: Mapping[str, Tensor]) -> list[_Part]:
-    """Those with the fewest tensors of other shapes; of several that are the same tensors, the first."""
+    """Parts with the fewest mismatched shapes; of parts with the same tensors, the first."""
     numbers: list[int] = []
     different: dict[tuple[Any, ...], tuple[int, _Part]] = {}
     for part in parts:
@@ -166,7 +166,7 @@ def _identity(tensor: Tensor) -> tuple[Any, ...]:
 
 
 def _chosen(content: Any, file: str, choice: str) -> Mapping[str, Any]:
-    """The mapping at a path, or the entries whose names begin with the rest of it."""
+    """The mapping at a path, or the entries whose names begin with the rest of the path."""
     rest, inside = choice, content
     while rest and isinstance(inside, Mapping):
         names = [key for key in inside if isinstance(key, str)]

@@ -1,4 +1,4 @@
-"""State dicts: taking them out of what wraps them, and loading one that must fit."""
+"""State dicts: unwrap them, and load one that must fit."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def with_own_classifier(model: nn.Module, state: Mapping[str, Tensor]) -> dict[s
 
 
 def state_dicts_in(content: Any, where: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every mapping with names and at least one tensor, and its path, the outermost first; each once.
+    """Each mapping of names to at least one tensor, with its path, the outermost first.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def _differ_in_outputs(a: Tensor, b: Tensor) -> bool:
 
 
 def _with_prefix_of(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Add or take away the "0." of networks that were saved as the first element of a sequence."""
+    """Add or remove the prefix "0." of networks saved as the first element of a sequence."""
     wanted = all(key.startswith(_SEQUENCE) for key in expected)
     if wanted == all(key.startswith(_SEQUENCE) for key in state):
         return state

@@ -130,7 +130,7 @@ _KNOWN = (_Synced, BatchNormUncentered2d, nn.SyncBatchNorm)
 
 
 def _synced_of_another_library(layer: nn.Module) -> nn.Module:
-    """A layer derived from torch's, of which timm's is known.
+    """Synchronised form of a layer derived from torch's; timm's is known.
 
     Raises
     ------

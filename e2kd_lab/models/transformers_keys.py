@@ -8,7 +8,7 @@ from torch import nn
 
 
 def saved_keys(model: nn.Module) -> dict[str, str]:
-    """The keys of a state dict that transformers renames when it saves a network, and their names in the file.
+    """Keys that transformers renames when it saves a network, and their names in the file.
 
     Since version 5 transformers keeps the files' names of older versions and renames on loading and saving. Only
     renamed tensors are known here; what it also splits or joins has no entry.

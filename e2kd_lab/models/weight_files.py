@@ -1,4 +1,4 @@
-"""Reading and writing files of weights, never executing what a file says."""
+"""Read and write weight files, without executing code in them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _LONGEST_HEADER = 100_000_000  # of safetensors files, by the format's definitio
 
 
 def read_checkpoint(path: Path | str) -> Any:
-    """Read a checkpoint on the CPU: a file of torch or safetensors, or a folder of Hugging Face.
+    """Read a checkpoint on the CPU: a torch or safetensors file, or a Hugging Face folder.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def read_checkpoint(path: Path | str) -> Any:
 
 
 def files_of(path: Path) -> list[Path]:
-    """The files that `read_checkpoint` reads for a path: itself, or what a folder of Hugging Face holds.
+    """Files that `read_checkpoint` reads for a path: the file, or those of a Hugging Face folder.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def save_weights(
 
 
 def is_plain(tensor: Tensor) -> bool:
-    """Whether it can be copied into a network's tensors: half precision can, complex and sparse numbers cannot."""
+    """Whether a tensor can be copied into a network: half precision can, complex and sparse ones cannot."""
     return not (tensor.is_complex() or tensor.is_quantized or tensor.is_meta) and tensor.layout == torch.strided
 
 
@@ -152,7 +152,7 @@ def _shards(index: Path) -> list[Path]:
 
 
 def _is_safetensors(path: Path) -> bool:
-    """By content: the length of a header, and its first brace; by name only where the content is no file of torch's."""
+    """Recognise safetensors by its header, and by name only where the content is not torch's."""
     with readable(path, CheckpointError), path.open("rb") as file:
         start = file.read(9)
     if len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") <= _LONGEST_HEADER:
@@ -198,7 +198,7 @@ def _read_pickled(path: Path) -> Any:
 
 
 def _why_refused(path: Path, message: str) -> str:
-    """Damage or danger: where torch names a class or function, loading it is what could run code."""
+    """Tell damage from danger: a class or function that torch names could have run code."""
     refused = _REFUSED.search(message)
     if refused is None:
         return (
@@ -222,7 +222,7 @@ def _reason(error: Exception) -> str:
 
 
 def _refuse_compressed(path: Path) -> None:
-    """Torch never compresses, and weights hardly can be: what unpacks to much more is meant to fill the memory."""
+    """Refuse compressed archives: torch writes none, and one that unpacks to much more is meant to fill the memory."""
     try:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())

@@ -24,7 +24,7 @@ _INSTALL = 'pip install "e2kd-lab[zoo]"'
 
 
 def library(name: str) -> Any:
-    """A library, imported now.
+    """Import a library.
 
     Raises
     ------
@@ -44,17 +44,17 @@ class Timm:
     """Classifiers of timm, by its names; options are those of ``timm.create_model``."""
 
     def names(self) -> Sequence[str]:
-        """All names, without those of weights."""
+        """All names, without pretrained tags."""
         return library("timm").list_models()
 
     def exists(self, name: str) -> bool:
-        """Whether timm has such a network; the name may end in that of its weights, which are not fetched."""
+        """Whether timm has this network; a name with a pretrained tag counts, its weights are not fetched."""
         return library("timm").is_model(name)
 
     def build(
         self, name: str, num_classes: int, image_size: int | tuple[int, int] | None = None, **options: Any
     ) -> nn.Module:
-        """A network with random weights, made for images of this size if it takes one size only."""
+        """Build a network with random weights, for images of this size if it takes a fixed size."""
         timm = library("timm")
         config = timm.models.get_pretrained_cfg(name, allow_unregistered=True)
         if image_size is not None and config is not None and config.fixed_input_size:
@@ -79,7 +79,7 @@ class Torchvision:
     def build(
         self, name: str, num_classes: int, image_size: int | tuple[int, int] | None = None, **options: Any
     ) -> nn.Module:
-        """A network with random weights, made for images of this size if it takes one size only."""
+        """Build a network with random weights, for images of this size if it takes a fixed size."""
         from torchvision import models
 
         options = {"weights": None, "num_classes": num_classes, **options}
@@ -112,7 +112,7 @@ class Transformers:
     def build(
         self, name: str, num_classes: int, image_size: int | tuple[int, int] | None = None, **options: Any
     ) -> nn.Module:
-        """A network of random weights, or with those of a local folder."""
+        """Build a network with random weights, or with those of a local folder."""
         transformers = library("transformers")
         folder = Path(name)
         if (folder / "config.json").is_file():
