@@ -14,6 +14,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import nbformat
 import pytest
 from playwright.sync_api import sync_playwright
 
@@ -32,12 +33,22 @@ FLAGS = [
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: browsers are not tested")
 
 
+# A panel with pictures beside and below each other.
+PANEL = """import e2kd_lab as lab
+from e2kd_lab.widgets import SweepMap
+lab.run(lab.experiments.get("waterbirds", "smoke").replace(method="e2kd", lam=5.0), progress=False)
+SweepMap(lab.experiments.get("waterbirds", "smoke").replace(lam=5.0))"""
+
+
 @pytest.fixture
 def jupyterlab(tmp_path, workspace):
-    """Address of a JupyterLab of its own, with the quickstart notebook at smoke scale."""
+    """Address of a JupyterLab of its own at smoke scale, with the quickstart notebook and one of a single panel."""
     folder = tmp_path / "notebooks"
     folder.mkdir()
     shutil.copy(NOTEBOOKS / "00_quickstart.ipynb", folder)
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(PANEL)], metadata=kernel)
+    nbformat.write(notebook, folder / "panel.ipynb")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -70,61 +81,86 @@ def jupyterlab(tmp_path, workspace):
             except OSError:
                 assert server.poll() is None, (tmp_path / "server.log").read_text()
                 time.sleep(0.5)
-        yield f"{address}/lab/tree/00_quickstart.ipynb?token={token}", folder
+        yield f"{address}/lab/tree/{{}}.ipynb?token={token}", folder
     finally:
         server.terminate()
         server.wait(timeout=30)
 
 
-def test_run_all_move_sliders_by_keyboard_train_stop_and_export(jupyterlab, tmp_path):
+@pytest.fixture
+def opened(jupyterlab):
+    """Open a notebook in a browser and run all of its cells; the page, and the notebook's folder."""
     address, folder = jupyterlab
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        page.goto(address)
-        page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=60_000)
-        page.wait_for_function("window.jupyterapp !== undefined")
-        page.wait_for_selector("text=Python 3 (ipykernel) | Idle", timeout=60_000)
-        page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
-        panel = page.locator(".jp-OutputArea-output", has=page.locator("button", has_text="Train"))
-        panel.first.wait_for(timeout=180_000)
-        picture = panel.locator("img").last
-        picture.wait_for(timeout=60_000)
-        before = picture.get_attribute("src")
-        # The last cell's assertions ran without complaint.
-        page.wait_for_function(
-            "[...document.querySelectorAll('.jp-Notebook .jp-CodeCell')].at(-1)"
-            ".querySelector('.jp-InputPrompt').innerText.match(/\\[\\d+\\]/)",
-            timeout=120_000,
-        )
-        assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
-        slider = panel.locator(".noUi-handle").first
-        slider.scroll_into_view_if_needed()
-        slider.focus()
-        page.keyboard.press("ArrowRight")
-        expected = "document.evaluate(\"//*[contains(text(), 'no result yet: press Train')]\", document).iterateNext()"
-        page.wait_for_function(expected, timeout=30_000)
-        page.wait_for_function(
-            "before => [...document.querySelectorAll('.jp-OutputArea-output img')].every(i => i.src !== before)",
-            arg=before,
-            timeout=30_000,
-        )
-        panel.locator("button", has_text="Train").click()
-        page.wait_for_selector("text=/λ = 10.*test accuracy/", timeout=120_000)
-        panel.locator("button", has_text="Export").click()
-        page.wait_for_selector("text=/Wrote curves_standard_e2kd_lam10/", timeout=60_000)
-        panel.locator(".noUi-handle").nth(1).focus()
-        page.keyboard.press("ArrowRight")
-        page.wait_for_selector("text=/λ = 10, τ = 2.*no result yet: press Train/", timeout=30_000)
-        epochs = panel.locator("input[type=number]").first
-        epochs.fill("2000")
-        epochs.press("Tab")
-        # The kernel knows: a click may otherwise overtake the change.
-        page.wait_for_selector("text=/τ = 2, 2000 epochs.*press Train/", timeout=30_000)
-        panel.locator("button", has_text="Train").click()
-        page.wait_for_selector("text=/τ = 2.*step [1-9][0-9]* of/", timeout=60_000)
-        panel.locator("button", has_text="Stop").click()
-        page.wait_for_selector("text=/λ = 10, τ = 2, 2000 epochs.*press Resume to go on/", timeout=60_000)
+
+        def run_all(notebook):
+            page = browser.new_page(viewport={"width": 1280, "height": 1000})
+            page.goto(address.format(notebook))
+            page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=60_000)
+            page.wait_for_function("window.jupyterapp !== undefined")
+            page.wait_for_selector("text=Python 3 (ipykernel) | Idle", timeout=60_000)
+            page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
+            return page, folder
+
+        yield run_all
         browser.close()
+
+
+def test_pictures_keep_their_shape_at_every_width(opened):
+    page, _ = opened("panel")
+    pictures = page.locator(".jp-OutputArea-output img")
+    pictures.nth(2).wait_for(timeout=120_000)
+    sizes = "images => images.map(i => [i.naturalWidth, i.naturalHeight, i.clientWidth, i.clientHeight])"
+    for width in (1100, 1400, 1920, 2560):
+        page.set_viewport_size({"width": width, "height": 1080})
+        page.wait_for_timeout(500)
+        drawn = [size for size in pictures.evaluate_all(sizes) if size[3]]
+        assert len(drawn) == 3
+        for natural_width, natural_height, shown_width, shown_height in drawn:
+            assert shown_width / shown_height == pytest.approx(natural_width / natural_height, rel=0.01), width
+
+
+def test_run_all_move_sliders_by_keyboard_train_stop_and_export(opened):
+    page, folder = opened("00_quickstart")
+    panel = page.locator(".jp-OutputArea-output", has=page.locator("button", has_text="Train"))
+    panel.first.wait_for(timeout=180_000)
+    picture = panel.locator("img").last
+    picture.wait_for(timeout=60_000)
+    before = picture.get_attribute("src")
+    # The last cell's assertions ran without complaint.
+    page.wait_for_function(
+        "[...document.querySelectorAll('.jp-Notebook .jp-CodeCell')].at(-1)"
+        ".querySelector('.jp-InputPrompt').innerText.match(/\\[\\d+\\]/)",
+        timeout=120_000,
+    )
+    assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+    slider = panel.locator(".noUi-handle").first
+    slider.scroll_into_view_if_needed()
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    expected = "document.evaluate(\"//*[contains(text(), 'no result yet: press Train')]\", document).iterateNext()"
+    page.wait_for_function(expected, timeout=30_000)
+    page.wait_for_function(
+        "before => [...document.querySelectorAll('.jp-OutputArea-output img')].every(i => i.src !== before)",
+        arg=before,
+        timeout=30_000,
+    )
+    panel.locator("button", has_text="Train").click()
+    page.wait_for_selector("text=/λ = 10.*test accuracy/", timeout=120_000)
+    panel.locator("button", has_text="Export").click()
+    page.wait_for_selector("text=/Wrote curves_standard_e2kd_lam10/", timeout=60_000)
+    panel.locator(".noUi-handle").nth(1).focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("text=/λ = 10, τ = 2.*no result yet: press Train/", timeout=30_000)
+    epochs = panel.locator("input[type=number]").first
+    epochs.fill("2000")
+    epochs.press("Tab")
+    # The kernel knows: a click may otherwise overtake the change.
+    page.wait_for_selector("text=/τ = 2, 2000 epochs.*press Train/", timeout=30_000)
+    panel.locator("button", has_text="Train").click()
+    page.wait_for_selector("text=/τ = 2.*step [1-9][0-9]* of/", timeout=60_000)
+    panel.locator("button", has_text="Stop").click()
+    page.wait_for_selector("text=/λ = 10, τ = 2, 2000 epochs.*press Resume to go on/", timeout=60_000)
     written = {file.suffix for file in (folder / "exports").glob("curves_standard_e2kd_lam10*")}
     assert written == {".pdf", ".svg", ".png", ".csv"}

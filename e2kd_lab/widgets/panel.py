@@ -94,6 +94,19 @@ def switch(
     return widgets.ToggleButtons(description=name, options=options, style=style, layout=layout, **others)
 
 
+def picture_frame() -> widgets.Image:
+    """Frame for a PNG of the text's width, which keeps the picture's shape in boxes of any size."""
+    # A box stretches its children across its direction, unless they say where they stand.
+    layout = widgets.Layout(
+        width=f"{TEXT_WIDTH * 150:.0f}px",
+        height="auto",
+        max_width="100%",
+        align_self="flex-start",
+        object_fit="contain",
+    )
+    return widgets.Image(format="png", layout=layout)
+
+
 class Panel:
     """Base of all panels: controls above, a picture below.
 
@@ -135,9 +148,7 @@ class Panel:
         self.figure: Figure | None = None
         self.data: pd.DataFrame | None = None
         self.last_error: Exception | None = None
-        self.image = widgets.Image(
-            format="png", layout=widgets.Layout(width=f"{TEXT_WIDTH * 150:.0f}px", max_width="100%")
-        )
+        self.image = picture_frame()
         self.message = widgets.HTML()
         self.export_button = widgets.Button(
             description="Export", icon="download", tooltip="Write PDF, SVG, PNG and CSV"

@@ -28,7 +28,7 @@ from e2kd_lab.runs.examples import explained_examples
 from e2kd_lab.runs.session import Session
 from e2kd_lab.training import Hardware, Watcher
 from e2kd_lab.training.own_measures import MeasureFunction
-from e2kd_lab.widgets.panel import muted, shows_errors, value_slider
+from e2kd_lab.widgets.panel import muted, picture_frame, shows_errors, value_slider
 from e2kd_lab.widgets.training_panel import TrainingPanel
 
 Cell = tuple[float, float]
@@ -104,10 +104,7 @@ class SweepMap(TrainingPanel):
         self.lam = value_slider("λ", [*students["lam"], *(lam for lam, _ in self.grid)], own[0], zero="0 (KD)")
         self.tau = value_slider("τ", [*students["tau"], *(tau for _, tau in self.grid)], own[1])
         self.seed = widgets.Dropdown(description="Seed", options=self._seeds(own), layout=widgets.Layout(width="160px"))
-        self.curves, self.explanations = (
-            widgets.Image(format="png", layout=widgets.Layout(width=self.image.layout.width, max_width="100%"))
-            for _ in range(2)
-        )
+        self.curves, self.explanations = picture_frame(), picture_frame()
         for control in (self.lam, self.tau):
             control.observe(self._pick, "value")
         for control in (self.measure, self.seed):

@@ -25,7 +25,7 @@ from e2kd_lab.system.errors import RunError
 from e2kd_lab.training import Hardware, Watcher
 from e2kd_lab.training.own_measures import MeasureFunction
 from e2kd_lab.training.trainer import METRICS
-from e2kd_lab.widgets.panel import by_family, family_switch, muted, shows_errors, value_slider
+from e2kd_lab.widgets.panel import by_family, family_switch, muted, picture_frame, shows_errors, value_slider
 from e2kd_lab.widgets.training_panel import TrainingPanel
 
 LAMBDAS = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0)
@@ -129,7 +129,7 @@ class TrainLab(TrainingPanel):
             description="Seed", value=experiment.seed, min=0, max=9999, layout=widgets.Layout(width="160px")
         )
         self.number = widgets.IntSlider(description="Image", min=1, max=_EXAMPLES, continuous_update=False)
-        self.explanation = widgets.Image(format="png", layout=self.image.layout)
+        self.explanation = picture_frame()
 
     def _observe(self) -> None:
         self.family.observe(self._reset_epochs, "value")
