@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import itertools
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from e2kd_lab.figures.style import styled
-from e2kd_lab.system.atomic_write import write_bytes, write_text
+from e2kd_lab.system.atomic_write import write_bytes
 
 EXPORT_DPI, SCREEN_DPI = 300, 150
 # Without dates and versions, two exports of a figure are equal.
@@ -45,7 +47,9 @@ def figure_bytes(figure: Figure, kind: str = "png", *, dpi: int = SCREEN_DPI) ->
     return buffer.getvalue()
 
 
-def export_figure(figure: Figure, path: Path | str, data: pd.DataFrame | None = None) -> list[Path]:
+def export_figure(
+    figure: Figure, path: Path | str, data: pd.DataFrame | None = None, *, overwrite: bool = True
+) -> list[Path]:
     """Write a figure as PDF, SVG and 300-dpi PNG, and its data as CSV.
 
     Parameters
@@ -56,6 +60,8 @@ def export_figure(figure: Figure, path: Path | str, data: pd.DataFrame | None = 
         Path of the files without suffix.
     data : DataFrame, optional
         Data of the figure.
+    overwrite : bool
+        Replace files of this name. If False, a number is added to the name where they show something else.
 
     Returns
     -------
@@ -69,12 +75,33 @@ def export_figure(figure: Figure, path: Path | str, data: pd.DataFrame | None = 
     >>> [file.name for file in export_figure(Figure(), f"{folder}/empty")]
     ['empty.pdf', 'empty.svg', 'empty.png']
     """
-    stem = Path(path)
-    files = []
-    for kind in ("pdf", "svg", "png"):
-        files.append(stem.with_name(f"{stem.name}.{kind}"))
-        write_bytes(files[-1], figure_bytes(figure, kind, dpi=EXPORT_DPI))
+    contents = {kind: figure_bytes(figure, kind, dpi=EXPORT_DPI) for kind in ("pdf", "svg", "png")}
     if data is not None:
-        files.append(stem.with_name(f"{stem.name}.csv"))
-        write_text(files[-1], data.to_csv(index=False, lineterminator="\n"))
-    return files
+        contents["csv"] = data.to_csv(index=False, lineterminator="\n").encode()
+    return export_files(contents, path, overwrite=overwrite)
+
+
+def export_files(contents: Mapping[str, bytes], path: Path | str, *, overwrite: bool = True) -> list[Path]:
+    """Write files that differ in their suffix only.
+
+    Parameters
+    ----------
+    contents : mapping of str to bytes
+        Content of each file by its suffix, such as ``png``.
+    path, overwrite
+        See `export_figure`.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
+    stem = Path(path)
+    for number in itertools.count(1):
+        name = stem.name if number == 1 else f"{stem.name}_{number}"
+        files = {stem.with_name(f"{name}.{suffix}"): content for suffix, content in contents.items()}
+        if overwrite or all(file.read_bytes() == content for file, content in files.items() if file.exists()):
+            break
+    for file, content in files.items():
+        write_bytes(file, content)
+    return list(files)

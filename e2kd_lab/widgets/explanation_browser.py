@@ -203,8 +203,7 @@ class ExplanationBrowser(Panel):
         figure = explanation_comparison(
             self._comparison(views), side_by_side=side_by_side, contributions=self.view.value
         )
-        chosen = (self.networks.value, self.group.label, str(self.page.value))
-        self.export_name = "_".join(["explanations", *(re.sub(r"\W+", "_", part.lower()) for part in chosen)])
+        self.export_name = self._file_name()
         self.show(figure, self._page_data(views))
         shown = f"{'Views' if self._several else 'Images'} {first + 1} to {first + len(views)} of {len(self.selected)}"
         if self._several:
@@ -213,6 +212,15 @@ class ExplanationBrowser(Panel):
             self.say(
                 f"{shown}. Every map explains the teacher's prediction; ✓ and ✗ mark each network's own prediction."
             )
+
+    def _file_name(self) -> str:
+        """What is shown, in the words of the controls; choices that every panel begins with are left out."""
+        parts = ["explanations", self.networks.value, self.group.label]
+        chosen = [control.label for control in (self.relation, self.order) if control.index]
+        parts += [self.student.value, *chosen] if chosen else []
+        parts += ["contributions"] if self.view.value else []
+        parts += [self.outlines.description] if self.outlines.value else []
+        return "_".join(re.sub(r"\W+", "_", part.lower()) for part in (*parts, str(self.page.value)))
 
     def _comparison(self, views: pd.DataFrame) -> Comparison:
         samples = [self.shown.dataset[index] for index in views["index"]]

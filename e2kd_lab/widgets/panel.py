@@ -180,7 +180,7 @@ class Panel:
         if self.figure is None:
             self.say("There is no picture to export yet.")
             return
-        files = export_figure(self.figure, self.export_folder / self.export_name, self.data)
+        files = export_figure(self.figure, self.export_folder / self.export_name, self.data, overwrite=False)
         self.say(f"Wrote {', '.join(file.name for file in files)} to {self.export_folder}.")
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:

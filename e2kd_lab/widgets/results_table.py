@@ -10,12 +10,12 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
+from e2kd_lab.figures.export import export_files
 from e2kd_lab.figures.labels import PAPER
 from e2kd_lab.figures.style import METHOD_TITLES
 from e2kd_lab.metrics.titles import measure_title
 from e2kd_lab.paper import results_cells, table_csv, table_html, table_latex, table_markdown
 from e2kd_lab.paper.table_cells import TABLE_TITLES
-from e2kd_lab.system.atomic_write import write_text
 from e2kd_lab.widgets.panel import Panel, shows_errors, switch
 
 # File suffix and writer of each format.
@@ -163,9 +163,8 @@ class ResultsTable(Panel):
 
     @shows_errors
     def _export(self, _: Any) -> None:
-        files = [self.export_folder / f"{self.export_name}.{suffix}" for suffix, _ in _FORMATS.values()]
-        for file, (_, write) in zip(files, _FORMATS.values(), strict=True):
-            write_text(file, write(self.data, self.table.value))
+        contents = {suffix: write(self.data, self.table.value).encode() for suffix, write in _FORMATS.values()}
+        files = export_files(contents, self.export_folder / self.export_name, overwrite=False)
         self.say(f"Wrote {', '.join(file.name for file in files)} to {self.export_folder}.")
 
     def _measured(self) -> pd.DataFrame:

@@ -271,9 +271,11 @@ class SweepMap(TrainingPanel):
                 student = f"_lam{self.lam.value:g}_tau{self.tau.value:g}_s{self.seed.value}"
                 parts[f"{student}_curves"] = self._curves_of(self.experiment, self.run)
                 parts[f"{student}_explanations"] = self._explanations_of(self.run)
-            for suffix, (figure, data, _png) in parts.items():
-                export_figure(figure, self.export_folder / f"{self.export_name}{suffix}", data)
-            names = ", ".join(f"{self.export_name}{suffix}" for suffix in parts)
+            written = [
+                export_figure(figure, self.export_folder / f"{self.export_name}{suffix}", data, overwrite=False)
+                for suffix, (figure, data, _png) in parts.items()
+            ]
+            names = ", ".join(files[0].stem for files in written)
             self.say(f"Wrote {names} as PDF, SVG, PNG and CSV to {self.export_folder}.")
 
 

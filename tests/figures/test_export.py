@@ -1,4 +1,5 @@
 import pandas as pd
+from matplotlib.figure import Figure
 from PIL import Image
 
 from e2kd_lab.figures import export_figure, waterbirds_bars
@@ -15,3 +16,20 @@ def test_export_is_byte_stable_of_exact_width_and_complete(selected, tmp_path):
         assert image.width == round(TEXT_WIDTH * 300)
     assert b"/FontFile2" in (tmp_path / "a" / "bars.pdf").read_bytes()
     assert pd.read_csv(tmp_path / "a" / "bars.csv").shape == selected.shape
+
+
+def test_nothing_is_overwritten_by_something_else(tmp_path):
+    figures = {}
+    for text in ("one", "two"):
+        figures[text] = Figure(figsize=(1, 1))
+        figures[text].text(0.1, 0.5, text)
+    names = [
+        export_figure(figures[text], tmp_path / "page", overwrite=False)[0].stem
+        for text in ("one", "two", "one", "two")
+    ]
+    assert names == ["page", "page_2", "page", "page_2"]
+    rows = pd.DataFrame({"value": [1]})
+    assert export_figure(figures["one"], tmp_path / "page", rows, overwrite=False)[-1].name == "page.csv"
+    assert export_figure(figures["one"], tmp_path / "page", rows + 1, overwrite=False)[-1].name == "page_3.csv"
+    assert pd.read_csv(tmp_path / "page.csv")["value"].item() == 1
+    assert export_figure(figures["two"], tmp_path / "page")[0].name == "page.pdf"

@@ -65,7 +65,12 @@ def test_filters_pages_and_export(tiny, runs, tmp_path):
     assert said(panel, "e2kd")["explanation_cosine"].is_monotonic_increasing
     panel.export_button.click()
     stems = {(p.stem, p.suffix) for p in (tmp_path / "exports").iterdir()}
-    assert stems == {("explanations_standard_all_1", suffix) for suffix in (".pdf", ".svg", ".png", ".csv")}
+    suffixes = (".pdf", ".svg", ".png", ".csv")
+    assert stems == {("explanations_standard_all_e2kd_lowest_cosine_first_1", suffix) for suffix in suffixes}
+    for relation in ("correct", "incorrect"):
+        panel.relation.value = relation
+        panel.export_button.click()
+    assert len(list((tmp_path / "exports").iterdir())) == 3 * len(suffixes)
     before = bytes(panel.image.value)
     panel.outlines.value = True  # MiniBirds has masks
     assert bytes(panel.image.value) != before
