@@ -18,7 +18,8 @@ from e2kd_lab.metrics import dead_maps
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.system.errors import ExperimentError
 from e2kd_lab.training import LossTerms, loss_terms
-from e2kd_lab.widgets.panel import MAPS_TOOLTIPS, Panel, shows_errors, switch, value_slider
+from e2kd_lab.widgets.panel import MAPS_TOOLTIPS, Panel, shows_errors, switch
+from e2kd_lab.widgets.value_slider import ValueSlider
 
 LAMBDAS = (0.0, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 70.0, 100.0)
 TAUS = (0.5, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0)
@@ -98,8 +99,8 @@ class LossLab(Panel):
         self.picture: LossPicture | None = None
         self._terms = functools.lru_cache(_TERMS_KEPT)(self._compute)
         self._make_choices()
-        self.lam = value_slider("λ", lambdas, lam)
-        self.tau = value_slider("τ", taus, tau)
+        self.lam = ValueSlider("λ", lambdas, lam)
+        self.tau = ValueSlider("τ", taus, tau, positive=True)
         for control in (self.student, self.view, self.number, self.whole_batch):
             control.observe(self._draw, "value")
         for control in (self.lam, self.tau):

@@ -28,8 +28,9 @@ from e2kd_lab.runs.examples import explained_examples
 from e2kd_lab.runs.session import Session
 from e2kd_lab.training import Hardware, Watcher
 from e2kd_lab.training.own_measures import MeasureFunction
-from e2kd_lab.widgets.panel import muted, picture_frame, shows_errors, value_slider
+from e2kd_lab.widgets.panel import muted, picture_frame, shows_errors
 from e2kd_lab.widgets.training_panel import TrainingPanel
+from e2kd_lab.widgets.value_slider import ValueSlider
 
 Cell = tuple[float, float]
 Drawn = tuple[Figure, pd.DataFrame | None, bytes]
@@ -101,8 +102,9 @@ class SweepMap(TrainingPanel):
         self.measure = widgets.Dropdown(
             description="Measure", options=self._measures(), layout=widgets.Layout(width="380px")
         )
-        self.lam = value_slider("λ", [*students["lam"], *(lam for lam, _ in self.grid)], own[0], zero="0 (KD)")
-        self.tau = value_slider("τ", [*students["tau"], *(tau for _, tau in self.grid)], own[1])
+        lambdas, taus = zip(*self.grid, strict=True)
+        self.lam = ValueSlider("λ", [*students["lam"], *lambdas], own[0], zero="0 (KD)", closed=True)
+        self.tau = ValueSlider("τ", [*students["tau"], *taus], own[1], closed=True)
         self.seed = widgets.Dropdown(description="Seed", options=self._seeds(own), layout=widgets.Layout(width="160px"))
         self.curves, self.explanations = picture_frame(), picture_frame()
         for control in (self.lam, self.tau):

@@ -27,6 +27,7 @@ from e2kd_lab.training.own_measures import MeasureFunction
 from e2kd_lab.training.trainer import METRICS
 from e2kd_lab.widgets.panel import by_family, family_switch, muted, picture_frame, shows_errors, value_slider
 from e2kd_lab.widgets.training_panel import TrainingPanel
+from e2kd_lab.widgets.value_slider import ValueSlider
 
 LAMBDAS = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0)
 TAUS = (1.0, 2.0, 5.0, 10.0)
@@ -115,8 +116,8 @@ class TrainLab(TrainingPanel):
             options=[("e²KD (λ = 0: KD)", "e2kd"), *((title_of("method", name), name) for name in others)],
             layout=widgets.Layout(width="260px"),
         )
-        self.lam = value_slider("λ", self.lambdas, experiment.lam)
-        self.tau = value_slider("τ", self.taus, experiment.tau)
+        self.lam = ValueSlider("λ", self.lambdas, experiment.lam)
+        self.tau = ValueSlider("τ", self.taus, experiment.tau, positive=True)
         self.options: dict[str, widgets.SelectionSlider] = {}
         self._option_row = widgets.HBox(layout=widgets.Layout(display="none"))
 
@@ -161,10 +162,9 @@ class TrainLab(TrainingPanel):
             (self.lam, self.lambdas, {one.lam for one in grid}, base.lam if explains else usual["lam"]),
             (self.tau, self.taus, {one.tau for one in grid}, base.tau if explains else usual["tau"]),
         ):
-            values = sorted({*(offered if explains else tried), value})
+            values = offered if explains else tried
             with muted(self._pick, slider):
-                slider.options = [(f"{value:g}", value) for value in values]
-                slider.value = value
+                slider.offer(values, value)
         self.lam.disabled, self.tau.disabled = (not has_hyperparameter(method, name) for name in ("lam", "tau"))
         self._offer_options(method)
 
