@@ -95,16 +95,13 @@ def switch(
 
 
 def picture_frame() -> widgets.Image:
-    """Frame for a PNG of the text's width, which keeps the picture's shape in boxes of any size."""
+    """Frame for a PNG of the text's width: it keeps the picture's shape in boxes of any size, and hides while empty."""
     # A box stretches its children across its direction, unless they say where they stand.
-    layout = widgets.Layout(
-        width=f"{TEXT_WIDTH * 150:.0f}px",
-        height="auto",
-        max_width="100%",
-        align_self="flex-start",
-        object_fit="contain",
-    )
-    return widgets.Image(format="png", layout=layout)
+    width = f"{TEXT_WIDTH * 150:.0f}px"
+    layout = widgets.Layout(width=width, height="auto", max_width="100%", align_self="flex-start", display="none")
+    frame = widgets.Image(format="png", layout=layout)
+    frame.observe(lambda change: setattr(layout, "display", None if change["new"] else "none"), "value")
+    return frame
 
 
 class Panel:

@@ -186,15 +186,15 @@ class SweepMap(TrainingPanel):
             self.show(*self._map())
             if status == "done":
                 self.say(self._summary(experiment, here))
-                _put(self.curves, self._curves_of(experiment, here)[2])
+                self.curves.value = self._curves_of(experiment, here)[2]
                 if here.folder.name not in self._explanations:
-                    _put(self.explanations, b"")  # if these fail, another student's must not stay
-                _put(self.explanations, self._explanations_of(here)[2])
+                    self.explanations.value = b""  # if these fail, another student's must not stay
+                self.explanations.value = self._explanations_of(here)[2]
             elif session is not None and session.running and session.experiment == experiment:
                 self.show_training(session)
             else:
-                _put(self.curves, b"")
-                _put(self.explanations, b"")
+                self.curves.value = b""
+                self.explanations.value = b""
                 advice = {
                     "stopped": "was stopped: press Resume to go on.",
                     "running": "is being trained by another process.",
@@ -247,8 +247,8 @@ class SweepMap(TrainingPanel):
         curves = {}
         if len(session.rows):
             curves[_label(session.experiment)] = (session.experiment.method, session.rows)
-        _put(self.curves, _drawn_curves(curves, session.experiment)[2] if curves else b"")
-        _put(self.explanations, b"")
+        self.curves.value = _drawn_curves(curves, session.experiment)[2] if curves else b""
+        self.explanations.value = b""
 
     def show_end(self, session: Session) -> None:
         """See `TrainingPanel.show_end`."""
@@ -289,8 +289,3 @@ def _drawn_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], experiment: Ex
     figure = training_curves(curves, total_epochs=experiment.epochs)
     rows = [rows.assign(run=label) for label, (_, rows) in curves.items()]
     return figure, pd.concat(rows, ignore_index=True), figure_bytes(figure)
-
-
-def _put(image: widgets.Image, png: bytes) -> None:
-    """Show a picture, or hide the frame."""
-    image.value, image.layout.display = png, None if png else "none"
