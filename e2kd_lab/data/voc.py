@@ -23,13 +23,13 @@ from e2kd_lab.data.voc_split import VocSplit
 from e2kd_lab.system.errors import DataError
 from e2kd_lab.system.paths import expanded, is_file, is_folder, readable
 
-Split = Literal["train", "val", "test", "trainval"]
+ImageSet = Literal["train", "val", "test", "trainval"]  # as VOC calls its lists
 CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
     "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
 
-_LISTS: tuple[Split, ...] = ("train", "val", "trainval", "test")
+_LISTS: tuple[ImageSet, ...] = ("train", "val", "trainval", "test")
 # The paper holds out a tenth of the training images for validation (Sec. C.1.3), here with a fixed seed.
 HELD_OUT = 0.1
 HOLD_OUT_SEED = 42
@@ -53,7 +53,7 @@ class Voc:
     classes: tuple[str, ...]
     splits: Mapping[str, tuple[VocImage, ...]]
 
-    def images(self, name: Split) -> tuple[VocImage, ...]:
+    def images(self, name: ImageSet) -> tuple[VocImage, ...]:
         """Images of a split, as experiments use it.
 
         With an annotated test list (VOC 2007, MiniVOC), splits are the official lists. Otherwise (VOC 2012, whose test
@@ -87,7 +87,7 @@ class Voc:
 
     def split(
         self,
-        name: Split,
+        name: ImageSet,
         *,
         transform: Callable | None = None,
         boxes: bool = False,

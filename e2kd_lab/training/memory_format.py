@@ -1,4 +1,4 @@
-"""Memory format and batch-norm folding: faster networks, the same results up to rounding."""
+"""Memory format and fused batch norms: faster networks, the same results up to rounding."""
 
 from __future__ import annotations
 
