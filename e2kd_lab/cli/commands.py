@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -84,9 +83,7 @@ def figures(
     everything: Annotated[bool, typer.Option("--all", hidden=True)] = False,  # what it asked for is done anyway
 ) -> None:
     """Draw every figure and table that the finished runs allow, as PDF, SVG, PNG and CSV; name the missing runs."""
-    if not lab.paper.write_figures(
-        out, runs=runs, scale=scale, say=partial(console.print, markup=False, highlight=False)
-    ):
+    if not lab.paper.write_figures(out, runs=runs, scale=scale, say=say):
         which = "" if scale is None else f" at scale '{scale}'"
         raise LabError(f"{runs or runs_folder()} holds no finished runs{which} yet; train some first.")
 

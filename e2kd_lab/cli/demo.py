@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 METHODS: Mapping[str, Mapping[str, float]] = {"baseline": {}, "kd": {"tau": 1.0}, "e2kd": {"tau": 1.0, "lam": 5.0}}
 COLUMNS = ["run", "experiment", "scale", "family", "method", "lam", "tau", "seed", "split", "group", "metric", "value"]
-_GROUPS = ("all", "in_distribution", "out_of_distribution", "worst", "LL", "LW", "WL", "WW")
 _METRICS = ("accuracy", "agreement", "explanation_cosine")
 
 
@@ -67,7 +66,10 @@ def demo(
 
 
 def _test_results(results: pd.DataFrame) -> pd.DataFrame:
-    chosen = results.query("split == 'test' and group in @_GROUPS and metric in @_METRICS")
+    from e2kd_lab.metrics.groups import GROUPS
+
+    shown = results["group"].isin(("all", "in_distribution", "out_of_distribution", "worst", *GROUPS))
+    chosen = results[shown & (results["split"] == "test") & results["metric"].isin(_METRICS)]
     order = ["teacher", *METHODS]
     table = chosen.sort_values("method", key=lambda names: names.map(order.index), kind="stable")
     return table[COLUMNS].reset_index(drop=True)

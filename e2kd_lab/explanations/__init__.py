@@ -8,9 +8,6 @@ Examples
 torch.Size([1, 6, 32, 32])
 """
 
-import importlib
-import pkgutil
-
 from e2kd_lab.explanations.bcos_weights import BcosWeights, bcos_weights, contribution_maps
 from e2kd_lab.explanations.comparison import Comparison, compare, compare_class
 from e2kd_lab.explanations.evidence import evidence_maps
@@ -20,10 +17,9 @@ from e2kd_lab.explanations.feature_map import FeatureMapExplanation
 from e2kd_lab.explanations.gradcam import GradCAM
 from e2kd_lab.explanations.registry import EXPLANATIONS, explanation_of, register_explanation
 from e2kd_lab.explanations.shifts import compare_shifted, shift_curve, shifted_crops
+from e2kd_lab.system.registry import import_files
 
-# Import every file of this folder, which registers its explanations.
-for _file in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_file.name}")
+import_files(__name__, __path__)
 
 __all__ = [
     "EXPLANATIONS",

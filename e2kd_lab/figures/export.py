@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 
 from e2kd_lab.figures.style import styled
 from e2kd_lab.system.atomic_write import write_bytes
+from e2kd_lab.system.errors import RunError
+from e2kd_lab.system.paths import readable
 
 EXPORT_DPI, SCREEN_DPI = 300, 150
 # Without dates and versions, two exports of a figure are equal.
@@ -91,6 +93,11 @@ def export_files(contents: Mapping[str, bytes], path: Path | str, *, overwrite: 
     path, overwrite
         See `export_figure`.
 
+    Raises
+    ------
+    RunError
+        If a file cannot be written, or one of that name not be read.
+
     Returns
     -------
     list of Path
@@ -100,8 +107,9 @@ def export_files(contents: Mapping[str, bytes], path: Path | str, *, overwrite: 
     for number in itertools.count(1):
         name = stem.name if number == 1 else f"{stem.name}_{number}"
         files = {stem.with_name(f"{name}.{suffix}"): content for suffix, content in contents.items()}
-        if overwrite or all(file.read_bytes() == content for file, content in files.items() if file.exists()):
-            break
+        with readable(stem.parent, RunError):
+            if overwrite or all(file.read_bytes() == content for file, content in files.items() if file.exists()):
+                break
     for file, content in files.items():
         write_bytes(file, content)
     return list(files)

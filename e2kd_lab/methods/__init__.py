@@ -7,9 +7,6 @@ Examples
 'e²KD'
 """
 
-import importlib
-import pkgutil
-
 from e2kd_lab.methods.at import AttentionTransfer
 from e2kd_lab.methods.batch import Batch
 from e2kd_lab.methods.catkd import ClassAttentionTransfer
@@ -29,10 +26,9 @@ from e2kd_lab.methods.registry import (
 )
 from e2kd_lab.methods.reviewkd import ReviewKD
 from e2kd_lab.methods.supervised import Baseline, Teacher
+from e2kd_lab.system.registry import import_files
 
-# Import every file of this folder, which registers its methods.
-for _file in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_file.name}")
+import_files(__name__, __path__)
 
 __all__ = [
     "E2KD",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import inspect
+import pkgutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -116,6 +118,18 @@ def content_of(thing: Any) -> str:
     for part in parts:
         digest.update(hashlib.sha256(part).digest())
     return "sha256:" + digest.hexdigest()[:16]
+
+
+def import_files(package: str, path: Iterable[str]) -> None:
+    """Import every file of a folder, so that its entries are registered.
+
+    Parameters
+    ----------
+    package, path
+        ``__name__`` and ``__path__`` of the folder's package.
+    """
+    for file in pkgutil.iter_modules(path):
+        importlib.import_module(f"{package}.{file.name}")
 
 
 def files_of(module: ModuleType) -> list[Path]:

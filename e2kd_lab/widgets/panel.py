@@ -186,25 +186,3 @@ class Panel:
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         picture = bytes(self.image.value)
         return ({**data, "image/png": picture} if picture else data), metadata
-
-
-def value_slider(name: str, values: Sequence[float], value: float, *, zero: str = "0") -> widgets.SelectionSlider:
-    """Slider over given values, evenly spaced or not.
-
-    Parameters
-    ----------
-    name : str
-        Name beside the slider.
-    values : sequence of float
-        Values in any order.
-    value : float
-        Initial value; added to the values if it is not among them.
-    zero : str
-        Text for an exact 0.
-    """
-    return widgets.SelectionSlider(
-        description=name,
-        options=[(f"{option:g}" if option else zero, option) for option in sorted({*values, value})],
-        value=value,
-        continuous_update=False,
-    )

@@ -25,7 +25,7 @@ from e2kd_lab.system.errors import RunError
 from e2kd_lab.training import Hardware, Watcher
 from e2kd_lab.training.own_measures import MeasureFunction
 from e2kd_lab.training.trainer import METRICS
-from e2kd_lab.widgets.panel import by_family, family_switch, muted, picture_frame, shows_errors, value_slider
+from e2kd_lab.widgets.panel import by_family, family_switch, muted, picture_frame, shows_errors
 from e2kd_lab.widgets.training_panel import TrainingPanel
 from e2kd_lab.widgets.value_slider import ValueSlider
 
@@ -118,7 +118,7 @@ class TrainLab(TrainingPanel):
         )
         self.lam = ValueSlider("λ", self.lambdas, experiment.lam)
         self.tau = ValueSlider("τ", self.taus, experiment.tau, positive=True)
-        self.options: dict[str, widgets.SelectionSlider] = {}
+        self.options: dict[str, ValueSlider] = {}
         self._option_row = widgets.HBox(layout=widgets.Layout(display="none"))
 
     def _make_run_controls(self, experiment: Experiment) -> None:
@@ -172,10 +172,7 @@ class TrainLab(TrainingPanel):
         """Offer a slider for each hyper-parameter that only this method has and that its grid varies."""
         defaults = self.bases[self.family.value].by_method(method).hyperparameters
         grids = {name: values for name, values in METHODS[method].grid.items() if name not in SYMBOLS}
-        self.options = {
-            name: value_slider(name, sorted({*values, defaults[name]}), defaults[name])
-            for name, values in grids.items()
-        }
+        self.options = {name: ValueSlider(name, values, defaults[name], closed=True) for name, values in grids.items()}
         for slider in self.options.values():
             slider.observe(self._pick, "value")
         self._option_row.children = tuple(self.options.values())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import ipywidgets as widgets
-from traitlets import Float
+from traitlets import Any as AnyValue
 
 
 class ValueSlider(widgets.HBox):
@@ -36,7 +37,7 @@ class ValueSlider(widgets.HBox):
     value : float
         The chosen value; to observe and to set.
     options : tuple of (str, float)
-        Texts and values of the slider; to set, as values, with `offer`.
+        Texts and values of the slider; `offer` replaces them.
     slider, field, problem : ipywidgets controls
         The parts.
 
@@ -51,7 +52,7 @@ class ValueSlider(widgets.HBox):
     (2.5, "<span style='color:#C63F00'>-3: expected a number &gt; 0</span>")
     """
 
-    value = Float()
+    value = AnyValue()  # a number, whole where the hyper-parameter is
 
     def __init__(
         self,
@@ -64,10 +65,9 @@ class ValueSlider(widgets.HBox):
         closed: bool = False,
     ) -> None:
         self._zero, self._positive, self._closed = zero, positive, closed
-        values = sorted({*values, value})
         # The slider's own readout can be typed into, to no effect.
         self.slider = widgets.SelectionSlider(
-            description=name, options=self._texts(values), value=value, continuous_update=False, readout=False
+            description=name, options=self._texts({*values, value}), value=value, continuous_update=False, readout=False
         )
         self.field = widgets.Text(value=f"{value:g}", continuous_update=False, layout=widgets.Layout(width="72px"))
         self.problem = widgets.HTML()
@@ -85,7 +85,7 @@ class ValueSlider(widgets.HBox):
         """Put other values on the slider, and choose one."""
         self.slider.unobserve(self._slid, "value")
         try:
-            self.slider.options = self._texts(sorted({*values, value}))
+            self.slider.options = self._texts({*values, value})
             self.slider.value = value
         finally:
             self.slider.observe(self._slid, "value")
@@ -100,23 +100,26 @@ class ValueSlider(widgets.HBox):
     def disabled(self, disabled: bool) -> None:
         self.slider.disabled = self.field.disabled = disabled
 
+    def _offered(self) -> list[float]:
+        return [value for _, value in self.options]
+
     def _texts(self, values: Iterable[float]) -> list[tuple[str, float]]:
-        return [(f"{value:g}" if value else self._zero, value) for value in values]
+        return [(f"{value:g}" if value else self._zero, value) for value in sorted(values)]
 
     def _slid(self, change: Any) -> None:
         self.value = change["new"]
 
     def _typed(self, change: Any) -> None:
-        text = change["new"].strip().replace(",", ".")
-        if text == f"{self.value:g}":
+        if change["new"] == f"{self.value:g}":
             return
-        value, offered = _number(text), [value for _, value in self.options]
+        value, offered = _number(change["new"]), self._offered()
         if self._closed and value not in offered:
             expected = f"one of {', '.join(f'{one:g}' for one in offered)}"
         elif value is None or value < 0 or (self._positive and value == 0):
             expected = "a number > 0" if self._positive else "a number >= 0"
         else:
-            self.value = value
+            self.value = next((one for one in offered if one == value), value)
+            self.field.value = f"{self.value:g}"
             return
         self.field.value = f"{self.value:g}"
         said = html.escape(f"{change['new']}: expected {expected}")
@@ -124,14 +127,17 @@ class ValueSlider(widgets.HBox):
 
     def _set(self, change: Any) -> None:
         value = change["new"]
-        if value not in [one for _, one in self.options] or self.slider.value != value:
-            self.offer([one for _, one in self.options], value)
+        if self.slider.value != value:
+            self.offer(self._offered(), value)
         self.field.value, self.problem.value = f"{value:g}", ""
 
 
 def _number(text: str) -> float | None:
+    """A finite number, with a decimal point or comma; None for others, and for commas between thousands."""
+    if re.search(r"[1-9]\d{0,2}(,\d{3})+\b", text):
+        return None
     try:
-        value = float(text)
+        value = float(text.strip().replace(",", "."))
     except ValueError:
         return None
     return value if math.isfinite(value) else None

@@ -36,7 +36,7 @@ def test_any_number_can_be_typed(lam, text, value):
     assert lam.heard == [value]
 
 
-@pytest.mark.parametrize("text", ["abc", "-3", "", "nan", "inf", "1e999", "<b>"])
+@pytest.mark.parametrize("text", ["abc", "-3", "", "nan", "inf", "1e999", "<b>", "1,000", "12,345.6"])
 def test_what_is_no_weight_is_said_and_changes_nothing(lam, text):
     lam.field.value = text
     assert shown(lam)[:3] == (1.0, 1.0, "1")
@@ -60,6 +60,15 @@ def test_cells_of_a_map_are_those_that_it_has():
     lam.field.value = "3"
     assert lam.value == 0.0
     assert "3: expected one of 0, 5" in lam.problem.value
+
+
+def test_whole_numbers_stay_whole():
+    every = ValueSlider("every", [1, 2, 4], 1, closed=True)
+    every.field.value = "4"
+    assert every.value == 4
+    assert type(every.value) is int
+    every.field.value = "2.0"
+    assert (type(every.value), every.field.value) == (int, "2")
 
 
 def test_other_values_are_offered(lam):
