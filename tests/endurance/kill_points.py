@@ -44,12 +44,11 @@ class Places(Counter):
 
     def watch(self) -> Places:
         """Patch this process so that it reports the places it reaches."""
-        fdopen, fsync, replace = os.fdopen, os.fsync, Path.replace
+        open_path, fsync, replace = Path.open, os.fsync, Path.replace
         flush, stored_form = np.memmap.flush, frozen.stored_form
 
-        def opened(descriptor: int, *arguments: Any, **options: Any) -> Any:
-            file = fdopen(descriptor, *arguments, **options)
-            name = _target(_path_of(descriptor))
+        def opened(path: Path, *arguments: Any, **options: Any) -> Any:
+            file, name = open_path(path, *arguments, **options), _target(path)
             return file if name is None else _Halved(file, lambda: self.reach(f"half {name}"))
 
         def synced(descriptor: int) -> None:
@@ -72,7 +71,7 @@ class Places(Counter):
             self.reach("chunk")
             return stored_form(*arguments)
 
-        os.fdopen, os.fsync, Path.replace = opened, synced, replaced  # type: ignore[assignment, method-assign]
+        Path.open, os.fsync, Path.replace = opened, synced, replaced  # type: ignore[assignment, method-assign]
         np.memmap.flush, frozen.stored_form = flushed, formed  # type: ignore[method-assign]
         if hasattr(os, "posix_fallocate"):
             reserve = os.posix_fallocate
@@ -123,5 +122,6 @@ def _path_of(descriptor: int) -> Path:
 
 
 def _target(path: Path) -> str | None:
-    """Final name of a temporary file: ``NAME`` for ``.NAME.xxxxxxxx.part``."""
-    return path.name[1:].rsplit(".", 2)[0] if path.suffix == ".part" else None
+    """Final name of the library's temporary file: ``NAME`` for ``.NAME.xxxxxxxx.part``."""
+    temporary = path.name.startswith(".") and path.suffix == ".part"
+    return path.name[1:].rsplit(".", 2)[0] if temporary else None
