@@ -17,6 +17,7 @@ from e2kd_lab.figures.group_measure import Measure, measures_of
 from e2kd_lab.figures.loss_terms import LossPicture
 from e2kd_lab.figures.measure_bars import measure_bars
 from e2kd_lab.figures.method_bars import method_bars
+from e2kd_lab.figures.options import FigureOptions, figure_options
 from e2kd_lab.figures.results_table import ResultsTable
 from e2kd_lab.figures.shifts import ShiftPicture, shift_periodicity, shifted_comparison
 from e2kd_lab.figures.shot_curves import shot_curves
@@ -25,6 +26,7 @@ from e2kd_lab.figures.teaser import teaser
 from e2kd_lab.figures.waterbirds_bars import waterbirds_bars
 
 __all__ = [
+    "FigureOptions",
     "LossPicture",
     "Measure",
     "ResultsTable",
@@ -34,6 +36,7 @@ __all__ = [
     "explanation_comparison",
     "export_figure",
     "figure_bytes",
+    "figure_options",
     "measure_bars",
     "measures_of",
     "method_bars",
