@@ -9,6 +9,7 @@ Examples
 """
 
 from e2kd_lab.figures.cheaper_explanations import cheaper_explanations
+from e2kd_lab.figures.comparison_table import comparison_table
 from e2kd_lab.figures.curves import training_curves
 from e2kd_lab.figures.epg_iou_plane import epg_iou_plane
 from e2kd_lab.figures.explanations import explanation_comparison
@@ -32,6 +33,7 @@ __all__ = [
     "ResultsTable",
     "ShiftPicture",
     "cheaper_explanations",
+    "comparison_table",
     "epg_iou_plane",
     "explanation_comparison",
     "export_figure",

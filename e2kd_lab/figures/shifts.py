@@ -239,4 +239,6 @@ def _chosen(comparison: Comparison, places: Tensor) -> Comparison:
         maps={name: maps[places] for name, maps in comparison.maps.items()},
         correct={name: correct[places] for name, correct in comparison.correct.items()},
         titles=tuple(comparison.titles[place] for place in places.tolist()) if comparison.titles else (),
+        labels=None if comparison.labels is None else comparison.labels[places],
+        predictions={name: predicted[places] for name, predicted in comparison.predictions.items()},
     )

@@ -145,7 +145,12 @@ def styled(options: FigureOptions | None = None) -> Iterator[None]:
     Matplotlib's parameters are global, and panels draw while others train in the background.
     """
     options = current_options() if options is None else options
-    sizes = {"font.size": options.font_size, "xtick.labelsize": options.small, "ytick.labelsize": options.small}
-    sizes |= {"legend.fontsize": options.small, "axes.labelsize": options.font_size}
-    with _DRAWING, rc_context({**STYLE, **sizes, "axes.titlesize": options.font_size}):
+    sizes: dict[Any, Any] = {
+        "font.size": options.font_size,
+        "xtick.labelsize": options.small,
+        "ytick.labelsize": options.small,
+    }
+    sizes |= {"legend.fontsize": options.small}
+    sizes |= dict.fromkeys(("axes.labelsize", "axes.titlesize"), options.font_size)
+    with _DRAWING, rc_context({**STYLE, **sizes}):
         yield
