@@ -252,9 +252,9 @@ def _is_drawn(text, figure):
 
 def _corners(text, renderer):
     """Corners of a text's rectangle, as it is turned, in pixels."""
-    turn, box = text.get_rotation(), text.get_window_extent(renderer)
+    turn, box = text.get_rotation(), Text.get_window_extent(text, renderer)  # an annotation without its arrow
     text.set_rotation(0)
-    flat = text.get_window_extent(renderer)
+    flat = Text.get_window_extent(text, renderer)
     text.set_rotation(turn)
     middle = np.array([(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2])
     along = np.array([np.cos(np.radians(turn)), np.sin(np.radians(turn))])

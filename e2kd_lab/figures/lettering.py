@@ -32,8 +32,8 @@ def text_width(text: str, size: float) -> float:
     return max(measure(line, font, ismath=False)[0] for line in text.split("\n")) * size / 100
 
 
-def broken(text: str, room: float, size: float) -> str:
-    """A text in lines of at most ``room`` points, if its words are short enough.
+def broken(text: str, room: float, size: float, *, at: str = " ") -> str:
+    """A text in lines of at most ``room`` points, if what stands between the places to break ``at`` is short enough.
 
     Examples
     --------
@@ -41,8 +41,8 @@ def broken(text: str, room: float, size: float) -> str:
     'measured\\nhere (lab)'
     """
     lines: list[str] = []
-    for word in text.split(" "):
-        joined = f"{lines[-1]} {word}" if lines else word
+    for word in text.split(at):
+        joined = f"{lines[-1]}{at}{word}" if lines else word
         if lines and text_width(joined, size) <= room:
             lines[-1] = joined
         else:
@@ -54,8 +54,7 @@ def write_title(figure: Figure, title: str) -> None:
     """Write the title of a figure, if there is one and titles are asked for."""
     if title and current_options().title:
         size = 1.2 * current_options().font_size
-        title = title.replace(": ", ":\u00a0").replace(" %", "\u00a0%")  # does not break here
-        figure.suptitle(broken(title, 70 * figure.get_figwidth(), size), fontsize=size)
+        figure.suptitle(broken(title, 70 * figure.get_figwidth(), size, at=" — "), fontsize=size)
 
 
 def write_note(figure: Figure, note: str, *, key: str = "") -> None:

@@ -16,7 +16,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 
 from e2kd_lab.figures.group_measure import Measure
-from e2kd_lab.figures.labels import title_of, where_measured
+from e2kd_lab.figures.labels import counted, title_of, where_measured
 from e2kd_lab.figures.lettering import legend_below, text_width, write_title
 from e2kd_lab.figures.options import current_options
 from e2kd_lab.figures.style import SELECTION, new_figure, small, styled
