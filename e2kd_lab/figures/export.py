@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from e2kd_lab.figures.style import SELECTION, styled
+from e2kd_lab.figures.style import SELECTION, data_of, styled
 from e2kd_lab.system.atomic_write import write_bytes
 from e2kd_lab.system.errors import RunError
 from e2kd_lab.system.paths import readable
@@ -80,7 +80,7 @@ def export_figure(
     """
     with _without_selection(figure):
         contents = {kind: figure_bytes(figure, kind, dpi=EXPORT_DPI) for kind in ("pdf", "svg", "png")}
-    own = getattr(figure, "data", None)
+    own = data_of(figure)
     data = data if own is None else own
     if data is not None:
         contents["csv"] = data.to_csv(index=False, lineterminator="\n").encode()
