@@ -240,12 +240,13 @@ def shown_texts(figure):
 
 
 def _drawn_ticks(figure):
-    """Whether each tick label is drawn, by its identity."""
+    """Whether each tick label is drawn."""
     found = {}
     for axes in figure.axes:
         for side in (axes.xaxis, axes.yaxis):
-            found |= {id(label): False for tick in (*side.majorTicks, *side.minorTicks) for label in _labels(tick)}
-            found |= {id(label): True for tick in side._update_ticks() if axes.axison for label in _labels(tick)}
+            drawn = side._update_ticks() if axes.axison else []
+            found |= {label: False for tick in (*side.majorTicks, *side.minorTicks) for label in _labels(tick)}
+            found |= {label: True for tick in drawn for label in _labels(tick)}
     return found
 
 
@@ -256,7 +257,7 @@ def _labels(tick):
 def _is_drawn(text, ticks):
     if not text.get_visible():
         return False
-    return ticks.get(id(text), text.axes is None or text.axes.axison or text in text.axes.texts)
+    return ticks.get(text, text.axes is None or text.axes.axison or text in text.axes.texts)
 
 
 def _corners(text, renderer):

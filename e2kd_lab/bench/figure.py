@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from e2kd_lab.bench.findings import Findings, Ratio
-from e2kd_lab.figures.style import METHOD_COLOURS, new_figure, styled
+from e2kd_lab.figures.style import METHOD_COLOURS, new_figure, small, styled
 
 _TITLES = {
     "gain": "Gain: time of the plain program / time of the lab",
@@ -45,7 +45,7 @@ def bench_figure(findings: Findings) -> Figure:
         for axis, (kind, part) in zip(axes, parts.items(), strict=True):
             _bars(axis, part, _COLOURS[kind])
             axis.set_title(_TITLES[kind], fontsize=7, loc="left")
-        figure.supxlabel(_note(findings), fontsize=5.5, color="#555555")
+        figure.supxlabel(_note(findings), fontsize=small(), color="#555555")
     return figure
 
 
@@ -60,7 +60,7 @@ def _bars(axis: Axes, ratios: Sequence[Ratio], colour: str) -> None:
             textcoords="offset points",
             ha="right",
             va="center",
-            fontsize=5.8,
+            fontsize=small(),
             fontweight="bold",
         )
         for ratio in group:
@@ -81,11 +81,11 @@ def _bars(axis: Axes, ratios: Sequence[Ratio], colour: str) -> None:
     axis.set_ylim(place - 0.5, -0.6)
     axis.grid(visible=True, axis="x")
     axis.grid(visible=False, axis="y")
-    axis.tick_params(axis="y", length=0, labelsize=5.8)
-    axis.tick_params(axis="x", labelsize=6)
+    axis.tick_params(axis="y", length=0, labelsize=small())
+    axis.tick_params(axis="x", labelsize=small())
     if any(ratio.operations is not None for ratio in ratios):
         axis.plot([], [], color=_OPERATIONS_COLOUR, linewidth=1.3, label="by counting operations")
-        axis.legend(fontsize=5.8, loc="lower right", bbox_to_anchor=(1, 1), frameon=False, borderpad=0.1)
+        axis.legend(fontsize=small(), loc="lower right", bbox_to_anchor=(1, 1), frameon=False, borderpad=0.1)
 
 
 def _bar(axis: Axes, place: float, ratio: Ratio, colour: str) -> None:
@@ -100,7 +100,7 @@ def _bar(axis: Axes, place: float, ratio: Ratio, colour: str) -> None:
         xytext=(3, 0),
         textcoords="offset points",
         va="center_baseline",
-        fontsize=5.5,
+        fontsize=small(),
     )
 
 

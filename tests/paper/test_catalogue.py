@@ -141,8 +141,10 @@ def test_what_is_not_finished_is_not_drawn(folder, tiny, tiny_bcos, tmp_path, mo
     assert fourth.startswith("table4_smoke: written")  # results are still there
     assert {file.name.split(".")[0] for file in files} == {
         "figureA1_smoke",
+        "figureA1_smoke_caption",
         "table4_smoke",
         "table4_smoke_beside_paper",
+        "table4_smoke_caption",
     }
 
 
