@@ -78,7 +78,7 @@ def test_shifted_images_stand_below_the_unshifted_ones(images, side_by_side, ord
     compared = comparison(2 * images, channels)
     figure = shifted_comparison(compared, side_by_side=side_by_side)
     axis = figure.axes[0]
-    titles = [text for text in axis.texts if text.get_fontsize() == 4.5 and text.get_ha() == "left"]
+    titles = [text for text in axis.texts if text.get_ha() == "left"]
     assert [text.get_text() for text in titles] == order
     per_image = 1 + len(compared.maps)
     pictures = axis.images[::per_image]
