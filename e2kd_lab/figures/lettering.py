@@ -38,7 +38,7 @@ def broken(text: str, room: float, size: float, *, at: str = " ") -> str:
     Examples
     --------
     >>> broken("measured here (lab)", room=60, size=7)
-    'measured\\nhere (lab)'
+    'measured here\\n(lab)'
     """
     lines: list[str] = []
     for word in text.split(at):
