@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,10 +32,10 @@ def switch(
     **others
         ``value`` and ``tooltips``, see ipywidgets.
     """
-    # Without flex the name takes a line of its own; its width matches other controls.
-    layout = {"width": "max-content", "display": "flex" if shown else "none", "grid_gap": "8px"}
+    layout = {"width": "max-content", "height": "auto", "max_width": "100%", "display": "flex" if shown else "none"}
     style = {"button_width": f"{width}px", "description_width": f"{LABEL_WIDTH}px"}
-    return widgets.ToggleButtons(description=name, options=options, style=style, layout=layout, **others)
+    buttons = widgets.ToggleButtons(description=name, options=options, style=style, layout=layout, **others)
+    return buttons.add_class("widget-inline-hbox")  # its name stands as that of other controls does
 
 
 def maps_switch(explanation: ExplanationMethod, **others: Any) -> widgets.ToggleButtons:
@@ -57,6 +58,11 @@ def maps_options(explanation: ExplanationMethod) -> list[tuple[str, bool]]:
 def maps_tooltips(explanation: ExplanationMethod) -> list[str]:
     """Tooltips of `maps_switch`."""
     return [GLOSSARY.get(explanation.title, ""), GLOSSARY["contributions"]]
+
+
+def lines(text: str, *, weight: str = "normal", colour: str = "inherit") -> str:
+    """HTML of a text, with less room between its lines than that of controls."""
+    return f"<div style='line-height: 1.4; font-weight: {weight}; color: {colour}'>{html.escape(text)}</div>"
 
 
 def line() -> widgets.HTML:

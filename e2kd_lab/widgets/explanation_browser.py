@@ -12,13 +12,17 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 
 from e2kd_lab.data.splits import Split
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.explanations import Comparison, compare, compare_class, explanation_of
-from e2kd_lab.figures import comparison_table, explanation_comparison
-from e2kd_lab.figures.style import FAMILY_TITLES, METHOD_TITLES
+from e2kd_lab.figures import FigureOptions, comparison_table, explanation_comparison, figure_options
+from e2kd_lab.figures.export import screen_png
+from e2kd_lab.figures.glossary import GLOSSARY
+from e2kd_lab.figures.labels import title_of
+from e2kd_lab.figures.style import FAMILY_TITLES
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
 from e2kd_lab.runs.evaluate import outcomes_of
@@ -28,6 +32,8 @@ from e2kd_lab.system.errors import ExperimentError
 from e2kd_lab.widgets.controls import maps_options, maps_tooltips, switch
 from e2kd_lab.widgets.panel import Panel, muted, shows_errors
 
+_Views = tuple[tuple[int, int], ...]  # index of each image, and its part
+_WIDE = {"width": "320px"}
 _PAGES_KEPT = 16  # pages whose maps need not be computed again
 
 Sets = Mapping[str, tuple[Experiment, Sequence[Run]]]
@@ -97,8 +103,11 @@ class ExplanationBrowser(Panel):
         self._classes, self._several = experiment.classes(), experiment.multilabel
         self._grouping = grouping = experiment.grouping()
         # Images are filtered by group, such as those of Waterbirds, else by class.
-        self._parts = list(self._classes) if grouping is None else [*map(grouping.title, range(len(grouping.names)))]
+        self._parts = [name.replace("_", " ") for name in self._classes]
+        if grouping is not None:
+            self._parts = [grouping.title(number) for number in range(len(grouping.names))]
         self._loaded: dict[str, _LoadedSet] = {}
+        self._page = functools.lru_cache(_PAGES_KEPT)(self._drawn)
         self._explained = functools.lru_cache(_PAGES_KEPT)(self._explain)
         # Networks for several labels are evaluated on contributions (EPG, IoU).
         self._contributions = self._several
@@ -107,9 +116,10 @@ class ExplanationBrowser(Panel):
         self._make_filters()
         self._observe()
         self.arrange(
-            [self.networks, self.outlines, self.view],
-            [self.group, self.student, self.relation],
-            [self.order, self.page, self.export_button],
+            *([control] for control in (self.networks, self.view)),
+            [self.group, self.outlines],
+            *([control] for control in (self.student, self.relation, self.order, self.page, self.export_button)),
+            beside=True,
         )
         self._switch(None)
 
@@ -130,14 +140,18 @@ class ExplanationBrowser(Panel):
         self.group = widgets.Dropdown(
             description="Class" if self._grouping is None else "Group",
             options=[("all", -1), *((title, number) for number, title in enumerate(self._parts))],
-            layout=widgets.Layout(width="260px"),
+            layout=_WIDE,
         )
-        self.student = widgets.Dropdown(description="Student", layout=widgets.Layout(width="200px"))
+        self.student = widgets.Dropdown(
+            description="Student", tooltip="the student that Show and Order are about", layout=_WIDE
+        )
         self.relation = widgets.Dropdown(
-            description="Show", options=list(RELATIONS), layout=widgets.Layout(width="260px")
+            description="Show", options=list(RELATIONS), tooltip=GLOSSARY["agreement"], layout=_WIDE
         )
-        self.order = widgets.Dropdown(description="Order", options=list(ORDERS))
-        self.page = widgets.IntSlider(description="Page", min=1, max=1, value=1, continuous_update=False)
+        self.order = widgets.Dropdown(
+            description="Order", options=list(ORDERS), tooltip=GLOSSARY["explanation cosine"], layout=_WIDE
+        )
+        self.page = widgets.IntSlider(description="Page", min=1, max=1, continuous_update=False, layout=_WIDE)
 
     def _observe(self) -> None:
         self.networks.observe(self._switch, "value")
@@ -176,7 +190,7 @@ class ExplanationBrowser(Panel):
         methods = [run.config["method"] for run in runs]
         before = self.student.value
         with muted(self._filter, self.student):
-            self.student.options = [(METHOD_TITLES.get(name, name), name) for name in methods]
+            self.student.options = [(title_of("method", name), name) for name in methods]
             self.student.value = before if before in methods else methods[-1]
         self._filter(None)
 
@@ -205,16 +219,9 @@ class ExplanationBrowser(Panel):
         if views.empty:
             self.show_nothing("No image passes the filters.")
             return
-        side_by_side = 2 if len(self.shown.models) < 6 else 1  # so that titles do not touch
         keys = tuple(views[["index", "part"]].itertuples(index=False, name=None))
-        comparison = self._explained(self.networks.value, keys)
-        if not self.outlines.value:
-            comparison = replace(comparison, masks=None, boxes=())
-        figure = explanation_comparison(comparison, side_by_side=side_by_side, contributions=self.view.value)
         self.export_name = self._file_name()
-        table = comparison_table(comparison, indices=views["index"].tolist(), classes=self._classes)
-        table.insert(0, "networks", self.networks.value)
-        self.show(figure, table)
+        self.show(*self._page(self.networks.value, keys, self.view.value, self.outlines.value, self.figure_options))
         shown = f"{'Views' if self._several else 'Images'} {first + 1} to {first + len(views)} of {len(self.selected)}"
         if self._several:
             self.say(f"{shown}. Every map explains the class named; ✓ and ✗ tell whether the network finds it.")
@@ -232,7 +239,21 @@ class ExplanationBrowser(Panel):
         parts += [self.outlines.description] if self.outlines.value else []
         return "_".join(re.sub(r"\W+", "_", part.lower()) for part in (*parts, str(self.page.value)))
 
-    def _explain(self, networks: str, views: tuple[tuple[int, int], ...]) -> Comparison:
+    def _drawn(
+        self, networks: str, views: _Views, contributions: bool, outlines: bool, options: FigureOptions
+    ) -> tuple[Figure, pd.DataFrame, bytes]:
+        """Figure, data and PNG of a page; cached, since drawing takes most of the time."""
+        comparison = self._explained(networks, views)
+        side_by_side = 2 if len(comparison.maps) < 6 else 1  # so that titles do not touch
+        drawn = comparison if outlines else replace(comparison, masks=None, boxes=())
+        with figure_options(options):
+            figure = explanation_comparison(drawn, side_by_side=side_by_side, contributions=contributions)
+            picture = screen_png(figure)
+        table = comparison_table(comparison, indices=[index for index, _ in views], classes=self._classes)
+        table.insert(0, "networks", networks)
+        return figure, table, picture
+
+    def _explain(self, networks: str, views: _Views) -> Comparison:
         """Explain images (index and part) with their objects, where they are known, by a set of networks."""
         loaded = self._loaded[networks]
         samples = [loaded.dataset[index] for index, _ in views]

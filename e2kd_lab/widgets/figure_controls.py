@@ -14,7 +14,7 @@ from e2kd_lab.figures.options import VENUES
 
 _FONTS = (6.0, 6.5, 7.0, 7.5, 8.0, 9.0, 10.0)
 _OPACITIES = (0.25, 0.5, 0.75, 1.0)
-_COLOUR_MAPS = ("viridis", "magma", "inferno", "hot", "RdBu_r", "coolwarm", "PiYG")
+_COLOUR_MAPS = ("viridis", "magma", "inferno", "hot", "RdBu_r", "coolwarm", "PiYG_r")
 
 
 class FigureControls(widgets.HBox):
@@ -96,7 +96,9 @@ def _text(name: str, value: Any) -> str:
         return f"{_VENUE_TITLES.get(width, width.upper())}{part}: {inches:g} in"
     if name == "font_size":
         return f"{value:g} pt"
-    return f"{100 * value:g} %" if name == "opacity" else str(value)
+    if name == "opacity":
+        return f"{100 * value:g} %"
+    return f"{value.removesuffix('_r')}, reversed" if str(value).endswith("_r") else str(value)
 
 
 _VENUE_TITLES = {"neurips": "NeurIPS"}

@@ -12,8 +12,8 @@ import ipywidgets as widgets
 from torch import Tensor
 
 from e2kd_lab.explanations import Explanation, explain, explanation_of
+from e2kd_lab.figures.labels import title_of
 from e2kd_lab.figures.loss_terms import LossPicture
-from e2kd_lab.figures.style import METHOD_TITLES
 from e2kd_lab.metrics import dead_maps
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.system.errors import ExperimentError
@@ -76,6 +76,8 @@ class LossLab(Panel):
     >>> panel.tau.value = 2.0
     """
 
+    figure_choices = ("width", "font_size", "opacity", "colour_map")
+
     def __init__(
         self,
         networks: Mapping[str, ExplainableModel],
@@ -122,7 +124,7 @@ class LossLab(Panel):
         """Controls that change more than temperature and weight, and thus redraw everything."""
         self.student = switch(
             "Student",
-            [(METHOD_TITLES.get(name, name), name) for name in self.students],
+            [(title_of("method", name), name) for name in self.students],
             width=90,
             shown=len(self.students) > 1,
             value="e2kd" if "e2kd" in self.students else next(iter(self.students)),
@@ -132,9 +134,9 @@ class LossLab(Panel):
             description="Image",
             options=[(f"{number + 1} {title}".strip(), number) for number, title in enumerate(self.titles)],
             continuous_update=False,
-            layout=widgets.Layout(width="400px"),
+            layout=widgets.Layout(width="420px"),
         )
-        self.whole_batch = switch("Loss of", [("this image", False), ("all images", True)], width=90)
+        self.whole_batch = switch("Loss of", [("this image", False), ("all images", True)], width=110)
 
     def draw(self) -> None:
         """See `Panel.draw`."""
@@ -158,8 +160,8 @@ class LossLab(Panel):
             self.say("The student's map is zero everywhere: its cosine is 0, and so is its gradient.")
         else:
             self.say(
-                "Networks in evaluation mode. Gradients are those of the student's parameters: λ scales one, τ changes "
-                "the other, and a step goes against their sum."
+                "Networks are in evaluation mode. Gradients are those of the student's parameters: λ scales the "
+                "explanation loss's, τ changes the distillation loss's, and a step goes against their sum."
             )
 
     @shows_errors

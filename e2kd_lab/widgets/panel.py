@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import html
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,13 +17,13 @@ from e2kd_lab.experiments import Experiment
 from e2kd_lab.figures import FigureOptions, figure_options
 from e2kd_lab.figures.export import SCREEN_DPI, export_files, figure_contents, screen_png
 from e2kd_lab.figures.style import FAMILY_TITLES, TEXT_WIDTH, WRONG_COLOUR
-from e2kd_lab.widgets.controls import button, line, switch
+from e2kd_lab.widgets.controls import button, line, lines, switch
 from e2kd_lab.widgets.download_menu import download_menu
 from e2kd_lab.widgets.figure_controls import FigureControls
 
 P = ParamSpec("P")
 PanelType = TypeVar("PanelType", bound="Panel")
-_COLUMN = 430  # pixels of controls beside a picture
+_COLUMN, _NARROWEST = 448, 600  # pixels of the controls beside a picture, and of the narrowest picture there
 _ACTING: ContextVar[frozenset[int]] = ContextVar("panels that act", default=frozenset())
 
 
@@ -186,6 +185,8 @@ class Panel:
         if beside:
             column = widgets.VBox(above, layout=widgets.Layout(width=f"{_COLUMN}px", max_width="100%"))
             layout = widgets.Layout(flex_flow="row wrap", grid_gap="0 12px")
+            # The picture takes the room that is left, up to its width; below the narrowest it takes a line of its own.
+            self.image.layout.flex, self.image.layout.min_width = f"1 1 {_NARROWEST}px", "0"
             self.widget.children = [widgets.HBox([column, self.image], layout=layout)]
         else:
             self.widget.children = [*above, self.image]
@@ -214,7 +215,9 @@ class Panel:
     def show(self, figure: Figure, data: pd.DataFrame | None = None, png: bytes | None = None) -> None:
         """Show a figure; ``png`` is its rendering, if there is one already."""
         self.figure, self.data = figure, data
-        self.image.layout.width = f"{figure.get_figwidth() * SCREEN_DPI:.0f}px"
+        width = f"{figure.get_figwidth() * SCREEN_DPI:.0f}px"
+        layout = self.image.layout
+        layout.width, layout.max_width = (width, "100%") if layout.flex is None else ("auto", width)
         self.image.value = screen_png(figure) if png is None else png
 
     def show_nothing(self, reason: str) -> None:
@@ -224,18 +227,17 @@ class Panel:
 
     def say(self, text: str) -> None:
         """Say what the picture's numbers are."""
-        self.message.value = html.escape(text)
+        self.message.value = lines(text)
 
     def tell(self, text: str) -> None:
         """Tell the outcome of an action; what `say` wrote stays."""
         self._told = True
-        self.notice.value = html.escape(text)
+        self.notice.value = lines(text)
 
     def show_error(self, error: Exception) -> None:
         """Tell an error and keep it in ``last_error``."""
         self.last_error, self._told = error, True
-        told = html.escape(f"{type(error).__name__}: {error}")
-        self.notice.value = f"<b style='color:{WRONG_COLOUR}'>{told}</b>"
+        self.notice.value = lines(f"{type(error).__name__}: {error}", weight="bold", colour=WRONG_COLOUR)
 
     @contextmanager
     def acting(self, *, clears: bool = True) -> Iterator[None]:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from e2kd_lab.figures import FigureOptions, figure_options, method_bars, shot_curves
 from e2kd_lab.figures.export import screen_png
+from e2kd_lab.figures.glossary import GLOSSARY
 from e2kd_lab.figures.style import METHOD_ORDER, METHOD_TITLES
 from e2kd_lab.paper import beside_paper
 from e2kd_lab.paper.beside_paper import selecting_measure
@@ -50,6 +51,8 @@ class ResultsPlot(Panel):
     >>> ResultsPlot(lab.load_runs().query("experiment == 'imagenet_bcos'"), "table2")  # doctest: +SKIP
     """
 
+    figure_choices = ("width", "font_size", "title")
+
     def __init__(
         self, results: pd.DataFrame, table: str, *, title: str = "", export_folder: Path | str = "exports"
     ) -> None:
@@ -64,8 +67,8 @@ class ResultsPlot(Panel):
         self.shots = widgets.SelectionSlider(
             description="Data",
             options=[(" / ".join(columns), place) for place, columns in places.items()],
-            continuous_update=False,
-            layout=widgets.Layout(width="460px", display=None if len(places) > 1 else "none"),
+            tooltip=GLOSSARY["shots"],
+            layout=widgets.Layout(width="430px", display=None if len(places) > 1 else "none"),
         )
         present = [method for method in METHOD_ORDER if method in set(self.rows["method"]) - {"teacher"}]
         self.methods = widgets.SelectMultiple(
@@ -77,7 +80,7 @@ class ResultsPlot(Panel):
         )
         for control in (self.view, self.shots, self.methods):
             control.observe(self.redraw, "value")
-        self.arrange([self.view, self.shots], [self.methods, self.export_button])
+        self.arrange([self.view], [self.shots], [self.methods], [self.export_button], beside=True)
         self.redraw()
         for _, place in self.shots.options:  # drawn in advance, so that the slider responds at once
             self._picture(self.view.value, place, self.methods.value, self.figure_options)

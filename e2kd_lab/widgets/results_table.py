@@ -87,7 +87,7 @@ class ResultsTable(Panel):
         self.export_button.tooltip = "Write LaTeX, Markdown and CSV"
         self.shown, self.runs = widgets.HTML(), widgets.HTML()
         wide = widgets.Layout(width="420px")
-        self.row = widgets.Dropdown(description="Runs behind", style={"description_width": "initial"}, layout=wide)
+        self.row = widgets.Dropdown(description="Runs of", layout=wide)
         self.number = widgets.Dropdown(description="Number", layout=wide)
         self.format = switch("Copy as", list(_FORMATS), width=90)
         self.text = widgets.Textarea(rows=10, layout=widgets.Layout(width="100%"), tooltip="Select all and copy")

@@ -55,6 +55,8 @@ class ShiftBrowser(Panel):
     >>> panel.shift.value = 8
     """
 
+    figure_choices = ("width", "font_size", "opacity", "colour_map")
+
     def __init__(
         self,
         networks: Mapping[str, ExplainableModel],
@@ -73,17 +75,18 @@ class ShiftBrowser(Panel):
         self._table = pd.DataFrame()
         self.choice = widgets.Dropdown(
             description="Image",
+            layout=widgets.Layout(width="320px"),
             options=[(f"{number + 1}: {title}", number) for number, title in enumerate(titles)],
         )
         explanation = explanation_of(next(iter(self.networks.values())))
         self.view = maps_switch(explanation, shown=explanation.has_contributions)
         self.shift = widgets.IntSlider(
-            description="Shift", min=0, max=largest, value=patch // 2, layout=widgets.Layout(width="460px")
+            description="Shift", min=0, max=largest, value=patch // 2, layout=widgets.Layout(width="430px")
         )
         self.choice.observe(self._explain, "value")
         self.view.observe(self._move, "value")
         self.shift.observe(self._move, "value")
-        self.arrange([self.choice, self.view], [self.shift, self.export_button])
+        self.arrange([self.choice], [self.shift], [self.view], [self.export_button], beside=True)
         self._explain(None)
 
     @shows_errors

@@ -12,9 +12,11 @@ from matplotlib.figure import Figure
 from e2kd_lab.experiments import FAMILIES
 from e2kd_lab.figures import FigureOptions, figure_options, waterbirds_bars
 from e2kd_lab.figures.export import screen_png
+from e2kd_lab.figures.glossary import GLOSSARY
 from e2kd_lab.figures.labels import methods_of, title_of
 from e2kd_lab.metrics.groups import GROUPS
 from e2kd_lab.runs import select_by_validation
+from e2kd_lab.widgets.controls import switch
 from e2kd_lab.widgets.panel import Panel, family_switch
 
 _PICTURES_KEPT = 32
@@ -50,12 +52,14 @@ class WaterbirdsBars(Panel):
         self.family = family_switch([family for family in FAMILIES if family in present] or FAMILIES)
         groups = ("out_of_distribution", "in_distribution", "worst", *GROUPS)
         self.group = widgets.Dropdown(
-            description="Images", options=[(title_of("group", name), name) for name in groups]
+            description="Images",
+            options=[(title_of("group", name), name) for name in groups],
+            tooltip=f"{GLOSSARY['out-of-distribution']} {GLOSSARY['in-distribution']} {GLOSSARY['worst group']}",
         )
-        self.zoom = widgets.Checkbox(description="Zoom in", value=False, indent=False)
+        self.zoom = switch("Axes from", [("0", False), ("lowest bar", True)], width=110)
         for control in (self.family, self.group, self.zoom):
             control.observe(self.redraw, "value")
-        self.arrange([self.family], [self.group, self.zoom, self.export_button])
+        self.arrange([self.family], [self.group], [self.zoom], [self.export_button], beside=True)
         self.redraw()
 
     def draw(self) -> None:
@@ -67,7 +71,7 @@ class WaterbirdsBars(Panel):
             return
         self.export_name = f"waterbirds_bars_{self.family.value}_{self.group.value}"
         self.show(*self._picture(self.family.value, self.group.value, self.zoom.value, self.figure_options))
-        done = self.results.query("family == @self.family.value and status == 'done'")
+        done = self.results.query("family == @self.family.value and status == 'done' and method != 'teacher'")
         tried = done.groupby("method")["run"].nunique()
         counts = ", ".join(f"{tried[name]} {title_of('method', name)}" for name in methods_of(done))
         self.say(
