@@ -21,6 +21,7 @@ from torch import Tensor
 
 from e2kd_lab.explanations.comparison import Comparison
 from e2kd_lab.figures.explanations import colour_bar, explanation_comparison, frame, pictures_of
+from e2kd_lab.figures.lettering import legend_below, write_title
 from e2kd_lab.figures.style import (
     FROZEN,
     METHOD_COLOURS,
@@ -29,7 +30,6 @@ from e2kd_lab.figures.style import (
     TEXT_WIDTH,
     new_figure,
     styled,
-    write_title,
 )
 from e2kd_lab.metrics.shift_similarity import estimate_period
 
@@ -72,8 +72,7 @@ def shift_periodicity(curves: pd.DataFrame, *, patch: int, title: str = "") -> F
             low, high = by_shift.min(), by_shift.max()
             axis.fill_between(low.index, low, high, color=METHOD_COLOURS[method], alpha=0.2, linewidth=0)
         shift_axis(axis, int(seeds["shift"].max()) if len(seeds) else patch, patch)
-        if present:
-            figure.legend(loc="outside lower center", ncols=5, fontsize=6, handlelength=2.5)
+        legend_below(figure, axis.get_legend_handles_labels()[0], handlelength=2.5)
         write_title(figure, title)
     return figure
 

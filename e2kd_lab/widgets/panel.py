@@ -213,8 +213,9 @@ class Panel:
         return {} if self.figure is None else {self.export_name: figure_contents(self.figure, self.data)}
 
     def show(self, figure: Figure, data: pd.DataFrame | None = None, png: bytes | None = None) -> None:
-        """Show a figure; ``png`` is its rendering, if there is one already."""
-        self.figure, self.data = figure, data
+        """Show a figure; ``png`` is its rendering, if there is one already, and ``data`` its data, if it knows none."""
+        own = getattr(figure, "data", None)
+        self.figure, self.data = figure, data if own is None else own
         width = f"{figure.get_figwidth() * SCREEN_DPI:.0f}px"
         layout = self.image.layout
         layout.width, layout.max_width = (width, "100%") if layout.flex is None else ("auto", width)

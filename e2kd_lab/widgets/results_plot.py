@@ -87,8 +87,8 @@ class ResultsPlot(Panel):
 
     def _drawn(
         self, view: str, place: int, methods: tuple[str, ...], options: FigureOptions
-    ) -> tuple[Figure, pd.DataFrame, bytes]:
-        """Figure, data and PNG for some controls; cached, because drawing takes half a second."""
+    ) -> tuple[Figure, None, bytes]:
+        """Figure and PNG for some controls; cached, because drawing takes half a second."""
         shown = self.rows[self.rows["method"].isin([*methods, "teacher"])]
         if view == "bars":
             shown = shown[shown["place"] == place]
@@ -97,7 +97,7 @@ class ResultsPlot(Panel):
                 figure = shot_curves(shown, place=place, title=self.title)
             else:
                 figure = method_bars(shown, title=self.title)
-            return figure, shown, screen_png(figure)
+            return figure, None, screen_png(figure)
 
     def draw(self) -> None:
         """See `Panel.draw`."""

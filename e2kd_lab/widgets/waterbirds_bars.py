@@ -82,9 +82,9 @@ class WaterbirdsBars(Panel):
     def _select(self, family: str) -> pd.DataFrame:
         return select_by_validation(self.results[self.results["family"] == family])
 
-    def _drawn(self, family: str, group: str, zoom: bool, options: FigureOptions) -> tuple[Figure, pd.DataFrame, bytes]:
-        """Figure, data and PNG for some controls; cached, because drawing takes half a second."""
+    def _drawn(self, family: str, group: str, zoom: bool, options: FigureOptions) -> tuple[Figure, None, bytes]:
+        """Figure and PNG for some controls; cached, because drawing takes half a second."""
         selected = self._selected(family)
         with figure_options(options):
             figure = waterbirds_bars(selected, group=group, zoom=zoom)
-            return figure, selected.query("split == 'test' and group == @group"), screen_png(figure)
+            return figure, None, screen_png(figure)
