@@ -66,12 +66,14 @@ def _title(name: str, exports: Mapping[str, Mapping[str, bytes]]) -> str:
 def _link(name: str, content: bytes, title: str) -> str:
     kind = _TYPES.get(name.rpartition(".")[2], "text/plain;charset=utf-8")
     data = base64.b64encode(content).decode()
-    return f'<a download="{html.escape(name)}" href="data:{kind};base64,{data}">{html.escape(title)}</a>'
+    named = f'download="{html.escape(name)}" href="data:{kind};base64,{data}"'
+    return f'<a {named} style="text-decoration: underline">{html.escape(title)}</a>'
 
 
 def _button(title: str, script: str, text: str = "") -> str:
     code, told = html.escape(script), html.escape(text).replace("\n", "&#10;").replace("\t", "&#9;")
-    return f'<button onclick="{code}" data-text="{told}">{title}</button><span role="status"></span>'
+    look = 'class="jupyter-widgets jupyter-button widget-button" style="width: auto; margin: 2px 4px 2px 0"'
+    return f'<button {look} onclick="{code}" data-text="{told}">{title}</button><span role="status"></span>'
 
 
 def _zipped(files: Mapping[str, bytes]) -> bytes:

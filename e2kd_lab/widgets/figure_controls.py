@@ -12,6 +12,7 @@ from traitlets import Instance
 from e2kd_lab.figures import FigureOptions
 from e2kd_lab.figures.options import VENUES
 
+_NONE = "as drawn"  # stands for None, which ipywidgets take as no choice
 _FONTS = (6.0, 6.5, 7.0, 7.5, 8.0, 9.0, 10.0)
 _OPACITIES = (0.25, 0.5, 0.75, 1.0)
 _COLOUR_MAPS = ("viridis", "magma", "inferno", "hot", "RdBu_r", "coolwarm", "PiYG_r")
@@ -52,7 +53,7 @@ class FigureControls(widgets.HBox):
         self.observe(self._set, "value")
 
     def _chosen(self, _: Any) -> None:
-        chosen = {name: control.value for name, control in self.controls.items()}
+        chosen = {name: None if control.value == _NONE else control.value for name, control in self.controls.items()}
         if "width" in chosen:
             chosen["width"], chosen["columns"] = chosen["width"]
         self.value = replace(self.value, **chosen)
@@ -61,7 +62,7 @@ class FigureControls(widgets.HBox):
         options = change["new"]
         for name, control in self.controls.items():
             control.unobserve(self._chosen, "value")
-            value = (options.width, options.columns) if name == "width" else getattr(options, name)
+            value = _of(name, options)
             if isinstance(control, widgets.Dropdown) and value not in [one for _, one in control.options]:
                 control.options = [*control.options, (_text(name, value), value)]
             control.value = value
@@ -77,16 +78,23 @@ def _control(name: str) -> widgets.Widget:
     return widgets.Dropdown(
         description=title,
         options=[(_text(name, value), value) for value in values],
-        value=("eccv", 1) if name == "width" else getattr(FigureOptions(), name),
+        value=_of(name, FigureOptions()),
         tooltip=tooltip,
         layout=widgets.Layout(width=f"{width}px"),
     )
 
 
+def _of(name: str, options: FigureOptions) -> Any:
+    """Value of an option's control."""
+    if name == "width":
+        return options.width, options.columns
+    return _NONE if getattr(options, name) is None else getattr(options, name)
+
+
 def _text(name: str, value: Any) -> str:
     """An option's value in words."""
-    if value is None:
-        return "as drawn"
+    if value == _NONE:
+        return _NONE
     if name == "width":
         width, columns = value
         inches = FigureOptions(width=width, columns=columns).inches
@@ -115,11 +123,11 @@ _CHOICES: dict[str, tuple[str, Sequence[Any], str, int]] = {
     "title": ("Title", (), "write the title into the figure, rather than into its caption", 90),
     "scale_note": ("Source", (), "say in the figure where its numbers come from", 90),
     "maps_only": ("Maps only", (), "leave out the column of images", 110),
-    "images_per_row": ("Across", (None, 1, 2, 3, 4), "images in a row, each with all its maps; fewer are larger", 180),
-    "opacity": ("Opacity", (None, *_OPACITIES), "opacity of the maps over the image", 180),
+    "images_per_row": ("Across", (_NONE, 1, 2, 3, 4), "images in a row, each with all its maps; fewer are larger", 180),
+    "opacity": ("Opacity", (_NONE, *_OPACITIES), "opacity of the maps over the image", 180),
     "colour_map": (
         "Colours",
-        (None, *_COLOUR_MAPS),
+        (_NONE, *_COLOUR_MAPS),
         "colour map; a diverging one colours signed maps, any other positive maps",
         190,
     ),

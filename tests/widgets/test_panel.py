@@ -13,6 +13,7 @@ from e2kd_lab.figures import FigureOptions, figure_bytes
 from e2kd_lab.figures.options import current_options
 from e2kd_lab.figures.style import new_figure
 from e2kd_lab.widgets import Panel
+from e2kd_lab.widgets.figure_controls import FigureControls
 from e2kd_lab.widgets.panel import shows_background_errors, shows_errors
 
 
@@ -98,6 +99,20 @@ def test_the_figures_options_are_those_of_screen_and_files(panel, tmp_path):
     assert (panel.figure.get_figwidth(), panel.figure.options.font_size) == (6.0, 8.5)
     assert current_options() == FigureOptions()
     assert panel.last_error is None
+
+
+@pytest.mark.parametrize("name", ["images_per_row", "opacity", "colour_map"])
+def test_what_is_left_to_the_figure_is_a_choice_in_words(name):
+    row = FigureControls([name])
+    control = row.controls[name]
+    assert (control.label, getattr(row.value, name)) == ("as drawn", None)
+    control.index = 1
+    assert getattr(row.value, name) == control.options[1][1]
+    row.value = FigureOptions()
+    assert control.label == "as drawn"
+    control.index = 1
+    control.index = 0
+    assert row.value == FigureOptions()
 
 
 def test_setting_options_draws_once(panel, monkeypatch):
