@@ -232,22 +232,31 @@ def shown_texts(figure):
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         renderer = canvas.get_renderer()
-        found = []
+        found, ticks = [], _drawn_ticks(figure)
         for text in figure.findobj(Text):
-            if text.get_text().strip() and _is_drawn(text, figure):
+            if text.get_text().strip() and _is_drawn(text, ticks):
                 found.append((text, _corners(text, renderer) * 72 / figure.dpi))
     return found
 
 
-def _is_drawn(text, figure):
-    if not text.get_visible():
-        return False
+def _drawn_ticks(figure):
+    """Whether each tick label is drawn, by its identity."""
+    found = {}
     for axes in figure.axes:
         for side in (axes.xaxis, axes.yaxis):
-            if any(text in (tick.label1, tick.label2) for tick in (*side.majorTicks, *side.minorTicks)):
-                drawn = side._update_ticks() if axes.axison else ()
-                return any(text in (tick.label1, tick.label2) for tick in drawn)
-    return text.axes is None or text.axes.axison or text in text.axes.texts
+            found |= {id(label): False for tick in (*side.majorTicks, *side.minorTicks) for label in _labels(tick)}
+            found |= {id(label): True for tick in side._update_ticks() if axes.axison for label in _labels(tick)}
+    return found
+
+
+def _labels(tick):
+    return tick.label1, tick.label2
+
+
+def _is_drawn(text, ticks):
+    if not text.get_visible():
+        return False
+    return ticks.get(id(text), text.axes is None or text.axes.axison or text in text.axes.texts)
 
 
 def _corners(text, renderer):

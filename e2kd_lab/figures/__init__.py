@@ -8,6 +8,7 @@ Examples
 >>> lab.figures.export_figure(figure, "exports/curves")  # PDF, SVG and PNG  # doctest: +SKIP
 """
 
+from e2kd_lab.figures.captions import caption
 from e2kd_lab.figures.cheaper_explanations import cheaper_explanations
 from e2kd_lab.figures.comparison_table import comparison_table
 from e2kd_lab.figures.curves import training_curves
@@ -32,6 +33,7 @@ __all__ = [
     "Measure",
     "ResultsTable",
     "ShiftPicture",
+    "caption",
     "cheaper_explanations",
     "comparison_table",
     "epg_iou_plane",

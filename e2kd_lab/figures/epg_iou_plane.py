@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from e2kd_lab.figures.labels import source_title
-from e2kd_lab.figures.lettering import legend_below, write_title
+from e2kd_lab.figures.lettering import broken, legend_below, write_title
+from e2kd_lab.figures.options import current_options
 from e2kd_lab.figures.style import METHOD_COLOURS, METHOD_TITLES, new_figure, styled
 
 _MARKERS = ("o", "s")
@@ -43,7 +44,8 @@ def epg_iou_plane(rows: pd.DataFrame, *, title: str = "") -> Figure:
         axes = figure.subplots(1, len(sources), squeeze=False)[0]
         for axis, source in zip(axes, sources, strict=True):
             _plane(axis, rows[rows["source"] == source])
-            axis.set_title(source_title(source))
+            room = 58 * current_options().inches / len(sources)  # points
+            axis.set_title(broken(source_title(source), room, current_options().font_size))
             axis.set_xlabel("EPG (%)")
         axes[0].set_ylabel("IoU (%)")
         columns = rows.sort_values("place")["column"].unique()

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from e2kd_lab.figures.style import SELECTION, styled
+from e2kd_lab.figures.style import SELECTION, data_of, styled
 from e2kd_lab.system.atomic_write import write_bytes
 from e2kd_lab.system.errors import RunError
 from e2kd_lab.system.paths import readable
@@ -119,7 +119,7 @@ def figure_contents(figure: Figure, data: pd.DataFrame | None = None) -> dict[st
     """What `export_figure` writes: the bytes of each file by its suffix."""
     with _without_selection(figure):
         contents = {kind: figure_bytes(figure, kind, dpi=EXPORT_DPI) for kind in ("pdf", "svg", "png")}
-    own = getattr(figure, "data", None)
+    own = data_of(figure)
     data = data if own is None else own
     if data is not None:
         contents["csv"] = data.to_csv(index=False, lineterminator="\n").encode()

@@ -31,6 +31,19 @@ _GROUPS = {
     **{name: title.capitalize() for name, title in GROUP_TITLES.items()},
 }
 _SHORT_GROUPS = {"out_of_distribution": "OOD", "in_distribution": "ID", **{name: name for name in GROUP_TITLES}}
+EXPERIMENT_TITLES: Mapping[str, str] = {
+    "waterbirds": "Waterbirds",
+    "imagenet": "ImageNet",
+    "imagenet_standard": "ImageNet",
+    "imagenet_bcos": "ImageNet",
+    "imagenet_bcos_densenet": "ImageNet, DenseNet teacher",
+    "imagenet_frozen": "ImageNet, frozen teacher",
+    "data_free": "Without the teacher's data",
+    "prior_work": "ImageNet, recipe of prior work",
+    "sun397": "SUN397",
+    "voc": "PASCAL VOC",
+    "cnn_to_vit": "CNN to ViT",
+}
 # For methods without a colour of their own. Colour-blind readers can tell them apart, also from the lab's methods.
 _SPARE_COLOURS = ("#332288", "#44AA99", "#882255", "#999933", "#661100", "#6699CC")
 
@@ -57,7 +70,10 @@ def title_of(column: str, value: object) -> str:
     name = str(value)
     if column == "metric":
         return measure_title(name).with_unit
-    known = {"method": METHOD_TITLES, "group": _GROUPS, "family": FAMILY_TITLES, "scale": SCALE_TITLES}
+    known = {
+        **{"method": METHOD_TITLES, "group": _GROUPS, "family": FAMILY_TITLES, "scale": SCALE_TITLES},
+        "experiment": EXPERIMENT_TITLES,
+    }
     return known[column].get(name, name) if column in known else name
 
 

@@ -84,7 +84,7 @@ def name_ends(axis: Axes, names: Mapping[str, str]) -> set[str]:
     set of str
         Labels of the runs that are named now.
     """
-    lines = [line for line in axis.get_lines() if line.get_label() in names and len(line.get_ydata())]
+    lines = [line for line in axis.get_lines() if line.get_label() in names]
     size, figure = small(), axis.get_figure()
     assert figure is not None
     line_height = 1.3 * size / (72 * 0.72)  # of the axis, which is about as many inches high
@@ -93,12 +93,13 @@ def name_ends(axis: Axes, names: Mapping[str, str]) -> set[str]:
     if len(names) < 2 or len(lines) < len(names) or crowded:
         return set()
     bottom, top = axis.get_ylim()
-    ends = [(float(line.get_ydata()[-1]) - bottom) / (top - bottom) for line in lines]  # type: ignore[index]
-    for line, end, place in zip(lines, ends, _apart(ends, line_height), strict=True):
+    tips = [np.asarray(line.get_xydata(), dtype=float)[-1] for line in lines]
+    ends = [(float(tip[1]) - bottom) / (top - bottom) for tip in tips]
+    for line, tip, end, place in zip(lines, tips, ends, _apart(ends, line_height), strict=True):
         label, colour = str(line.get_label()), str(line.get_color())
         axis.annotate(
             names[label],
-            (float(line.get_xdata()[-1]), end),  # type: ignore[index]
+            (float(tip[0]), end),
             (1.08, place),
             xycoords=("data", "axes fraction"),
             textcoords="axes fraction",

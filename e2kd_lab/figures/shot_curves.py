@@ -121,7 +121,7 @@ def _curves(axis: Axes, part: pd.DataFrame, methods: Sequence[str], place: int, 
         ax=axis,
     )
     axis.set(xlabel="", ylabel="")
-    name_places(axis, columns["place"], list(columns["column"]), room / max(1, len(columns)))
+    name_places(axis, list(columns["place"]), list(columns["column"]), room / max(1, len(columns)))
     axis.set_xlim(-0.35, max(0, columns["place"].max() if len(columns) else 0) + 0.35)
 
 

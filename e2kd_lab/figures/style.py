@@ -117,6 +117,11 @@ class StyledFigure(Figure):
             super().savefig(*args, **kwargs)
 
 
+def data_of(figure: Figure) -> pd.DataFrame | None:
+    """What a figure shows, if it knows it."""
+    return figure.data if isinstance(figure, StyledFigure) else None
+
+
 def new_figure(height: float = 2.4, *, width: float | None = None, placed: bool = False) -> StyledFigure:
     """An empty figure of a height in inches; pyplot is not thread-safe, and widget callbacks run on another thread.
 

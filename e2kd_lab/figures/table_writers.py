@@ -41,6 +41,8 @@ _LATEX = str.maketrans(
         "†": r"$^\dagger$",
         "–": "--",
         "—": "---",
+        "✓": r"$\checkmark$",
+        "✗": r"$\times$",
     }
 )
 

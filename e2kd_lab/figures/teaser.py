@@ -210,7 +210,9 @@ def _notes(numbers: pd.DataFrame, width: float) -> list[str]:
     drawn = "Bars, dots (seeds), dotted lines" if several else "Bars and dotted lines"
     sentences = [f"{networks}{drawn}: {', '.join(here)}."] if len(here) else []
     sentences += [f"Diamonds: {PAPER}, {' and '.join(paper['column'].unique())}."] if len(paper) else []
-    return [line for sentence in sentences for line in broken(sentence, 76 * width * _scale(), small()).split("\n")]
+    if not current_options().scale_note:
+        return []
+    return [line for sentence in sentences for line in broken(sentence, 70 * width * _scale(), small()).split("\n")]
 
 
 def _area(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:

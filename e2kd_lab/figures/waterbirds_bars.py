@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from e2kd_lab.figures.bars import bar_means, draw_bar, write_above
+from e2kd_lab.figures.bars import bar_means, draw_bar, draw_teacher, write_above
 from e2kd_lab.figures.labels import counted, method_colours, title_of
 from e2kd_lab.figures.lettering import name_places, number_style, write_note, write_title
 from e2kd_lab.figures.options import current_options
@@ -46,7 +46,7 @@ def waterbirds_bars(
     Returns
     -------
     Figure
-        Bars are means over seeds, dots the seeds.
+        Bars are means over seeds, dots the seeds, dotted lines the teacher.
 
     Examples
     --------
@@ -66,7 +66,9 @@ def waterbirds_bars(
         for row, metric in zip(axes, ("accuracy", "agreement"), strict=True):
             measured = test[test["metric"] == metric]
             low = _below(measured["value"].min()) if zoom and len(measured) else 0.0
+            own = measured["method"].eq("teacher") & (metric == "accuracy")  # it agrees with itself
             for axis, setting in zip(row, settings, strict=True):
+                draw_teacher(axis, measured.loc[own, "value"])
                 _bars(axis, measured[measured["setting"] == setting], methods, low, room)
             row[0].set_ylabel(measure_title(metric).with_unit)
         for axis, setting in zip(axes[0], settings, strict=True):

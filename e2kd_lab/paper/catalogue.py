@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
+
 from e2kd_lab.experiments import SCALES, Experiment, Family
-from e2kd_lab.figures import export_figure
+from e2kd_lab.figures import caption, export_figure
 from e2kd_lab.figures.style import FAMILY_TITLES
 from e2kd_lab.metrics.groups import IN_DISTRIBUTION, OUT_OF_DISTRIBUTION
 from e2kd_lab.paper.drawings import (
     CatalogueFigure,
+    Drawing,
     beside_paper_table,
     birds_bars,
     birds_explained,
@@ -136,7 +139,8 @@ def write_figures(
     out : Path
         Receives ``<name>_<scale>`` as PDF, SVG, PNG and CSV for each figure of the catalogue: ``PAPER_FIGURES``, and
         `e2kd_lab.paper.experiment_figures.experiment_figures` of each experiment with runs. The paper's tables also
-        come as ``<name>_<scale>_beside_paper.csv``.
+        come as ``<name>_<scale>_beside_paper.csv``. ``<name>_<scale>_caption.tex`` is a caption for LaTeX. Widths,
+        titles and notes are those of `e2kd_lab.figures.figure_options`.
     runs : Path, optional
         Folder of the runs; the workspace's ``runs`` by default.
     scale : str, optional
@@ -179,6 +183,13 @@ def write_figures(
     return files
 
 
+def _caption(figure: CatalogueFigure, drawing: Drawing, results: pd.DataFrame) -> str:
+    """The caption, after a comment that names the runs."""
+    shown = drawing.among(results)
+    names = "".join(f"% {name}\n" for name in sorted(shown["run"].unique()))
+    return f"{names}\\caption{{{caption(figure.title, shown, kind=drawing.kind)}}}\n"
+
+
 def _write(figure: CatalogueFigure, runs: FinishedRuns, out: Path) -> tuple[list[Path], str]:
     """Write one figure's files; say what was written, or why not."""
     found = [required for required in figure.required if runs.has(required)]
@@ -194,6 +205,8 @@ def _write(figure: CatalogueFigure, runs: FinishedRuns, out: Path) -> tuple[list
     for ending, text in drawing.tables.items():
         files.append(out / f"{stem}_{ending}.csv")
         write_text(files[-1], text)
+    files.append(out / f"{stem}_caption.tex")
+    write_text(files[-1], _caption(figure, drawing, runs.done))
     remarks = [runs.left_out(required) for required in found if not required.networks]
     remarks += [f"without {missing}"] if missing else []
     return files, "; ".join([f"written, {figure.title}", *dict.fromkeys(filter(None, remarks))])

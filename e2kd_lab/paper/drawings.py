@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.explanations import Comparison, compare_shifted
 from e2kd_lab.figures import (
+    comparison_table,
     epg_iou_plane,
     explanation_comparison,
     method_bars,
@@ -21,7 +22,7 @@ from e2kd_lab.figures import (
     teaser,
     waterbirds_bars,
 )
-from e2kd_lab.metrics import explanation_cosine
+from e2kd_lab.figures.style import data_of
 from e2kd_lab.metrics.groups import GROUP_TITLES, GROUPS
 from e2kd_lab.paper.beside_paper import beside_paper
 from e2kd_lab.paper.finished_runs import FinishedRuns, RequiredRuns
@@ -39,11 +40,36 @@ _SHIFTED_IMAGES = 100  # in the mean of the shift curves
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure, the data it shows, and further tables as CSV text, by the suffix of their file names."""
+    """A figure and the data it shows.
+
+    Attributes
+    ----------
+    figure : Figure
+        The figure.
+    data : DataFrame
+        Its data.
+    kind : str
+        How it is drawn, see `e2kd_lab.figures.caption`.
+    tables : mapping
+        Further tables as CSV text, by the suffix of their file names.
+    runs : sequence of str
+        Names of its runs, if neither its data nor the required runs tell them.
+    """
 
     figure: Figure
     data: pd.DataFrame
+    kind: str
     tables: Mapping[str, str] = field(default_factory=dict)
+    runs: Sequence[str] = ()
+
+    def among(self, results: pd.DataFrame) -> pd.DataFrame:
+        """Rows of the runs in the figure."""
+        own = data_of(self.figure)
+        shown = self.data if own is None else own
+        named = {*self.runs}
+        for column in {"run", "runs"} & set(shown.columns):
+            named |= {name for names in shown[column].dropna() for name in str(names).split(" ")}
+        return results[results["run"].isin(named)]
 
 
 @dataclass(frozen=True)
@@ -77,7 +103,8 @@ def birds_explained(
     """Fig. 1, A1, A2: the same number of birds of each group, families of networks side by side."""
     parts = [_bird_examples(runs, one, groups, each).explained_by(runs.networks(one)) for one in required]
     rows = [_rows_of(runs, one, part) for one, part in zip(required, parts, strict=True)]
-    return Drawing(explanation_comparison(parts, side_by_side=side_by_side), pd.concat(rows, ignore_index=True))
+    figure = explanation_comparison(parts, side_by_side=side_by_side)
+    return Drawing(figure, pd.concat(rows, ignore_index=True), "explanations")
 
 
 def _bird_examples(runs: FinishedRuns, required: RequiredRuns, groups: Sequence[str], each: int) -> Examples:
@@ -90,9 +117,7 @@ def _bird_examples(runs: FinishedRuns, required: RequiredRuns, groups: Sequence[
 def birds_bars(runs: FinishedRuns, required: Sequence[RequiredRuns], *, group: str) -> Drawing:
     """Fig. 3, B1, B2."""
     selected = select_by_validation(runs.results(*required))
-    return Drawing(
-        waterbirds_bars(selected, group=group), selected[(selected["split"] == "test") & (selected["group"] == group)]
-    )
+    return Drawing(waterbirds_bars(selected, group=group), selected, "bars")
 
 
 def objects_explained(
@@ -120,18 +145,19 @@ def objects_explained(
     if most is not None:
         chosen = sorted(chosen, key=lambda pair: not pair[0])[:most]
     comparison = _joined([examples for _, examples in chosen]).explained_by(networks)
-    return Drawing(explanation_comparison(comparison, contributions=True), _rows_of(runs, one, comparison))
+    figure = explanation_comparison(comparison, contributions=True)
+    return Drawing(figure, _rows_of(runs, one, comparison), "explanations")
 
 
 def beside_paper_table(runs: FinishedRuns, required: Sequence[RequiredRuns], *, table: str) -> Drawing:
     """Tables 1 to 5, B1, and Fig. 4, left: curves over the shots, bars of one or two columns, or the EPG-IoU plane."""
     results = runs.results(*required)
-    rows = beside_paper(select_by_validation(results), table)
-    if table == "table4":
-        figure = epg_iou_plane(rows)
-    else:
-        figure = shot_curves(rows) if rows["place"].max() > 1 else method_bars(rows)
-    return Drawing(figure, rows, {"beside_paper": table_csv(results_cells(results, table), table)})
+    selected = select_by_validation(results)
+    rows = beside_paper(selected, table)
+    kind = "plane" if table == "table4" else "shots" if rows["place"].max() > 1 else "bars"
+    figure = {"plane": epg_iou_plane, "shots": shot_curves, "bars": method_bars}[kind](rows)
+    tables = {"beside_paper": table_csv(results_cells(results, table), table)}
+    return Drawing(figure, rows, kind, tables, tuple(selected["run"].unique()))
 
 
 def shift_similarities(runs: FinishedRuns, required: Sequence[RequiredRuns]) -> Drawing:
@@ -149,9 +175,9 @@ def shift_similarities(runs: FinishedRuns, required: Sequence[RequiredRuns]) -> 
             folder=None if run is None else run.folder,
         )
         seed = 0 if run is None or method == "teacher" else run.config["seed"]
-        parts.append(curves.assign(method=name, seed=seed))
+        parts.append(curves.assign(method=name, seed=seed, run="" if run is None else run.folder.name))
     curves = pd.concat(parts, ignore_index=True)
-    return Drawing(shift_periodicity(curves, patch=experiment.patch), curves)
+    return Drawing(shift_periodicity(curves, patch=experiment.patch), curves, "shifts")
 
 
 def shifted_explained(runs: FinishedRuns, required: Sequence[RequiredRuns], *, count: int) -> Drawing:
@@ -166,9 +192,10 @@ def shifted_explained(runs: FinishedRuns, required: Sequence[RequiredRuns], *, c
         torch.tensor([sample["label"] for sample in samples]),
         size=experiment.image_size,
         shifts=(0, experiment.patch // 2),
-        titles=[experiment.classes()[sample["label"]] for sample in samples],
+        titles=[experiment.classes()[sample["label"]].replace("_", " ") for sample in samples],
     )
-    return Drawing(shifted_comparison(comparison, contributions=True), _rows_of(runs, one, comparison))
+    figure = shifted_comparison(comparison, contributions=True)
+    return Drawing(figure, _rows_of(runs, one, comparison), "explanations")
 
 
 def _shifted_networks(required: Sequence[RequiredRuns]) -> dict[str, tuple[RequiredRuns, str]]:
@@ -183,33 +210,22 @@ def _shifted_networks(required: Sequence[RequiredRuns]) -> dict[str, tuple[Requi
 def opening(runs: FinishedRuns, required: Sequence[RequiredRuns], *, table: str) -> Drawing:
     """The opening figure, with the first image that KD gets wrong and teacher and e2KD get right."""
     few_shots, birds = required
-    rows = beside_paper(select_by_validation(runs.results(few_shots)), table)
-    numbers = teaser_numbers(rows, select_by_validation(runs.results(birds)))
+    shots, shift = (select_by_validation(runs.results(one)) for one in (few_shots, birds))
+    numbers = teaser_numbers(beside_paper(shots, table), shift)
     comparison = _bird_examples(runs, birds, GROUPS, _BIRDS_OF_A_GROUP).explained_by(runs.networks(birds))
     number = example_image(comparison)
     explained = _rows_of(runs, birds, comparison)
     shown = explained[explained["image"] == number + 1].to_csv(index=False, lineterminator="\n")
-    return Drawing(teaser(numbers, comparison, number=number), numbers, {"explanations": shown})
+    used = tuple(pd.concat([shots, shift])["run"].unique())
+    return Drawing(teaser(numbers, comparison, number=number), numbers, "opening", {"explanations": shown}, used)
 
 
 def _rows_of(runs: FinishedRuns, required: RequiredRuns, comparison: Comparison) -> pd.DataFrame:
     """Data of a figure of explanations: a row per image and network."""
     folders = {"teacher": runs.teacher(required), **runs.students(required)}
-    reference = comparison.maps["teacher"]
-    parts = []
-    for name, maps in comparison.maps.items():
-        run = folders[name]
-        columns = {
-            "image": range(1, len(comparison) + 1),
-            "title": comparison.titles,
-            "family": required.family,
-            "network": name,
-            "run": "" if run is None else run.folder.name,
-            "correct": comparison.correct[name].tolist(),
-            "cosine_to_teacher": explanation_cosine(maps, reference).double().clamp(-1, 1).numpy().round(6),
-        }
-        parts.append(pd.DataFrame(columns))
-    return pd.concat(parts, ignore_index=True)
+    table = comparison_table(comparison, classes=runs.experiment(required).classes())
+    names = {name: "" if run is None else run.folder.name for name, run in folders.items()}
+    return table.assign(family=required.family, run=table["network"].map(names))
 
 
 def _picked(examples: Examples, places: Sequence[int]) -> Examples:

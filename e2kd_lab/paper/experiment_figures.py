@@ -44,8 +44,9 @@ def experiment_figures(runs: FinishedRuns) -> Iterator[CatalogueFigure]:
         if selected.empty:
             continue
         yield CatalogueFigure(f"{stem}_bars", f"methods of {title}", partial(_bars, selected, title))
-        if curves := _curves_of(selected, runs):
-            yield CatalogueFigure(f"{stem}_curves", f"training of {title}", partial(_curves, curves))
+        curves, names = _curves_of(selected, runs)
+        if curves:
+            yield CatalogueFigure(f"{stem}_curves", f"training of {title}", partial(_curves, curves, names))
         for method, measure in _sweeps(part):
             name = f"{stem}_sweep_{method}_{measure.metric}"
             yield CatalogueFigure(name, f"sweep of {title}", partial(_sweep, _best_of_each_cell(part), measure, method))
@@ -59,12 +60,15 @@ def _title(students: pd.DataFrame) -> str:
 
 def _bars(selected: pd.DataFrame, title: str, runs: FinishedRuns, required: Sequence[RequiredRuns]) -> Drawing:
     shown = selected[selected["split"] == "test"]
-    return Drawing(measure_bars(shown, title=title), shown)
+    return Drawing(measure_bars(shown, title=title), shown, "bars")
 
 
-def _curves_of(selected: pd.DataFrame, runs: FinishedRuns) -> dict[str, tuple[str, pd.DataFrame]]:
-    """Curves of each student method's selected run of the lowest seed; runs whose folder is gone are left out."""
+def _curves_of(
+    selected: pd.DataFrame, runs: FinishedRuns
+) -> tuple[dict[str, tuple[str, pd.DataFrame]], tuple[str, ...]]:
+    """Curves and names of each student method's selected run of the lowest seed, without runs whose folder is gone."""
     curves: dict[str, tuple[str, pd.DataFrame]] = {}
+    names = []
     hyperparameters = ["lam", "tau", *(name for name in selected.columns if name not in (*RESULT_COLUMNS, "tried"))]
     for method in methods_of(selected):
         if method == "teacher":  # it learned from other data, for another number of epochs
@@ -75,14 +79,18 @@ def _curves_of(selected: pd.DataFrame, runs: FinishedRuns) -> dict[str, tuple[st
         except RunError:
             continue
         curves[run_label(method, {name: first[name] for name in hyperparameters})] = method, rows
-    return curves
+        names.append(first["run"])
+    return curves, tuple(names)
 
 
 def _curves(
-    curves: dict[str, tuple[str, pd.DataFrame]], runs: FinishedRuns, required: Sequence[RequiredRuns]
+    curves: dict[str, tuple[str, pd.DataFrame]],
+    names: tuple[str, ...],
+    runs: FinishedRuns,
+    required: Sequence[RequiredRuns],
 ) -> Drawing:
     rows = [rows.assign(run=label) for label, (_, rows) in curves.items()]
-    return Drawing(training_curves(curves), pd.concat(rows, ignore_index=True))
+    return Drawing(training_curves(curves), pd.concat(rows, ignore_index=True), "curves", runs=names)
 
 
 def _sweeps(part: pd.DataFrame) -> Iterator[tuple[str, Measure]]:
@@ -108,4 +116,4 @@ def _best_of_each_cell(part: pd.DataFrame) -> pd.DataFrame:
 def _sweep(
     tried: pd.DataFrame, measure: Measure, method: str, runs: FinishedRuns, required: Sequence[RequiredRuns]
 ) -> Drawing:
-    return Drawing(sweep_map(tried, measure, method=method), sweep_cells(tried, measure, method=method))
+    return Drawing(sweep_map(tried, measure, method=method), sweep_cells(tried, measure, method=method), "sweep")

@@ -268,7 +268,7 @@ def test_every_experiment_with_runs_has_figures(swept, tmp_path):
     kinds = ("bars", "curves", "sweep_e2kd_accuracy", "sweep_e2kd_agreement", "sweep_e2kd_explanation_cosine",
              "sweep_e2kd_images")  # fmt: skip
     assert sorted(written) == sorted(
-        f"{stem}_{kind}_smoke.{end}" for kind in kinds for end in ("pdf", "svg", "png", "csv")
+        f"{stem}_{kind}_smoke{end}" for kind in kinds for end in (".pdf", ".svg", ".png", ".csv", "_caption.tex")
     )
     curves = pd.read_csv(tmp_path / f"{stem}_curves_smoke.csv")
     assert set(curves["run"].str.split(",").str[0]) == {"KD", "e²KD", "AT"}

@@ -1,0 +1,66 @@
+"""Every figure can go into a paper: at every venue's width nothing is small, cut off or on top of another."""
+
+import re
+
+import pytest
+from figure_cases import FIGURES, faults, shown_texts
+
+from e2kd_lab.figures import figure_bytes, figure_options
+from e2kd_lab.figures.options import VENUES
+from e2kd_lab.figures.style import new_figure
+
+WIDTHS = sorted({width for widths in VENUES.values() for width in widths})
+_IDENTIFIER = re.compile(r"[a-z]_[a-z]|\b(LL|LW|WL|WW|nan|NaN|e2kd|kd|bcos|Base)\b|\b1 epochs\b")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_at_every_venues_width_all_text_can_be_read(name):
+    for width in WIDTHS:
+        with figure_options(width=width):
+            figure = FIGURES[name]()
+        assert figure.get_figwidth() <= width + 1e-9
+        assert faults(figure) == [], width
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_nobody_reads_an_identifier(name):
+    texts = [text.get_text() for text, _ in shown_texts(FIGURES[name]())]
+    assert [text for text in texts if _IDENTIFIER.search(text)] == []
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_what_stands_in_the_caption_can_be_left_out(name):
+    with figure_options(title=False, scale_note=False):
+        figure = FIGURES[name]()
+    texts = [text.get_text() for text, _ in shown_texts(figure)]
+    assert [text for text in texts if "measured here" in text] == []
+    assert figure.get_suptitle() == ""
+    assert faults(figure) == []
+
+
+def test_without_title_and_note_the_axes_are_larger():
+    with figure_options(title=False, scale_note=False):
+        without = FIGURES["bars of Waterbirds"]()
+    heights = []
+    for figure in (FIGURES["bars of Waterbirds"](), without):
+        figure_bytes(figure)
+        heights.append(figure.axes[0].get_position().height)
+    assert heights[1] > 1.1 * heights[0]
+
+
+def test_short_names_of_groups_come_with_a_key():
+    with figure_options(group_names="short"):
+        texts = [text.get_text() for text, _ in shown_texts(FIGURES["bars of measures"]())]
+    assert {"LL", "LW", "OOD"} <= set(texts)
+    (key,) = [text for text in texts if "LW: " in text]
+    assert "LW: landbird on water" in " ".join(key.split())
+
+
+def test_a_fault_is_found():
+    figure = new_figure()
+    axis = figure.subplots()
+    axis.text(0.5, 0.5, "small", fontsize=5.9)
+    axis.text(0.5, 0.5, "on top")
+    figure.text(0.99, 0.5, "beyond the edge")
+    found = " ".join(faults(figure))
+    assert all(words in found for words in ("5.90 pt", "'small' on 'on top'", "cut off"))
