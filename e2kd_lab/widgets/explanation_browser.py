@@ -18,13 +18,13 @@ from e2kd_lab.data.splits import Split
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.explanations import Comparison, compare, compare_class, explanation_of
-from e2kd_lab.figures import FigureOptions, comparison_table, explanation_comparison, figure_options
+from e2kd_lab.figures import FigureOptions, caption, comparison_table, explanation_comparison, figure_options
 from e2kd_lab.figures.export import screen_png
 from e2kd_lab.figures.glossary import GLOSSARY
 from e2kd_lab.figures.labels import title_of
 from e2kd_lab.figures.style import FAMILY_TITLES
 from e2kd_lab.models import ExplainableModel
-from e2kd_lab.runs import Run
+from e2kd_lab.runs import Run, results_of
 from e2kd_lab.runs.evaluate import outcomes_of
 from e2kd_lab.runs.examples import networks_of
 from e2kd_lab.runs.image_selection import ORDERS, RELATIONS, select_views, views_of
@@ -229,6 +229,17 @@ class ExplanationBrowser(Panel):
             self.say(
                 f"{shown}. Every map explains the teacher's prediction; ✓ and ✗ mark each network's own prediction."
             )
+
+    def caption(self) -> str:
+        """See `Panel.caption`."""
+        experiment, runs = self.sets[self.networks.value]
+        if self.data is None:
+            return ""
+        explained = "the class named" if self._several else "the teacher's prediction"
+        maps = "contributions to" if self.view.value else f"{self.view.label} of"
+        results = results_of(runs)
+        what = f"{maps} {explained} on images of {title_of('experiment', experiment.name)}"
+        return caption(what, results, kind="explanations")
 
     def _file_name(self) -> str:
         """What is shown, in the words of the controls; choices that every panel begins with are left out."""

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
+import pandas as pd
 from torch import Tensor
 
 from e2kd_lab.explanations import Explanation, explain, explanation_of
+from e2kd_lab.figures import caption
 from e2kd_lab.figures.labels import title_of
 from e2kd_lab.figures.loss_terms import LossPicture
 from e2kd_lab.metrics import dead_maps
@@ -188,6 +190,15 @@ class LossLab(Panel):
             "tau": tau,
         }
         self.show(picture.figure, picture.data.assign(**columns))
+
+    def caption(self) -> str:
+        """See `Panel.caption`; the runs are those of the networks that were given."""
+        if self.picture is None:
+            return ""
+        scope = f"{len(self.images)} images" if self.whole_batch.value else "an image"
+        student = title_of("method", self.student.value)
+        weights = f"λ = {self.lam.value:g}, τ = {self.tau.value:g}"
+        return caption(f"the e²KD loss of {scope} and its gradients, student {student}, {weights}", pd.DataFrame())
 
     def _compute(self, student: str, number: int | None) -> LossTerms:
         """Loss terms of one image, or of all images."""

@@ -212,6 +212,10 @@ class Panel:
         """What Export writes and Download offers: the bytes of each file by suffix, by name without suffix."""
         return {} if self.figure is None else {self.export_name: figure_contents(self.figure, self.data)}
 
+    def caption(self) -> str:
+        """Caption of the picture for LaTeX: what it shows, of which runs, seeds and scale; empty if there is none."""
+        return ""
+
     def show(self, figure: Figure, data: pd.DataFrame | None = None, png: bytes | None = None) -> None:
         """Show a figure; ``png`` is its rendering, if there is one already, and ``data`` its data, if it knows none."""
         own = getattr(figure, "data", None)
@@ -286,7 +290,7 @@ class Panel:
         if not exports:
             self.tell("There is no picture to save yet.")
             return
-        self._told, self.notice.value = True, download_menu(exports)
+        self._told, self.notice.value = True, download_menu(exports, caption=self.caption())
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         # Where widgets cannot be shown, such as on a code host, the picture is.

@@ -9,12 +9,13 @@ import ipywidgets as widgets
 import pandas as pd
 from matplotlib.figure import Figure
 
-from e2kd_lab.figures import FigureOptions, figure_options, method_bars, shot_curves
+from e2kd_lab.figures import FigureOptions, caption, figure_options, method_bars, shot_curves
 from e2kd_lab.figures.export import screen_png
 from e2kd_lab.figures.glossary import GLOSSARY
 from e2kd_lab.figures.style import METHOD_ORDER, METHOD_TITLES
 from e2kd_lab.paper import beside_paper
 from e2kd_lab.paper.beside_paper import selecting_measure
+from e2kd_lab.paper.table_cells import TABLE_TITLES
 from e2kd_lab.runs import select_by_validation
 from e2kd_lab.widgets.controls import switch
 from e2kd_lab.widgets.panel import Panel
@@ -58,7 +59,8 @@ class ResultsPlot(Panel):
     ) -> None:
         super().__init__(table, export_folder)
         self.results, self.table, self.title = results, table, title
-        self.rows = beside_paper(select_by_validation(results), table)
+        self.selected = select_by_validation(results)
+        self.rows = beside_paper(self.selected, table)
         self._picture = functools.lru_cache(_PICTURES_KEPT)(self._drawn)
         places = self.rows.groupby("place")["column"].unique()
         many = len(places) > 2
@@ -112,3 +114,11 @@ class ResultsPlot(Panel):
             f"{done['run'].nunique()} finished runs. For each method and column: the temperature, weight and recipe "
             f"with the highest validation {selecting_measure(self.rows)}; bands and dots are seeds."
         )
+
+    def caption(self) -> str:
+        """See `Panel.caption`."""
+        if self.data is None:
+            return ""
+        shown = self.selected[self.selected["method"].isin(self.data["method"])]
+        kind = "shots" if self.view.value == "curves" else "bars"
+        return caption(self.title or TABLE_TITLES.get(self.table, self.table), shown, kind=kind)

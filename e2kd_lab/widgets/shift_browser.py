@@ -13,6 +13,8 @@ from torch import Tensor
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.explanations import explanation_of
 from e2kd_lab.explanations.shifts import compare_shifted, similarities
+from e2kd_lab.figures import caption
+from e2kd_lab.figures.labels import title_of
 from e2kd_lab.figures.shifts import ShiftPicture
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.widgets.controls import maps_switch
@@ -119,3 +121,12 @@ class ShiftBrowser(Panel):
         picture.move(self.shift.value)
         self.export_name = f"shift_{self.choice.value + 1}_{self.shift.value}px"
         self.show(picture.figure, self._table, picture.png())
+
+    def caption(self) -> str:
+        """See `Panel.caption`; the runs are those of the networks that were given."""
+        if self.figure is None:
+            return ""
+        maps = "contributions" if self.view.value else f"{self.view.label}"
+        students = ", ".join(title_of("method", name) for name in self.networks)
+        what = f"{maps} of {students} on an image and on the same image shifted by {self.shift.value} pixels"
+        return caption(what, pd.DataFrame())

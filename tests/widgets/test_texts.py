@@ -1,5 +1,6 @@
 """What people read in panels: titles of the field, no identifiers of the program."""
 
+import html
 import re
 
 import ipywidgets
@@ -74,6 +75,22 @@ def test_no_identifier_is_shown(made, runs, tiny, few_shots):
     shown = list(texts(panel.widget))
     assert len(shown) > 10
     assert [text for text in shown if IDENTIFIERS.search(text)] == []
+
+
+@pytest.mark.parametrize("made", [bars, plot, browser, loss, shift])
+def test_captions_say_what_is_shown_and_of_which_runs(made, runs, tiny, few_shots):
+    panel = made(runs, tiny, few_shots)
+    text = panel.caption()
+    assert text[0].isupper()
+    assert not IDENTIFIERS.search(text)
+    assert r"e$^2$KD" in text
+    if made not in (loss, shift):  # these are given networks, not runs
+        assert "(seed 0)" in text
+        assert "Measured here (smoke test, meaningless)" in text
+    panel.download_button.click()
+    assert "Copy caption" in panel.notice.value
+    assert html.escape(text) in panel.notice.value
+    assert panel.last_error is None
 
 
 @pytest.mark.parametrize("made", PANELS)
