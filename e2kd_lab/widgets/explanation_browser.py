@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,21 +22,18 @@ from e2kd_lab.figures import FigureOptions, caption, comparison_table, explanati
 from e2kd_lab.figures.export import screen_png
 from e2kd_lab.figures.glossary import GLOSSARY
 from e2kd_lab.figures.labels import title_of
-from e2kd_lab.figures.style import FAMILY_TITLES
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run, results_of
 from e2kd_lab.runs.evaluate import outcomes_of
 from e2kd_lab.runs.examples import networks_of
 from e2kd_lab.runs.image_selection import ORDERS, RELATIONS, select_views, views_of
-from e2kd_lab.system.errors import ExperimentError
 from e2kd_lab.widgets.controls import maps_options, maps_tooltips, switch
+from e2kd_lab.widgets.network_sets import Sets, sets_of
 from e2kd_lab.widgets.panel import Panel, muted, shows_errors
 
 _Views = tuple[tuple[int, int], ...]  # index of each image, and its part
 _WIDE = {"width": "320px"}
 _PAGES_KEPT = 16  # pages whose maps need not be computed again
-
-Sets = Mapping[str, tuple[Experiment, Sequence[Run]]]
 
 
 class ExplanationBrowser(Panel):
@@ -84,7 +81,7 @@ class ExplanationBrowser(Panel):
     >>> ExplanationBrowser(birds, runs)  # doctest: +SKIP
     """
 
-    figure_choices = ("width", "font_size", "images_per_row", "maps_only", "opacity", "colour_map")
+    figure_choices = ("width", "font_size", "images_per_row", "opacity", "colour_map", "maps_only")
 
     def __init__(
         self,
@@ -96,7 +93,7 @@ class ExplanationBrowser(Panel):
         page_size: int = 8,
         export_folder: Path | str = "exports",
     ) -> None:
-        self.sets = _sets_of(experiments, runs)
+        self.sets = sets_of(experiments, runs)
         experiment, _ = next(iter(self.sets.values()))
         super().__init__(f"{experiment.name}_explanations", export_folder)
         self.page_size, self.split, self.folder = page_size, split, folder
@@ -288,44 +285,3 @@ class _LoadedSet:
     models: dict[str, ExplainableModel]
     outcomes: dict[str, pd.DataFrame]
     views: dict[str, pd.DataFrame]
-
-
-def _sets_of(experiments: Experiment | Sequence[Experiment] | Sets, runs: Sequence[Run]) -> Sets:
-    """Experiment and runs by title: as given in a mapping, or by family of networks."""
-    if isinstance(experiments, Mapping):
-        if runs:
-            raise ExperimentError("Runs were given beside a mapping of experiments; expected them in its pairs.")
-        sets: Sets = dict(experiments)
-    else:
-        listed = [experiments] if isinstance(experiments, Experiment) else list(experiments)
-        families = [experiment.family for experiment in listed]
-        if len(set(families)) < len(families):
-            raise ExperimentError(
-                f"The experiments' families of networks are {', '.join(families)}; expected one experiment of each, "
-                "or a mapping of titles to experiments and runs."
-            )
-        own = {family: [run for run in runs if run.config["family"] == family] for family in families}
-        sets = {FAMILY_TITLES[one.family].removesuffix(" networks"): (one, own[one.family]) for one in listed}
-    _check_sets(sets)
-    return sets
-
-
-def _check_sets(sets: Sets) -> None:
-    """Refuse sets without runs, with two runs of a method, or with different classes."""
-    if not sets:
-        raise ExperimentError("No experiment was given to look at; expected at least one.")
-    for title, (experiment, runs) in sets.items():
-        if not runs:
-            raise ExperimentError(f"'{title}' has no runs of students of '{experiment.name}'; expected at least one.")
-        methods = [run.config["method"] for run in runs]
-        # Columns are named after methods: of two runs of a method, one would be lost.
-        if len(set(methods)) < len(methods):
-            raise ExperimentError(
-                f"The runs of '{title}' are of the methods {', '.join(methods)}; expected one run of each, or a "
-                "mapping with a title for each choice."
-            )
-    kinds = {title: (one.multilabel, one.classes()) for title, (one, _) in sets.items()}
-    if len(set(kinds.values())) > 1:
-        raise ExperimentError(
-            f"The experiments of {', '.join(sets)} have different classes; expected the same ones in each."
-        )

@@ -53,7 +53,8 @@ class FigureControls(widgets.HBox):
         self.observe(self._set, "value")
 
     def _chosen(self, _: Any) -> None:
-        chosen = {name: None if control.value == _NONE else control.value for name, control in self.controls.items()}
+        chosen: dict[str, Any] = {name: control.value for name, control in self.controls.items()}
+        chosen = {name: None if value == _NONE else value for name, value in chosen.items()}
         if "width" in chosen:
             chosen["width"], chosen["columns"] = chosen["width"]
         self.value = replace(self.value, **chosen)
@@ -116,19 +117,19 @@ _CHOICES: dict[str, tuple[str, Sequence[Any], str, int]] = {
         "Width",
         [(venue, 1 + number) for venue, widths in VENUES.items() for number in range(len(widths)) if venue != "lncs"],
         "the venue whose column the figure fills",
-        300,
+        424,
     ),
-    "font_size": ("Text", _FONTS, "size of running text in points; no text is smaller than 6 points", 170),
-    "group_names": ("Groups", ("full", "short"), "names of groups, such as landbird on water or LW", 170),
+    "font_size": ("Text", _FONTS, "size of running text in points; no text is smaller than 6 points", 212),
+    "group_names": ("Groups", ("full", "short"), "names of groups, such as landbird on water or LW", 212),
     "title": ("Title", (), "write the title into the figure, rather than into its caption", 90),
     "scale_note": ("Source", (), "say in the figure where its numbers come from", 90),
     "maps_only": ("Maps only", (), "leave out the column of images", 110),
-    "images_per_row": ("Across", (_NONE, 1, 2, 3, 4), "images in a row, each with all its maps; fewer are larger", 180),
-    "opacity": ("Opacity", (_NONE, *_OPACITIES), "opacity of the maps over the image", 180),
+    "images_per_row": ("Across", (_NONE, 1, 2, 3, 4), "images in a row, each with all its maps; fewer are larger", 212),
+    "opacity": ("Opacity", (_NONE, *_OPACITIES), "opacity of the maps over the image", 212),
     "colour_map": (
         "Colours",
         (_NONE, *_COLOUR_MAPS),
         "colour map; a diverging one colours signed maps, any other positive maps",
-        190,
+        212,
     ),
 }
