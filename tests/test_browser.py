@@ -3,6 +3,7 @@
 Skipped where there is no Chromium.
 """
 
+import csv
 import json
 import os
 import secrets
@@ -107,7 +108,7 @@ def opened(jupyterlab):
         browser.close()
 
 
-def test_pictures_keep_their_shape_at_every_width(opened):
+def test_pictures_keep_their_shape_at_every_width_and_can_be_saved_and_copied(opened):
     page, _ = opened("panel")
     pictures = page.locator(".jp-OutputArea-output img")
     pictures.nth(2).wait_for(timeout=120_000)
@@ -119,6 +120,27 @@ def test_pictures_keep_their_shape_at_every_width(opened):
         assert len(drawn) == 3
         for natural_width, natural_height, shown_width, shown_height in drawn:
             assert shown_width / shown_height == pytest.approx(natural_width / natural_height, rel=0.01), width
+    panel = page.locator(".jp-OutputArea-output", has=page.locator("button", has_text="Download"))
+    panel.locator("button", has_text="Download").click()
+    saved = {}
+    for suffix in ("zip", "pdf", "svg", "png", "csv"):
+        with page.expect_download(timeout=60_000) as download:
+            panel.locator(f"a[download$='.{suffix}']").click()
+        saved[suffix] = Path(download.value.path()).read_bytes()
+    assert {suffix: content[:4] for suffix, content in saved.items() if suffix in ("zip", "pdf", "png")} == {
+        "zip": b"PK\x03\x04",
+        "pdf": b"%PDF",
+        "png": b"\x89PNG",
+    }
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    panel.locator("button", has_text="Copy table").click()
+    page.wait_for_selector("text=copied")
+    rows = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert [row.split("\t") for row in rows] == list(csv.reader(saved["csv"].decode().splitlines()))
+    panel.locator("button", has_text="Copy figure").click()
+    page.wait_for_function("[...document.querySelectorAll('[role=status]')].every(s => s.textContent == ' copied')")
+    copied = page.evaluate("navigator.clipboard.read().then(items => items[0].types)")
+    assert copied == ["image/png"]
 
 
 def test_run_all_move_sliders_by_keyboard_train_stop_and_export(opened):

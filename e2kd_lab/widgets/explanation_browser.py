@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 
 from e2kd_lab.data.splits import Split
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.explanations import Comparison, compare, compare_class, explanation_of
-from e2kd_lab.figures import explanation_comparison
-from e2kd_lab.figures.style import FAMILY_TITLES, METHOD_TITLES
+from e2kd_lab.figures import FigureOptions, caption, comparison_table, explanation_comparison, figure_options
+from e2kd_lab.figures.export import screen_png
+from e2kd_lab.figures.glossary import GLOSSARY
+from e2kd_lab.figures.labels import title_of
 from e2kd_lab.models import ExplainableModel
-from e2kd_lab.runs import Run
+from e2kd_lab.runs import Run, results_of
 from e2kd_lab.runs.evaluate import outcomes_of
 from e2kd_lab.runs.examples import networks_of
 from e2kd_lab.runs.image_selection import ORDERS, RELATIONS, select_views, views_of
-from e2kd_lab.system.errors import ExperimentError
-from e2kd_lab.widgets.panel import MAPS_TOOLTIPS, Panel, muted, shows_errors, switch
+from e2kd_lab.widgets.controls import maps_options, maps_tooltips, switch
+from e2kd_lab.widgets.network_sets import Sets, sets_of
+from e2kd_lab.widgets.panel import Panel, muted, shows_errors
 
-Sets = Mapping[str, tuple[Experiment, Sequence[Run]]]
+_Views = tuple[tuple[int, int], ...]  # index of each image, and its part
+_WIDE = {"width": "320px"}
+_PAGES_KEPT = 16  # pages whose maps need not be computed again
 
 
 class ExplanationBrowser(Panel):
@@ -74,6 +81,8 @@ class ExplanationBrowser(Panel):
     >>> ExplanationBrowser(birds, runs)  # doctest: +SKIP
     """
 
+    figure_choices = ("width", "font_size", "images_per_row", "opacity", "colour_map", "maps_only")
+
     def __init__(
         self,
         experiments: Experiment | Sequence[Experiment] | Sets,
@@ -84,36 +93,37 @@ class ExplanationBrowser(Panel):
         page_size: int = 8,
         export_folder: Path | str = "exports",
     ) -> None:
-        self.sets = _sets_of(experiments, runs)
+        self.sets = sets_of(experiments, runs)
         experiment, _ = next(iter(self.sets.values()))
         super().__init__(f"{experiment.name}_explanations", export_folder)
         self.page_size, self.split, self.folder = page_size, split, folder
         self._classes, self._several = experiment.classes(), experiment.multilabel
         self._grouping = grouping = experiment.grouping()
         # Images are filtered by group, such as those of Waterbirds, else by class.
-        self._parts = list(self._classes) if grouping is None else [*map(grouping.title, range(len(grouping.names)))]
+        self._parts = [name.replace("_", " ") for name in self._classes]
+        if grouping is not None:
+            self._parts = [grouping.title(number) for number in range(len(grouping.names))]
         self._loaded: dict[str, _LoadedSet] = {}
+        self._page = functools.lru_cache(_PAGES_KEPT)(self._drawn)
+        self._explained = functools.lru_cache(_PAGES_KEPT)(self._explain)
+        # Networks for several labels are evaluated on contributions (EPG, IoU).
+        self._contributions = self._several
         self.selected = pd.DataFrame()
         self._make_view_controls(has_objects=experiment.dataset_with_objects(split) is not None)
         self._make_filters()
         self._observe()
         self.arrange(
-            [self.networks, self.view, self.outlines],
-            [self.group, self.student, self.relation],
-            [self.order, self.page, self.export_button],
+            *([control] for control in (self.networks, self.view)),
+            [self.group, self.outlines],
+            *([control] for control in (self.student, self.relation, self.order, self.page, self.export_button)),
+            beside=True,
         )
         self._switch(None)
 
     def _make_view_controls(self, *, has_objects: bool) -> None:
         """Controls of what is drawn: networks, maps, and objects where they are known."""
         self.networks = switch("Networks", list(self.sets), width=120, shown=len(self.sets) > 1)
-        self.view = switch(
-            "Maps",
-            [("Maps", False), ("Contributions", True)],
-            width=110,
-            value=self._several,  # networks for several labels are evaluated on contributions (EPG, IoU)
-            tooltips=MAPS_TOOLTIPS,
-        )
+        self.view = switch("Maps", [("Maps", False), ("Contributions", True)], width=110)
         self.outlines = widgets.ToggleButton(
             description="Boxes" if self._several else "Outlines",
             value=self._several,
@@ -127,21 +137,26 @@ class ExplanationBrowser(Panel):
         self.group = widgets.Dropdown(
             description="Class" if self._grouping is None else "Group",
             options=[("all", -1), *((title, number) for number, title in enumerate(self._parts))],
-            layout=widgets.Layout(width="260px"),
+            layout=_WIDE,
         )
-        self.student = widgets.Dropdown(description="Student", layout=widgets.Layout(width="200px"))
+        self.student = widgets.Dropdown(
+            description="Student", tooltip="the student that Show and Order are about", layout=_WIDE
+        )
         self.relation = widgets.Dropdown(
-            description="Show", options=list(RELATIONS), layout=widgets.Layout(width="260px")
+            description="Show", options=list(RELATIONS), tooltip=GLOSSARY["agreement"], layout=_WIDE
         )
-        self.order = widgets.Dropdown(description="Order", options=list(ORDERS))
-        self.page = widgets.IntSlider(description="Page", min=1, max=1, value=1, continuous_update=False)
+        self.order = widgets.Dropdown(
+            description="Order", options=list(ORDERS), tooltip=GLOSSARY["explanation cosine"], layout=_WIDE
+        )
+        self.page = widgets.IntSlider(description="Page", min=1, max=1, continuous_update=False, layout=_WIDE)
 
     def _observe(self) -> None:
         self.networks.observe(self._switch, "value")
         for control in (self.group, self.student, self.relation, self.order):
             control.observe(self._filter, "value")
-        for control in (self.view, self.outlines, self.page):
-            control.observe(self._draw, "value")
+        self.view.observe(self._look, "value")
+        for control in (self.outlines, self.page):
+            control.observe(self.redraw, "value")
 
     @property
     def shown(self) -> _LoadedSet:
@@ -166,15 +181,13 @@ class ExplanationBrowser(Panel):
     def _switch(self, _: Any) -> None:
         _, runs = self.sets[self.networks.value]
         explanation = explanation_of(self.shown.models["teacher"])
-        self.view.layout.visibility = "visible" if explanation.has_contributions else "hidden"
-        with muted(self._draw, self.view):
-            shown = self.view.value
-            self.view.options = [(explanation.title, False), ("Contributions", True)]
-            self.view.value = shown
+        with muted(self._look, self.view):
+            self.view.options, self.view.tooltips = maps_options(explanation), maps_tooltips(explanation)
+            self.view.value = self._contributions and explanation.has_contributions
         methods = [run.config["method"] for run in runs]
         before = self.student.value
         with muted(self._filter, self.student):
-            self.student.options = [(METHOD_TITLES.get(name, name), name) for name in methods]
+            self.student.options = [(title_of("method", name), name) for name in methods]
             self.student.value = before if before in methods else methods[-1]
         self._filter(None)
 
@@ -186,25 +199,26 @@ class ExplanationBrowser(Panel):
             relation=self.relation.value,
             order=self.order.value,
         )
-        with muted(self._draw, self.page):
+        with muted(self.redraw, self.page):
             self.page.value = 1
             self.page.max = max(1, -(-len(self.selected) // self.page_size))
-        self._draw(None)
+        self.redraw()
 
     @shows_errors
-    def _draw(self, _: Any) -> None:
+    def _look(self, _: Any) -> None:
+        self._contributions = self.view.value
+        self.redraw()
+
+    def draw(self) -> None:
+        """See `Panel.draw`."""
         first = (self.page.value - 1) * self.page_size
         views = self.selected.iloc[first : first + self.page_size]
         if views.empty:
-            self.image.value, self.figure, self.data = b"", None, None
-            self.say("No image passes the filters.")
+            self.show_nothing("No image passes the filters.")
             return
-        side_by_side = 2 if len(self.shown.models) < 6 else 1  # so that titles do not touch
-        figure = explanation_comparison(
-            self._comparison(views), side_by_side=side_by_side, contributions=self.view.value
-        )
+        keys = tuple(views[["index", "part"]].itertuples(index=False, name=None))
         self.export_name = self._file_name()
-        self.show(figure, self._page_data(views))
+        self.show(*self._page(self.networks.value, keys, self.view.value, self.outlines.value, self.figure_options))
         shown = f"{'Views' if self._several else 'Images'} {first + 1} to {first + len(views)} of {len(self.selected)}"
         if self._several:
             self.say(f"{shown}. Every map explains the class named; ✓ and ✗ tell whether the network finds it.")
@@ -212,6 +226,17 @@ class ExplanationBrowser(Panel):
             self.say(
                 f"{shown}. Every map explains the teacher's prediction; ✓ and ✗ mark each network's own prediction."
             )
+
+    def caption(self) -> str:
+        """See `Panel.caption`."""
+        experiment, runs = self.sets[self.networks.value]
+        if self.data is None:
+            return ""
+        explained = "the class named" if self._several else "the teacher's prediction"
+        maps = "contributions to" if self.view.value else f"{self.view.label} of"
+        results = results_of(runs)
+        what = f"{maps} {explained} on images of {title_of('experiment', experiment.name)}"
+        return caption(what, results, kind="explanations")
 
     def _file_name(self) -> str:
         """What is shown, in the words of the controls; choices that every panel begins with are left out."""
@@ -222,35 +247,34 @@ class ExplanationBrowser(Panel):
         parts += [self.outlines.description] if self.outlines.value else []
         return "_".join(re.sub(r"\W+", "_", part.lower()) for part in (*parts, str(self.page.value)))
 
-    def _comparison(self, views: pd.DataFrame) -> Comparison:
-        samples = [self.shown.dataset[index] for index in views["index"]]
+    def _drawn(
+        self, networks: str, views: _Views, contributions: bool, outlines: bool, options: FigureOptions
+    ) -> tuple[Figure, pd.DataFrame, bytes]:
+        """Figure, data and PNG of a page; cached, since drawing takes most of the time."""
+        comparison = self._explained(networks, views)
+        side_by_side = 2 if len(comparison.maps) < 6 else 1  # so that titles do not touch
+        drawn = comparison if outlines else replace(comparison, masks=None, boxes=())
+        with figure_options(options):
+            figure = explanation_comparison(drawn, side_by_side=side_by_side, contributions=contributions)
+            picture = screen_png(figure)
+        table = comparison_table(comparison, indices=[index for index, _ in views], classes=self._classes)
+        table.insert(0, "networks", networks)
+        return figure, table, picture
+
+    def _explain(self, networks: str, views: _Views) -> Comparison:
+        """Explain images (index and part) with their objects, where they are known, by a set of networks."""
+        loaded = self._loaded[networks]
+        samples = [loaded.dataset[index] for index, _ in views]
         images = as_unit_range(torch.stack([sample["image"] for sample in samples]))
-        parts = [int(part) for part in views["part"]]
+        parts = [part for _, part in views]
         titles = tuple(self._parts[part] for part in parts)
         if self._several:
             boxes = [s["boxes"][s["box_labels"] == part] for s, part in zip(samples, parts, strict=True)]
-            outlined = tuple(boxes) if self.outlines.value else ()
-            return compare_class(self.shown.models, images, torch.tensor(parts), titles, outlined)
+            return compare_class(loaded.models, images, torch.tensor(parts), titles, tuple(boxes))
         labels = torch.tensor([sample["label"] for sample in samples])
-        masks = torch.stack([sample["mask"][0] > 127 for sample in samples]) if self.outlines.value else None
-        return compare(self.shown.models, images, labels, titles, masks)
-
-    def _page_data(self, views: pd.DataFrame) -> pd.DataFrame:
-        """Predictions of the students on the images of the page, with names instead of numbers."""
-        keys = ["index", "class"] if self._several else ["index"]
-        rows = views.rename(columns={"part": "class"})[keys]
-        page = pd.concat(
-            [
-                rows.merge(table, how="left", on=keys).assign(networks=self.networks.value, student=method)
-                for method, table in self.shown.outcomes.items()
-            ],
-            ignore_index=True,
-        )
-        for column in ("class",) if self._several else ("label", "prediction", "teacher_prediction"):
-            page[column] = [self._classes[number] for number in page[column]]
-        if self._grouping is not None:
-            return page.assign(group=[self._grouping.names[group] for group in page["group"]])
-        return page.drop(columns="group", errors="ignore")
+        known = all("mask" in sample for sample in samples)
+        masks = torch.stack([sample["mask"][0] > 127 for sample in samples]) if known else None
+        return compare(loaded.models, images, labels, titles, masks)
 
 
 @dataclass(frozen=True)
@@ -261,44 +285,3 @@ class _LoadedSet:
     models: dict[str, ExplainableModel]
     outcomes: dict[str, pd.DataFrame]
     views: dict[str, pd.DataFrame]
-
-
-def _sets_of(experiments: Experiment | Sequence[Experiment] | Sets, runs: Sequence[Run]) -> Sets:
-    """Experiment and runs by title: as given in a mapping, or by family of networks."""
-    if isinstance(experiments, Mapping):
-        if runs:
-            raise ExperimentError("Runs were given beside a mapping of experiments; expected them in its pairs.")
-        sets: Sets = dict(experiments)
-    else:
-        listed = [experiments] if isinstance(experiments, Experiment) else list(experiments)
-        families = [experiment.family for experiment in listed]
-        if len(set(families)) < len(families):
-            raise ExperimentError(
-                f"The experiments' families of networks are {', '.join(families)}; expected one experiment of each, "
-                "or a mapping of titles to experiments and runs."
-            )
-        own = {family: [run for run in runs if run.config["family"] == family] for family in families}
-        sets = {FAMILY_TITLES[one.family].removesuffix(" networks"): (one, own[one.family]) for one in listed}
-    _check_sets(sets)
-    return sets
-
-
-def _check_sets(sets: Sets) -> None:
-    """Refuse sets without runs, with two runs of a method, or with different classes."""
-    if not sets:
-        raise ExperimentError("No experiment was given to look at; expected at least one.")
-    for title, (experiment, runs) in sets.items():
-        if not runs:
-            raise ExperimentError(f"'{title}' has no runs of students of '{experiment.name}'; expected at least one.")
-        methods = [run.config["method"] for run in runs]
-        # Columns are named after methods: of two runs of a method, one would be lost.
-        if len(set(methods)) < len(methods):
-            raise ExperimentError(
-                f"The runs of '{title}' are of the methods {', '.join(methods)}; expected one run of each, or a "
-                "mapping with a title for each choice."
-            )
-    kinds = {title: (one.multilabel, one.classes()) for title, (one, _) in sets.items()}
-    if len(set(kinds.values())) > 1:
-        raise ExperimentError(
-            f"The experiments of {', '.join(sets)} have different classes; expected the same ones in each."
-        )

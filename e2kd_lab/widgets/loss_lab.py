@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
+import pandas as pd
 from torch import Tensor
 
 from e2kd_lab.explanations import Explanation, explain, explanation_of
+from e2kd_lab.figures import caption
+from e2kd_lab.figures.labels import title_of
 from e2kd_lab.figures.loss_terms import LossPicture
-from e2kd_lab.figures.style import METHOD_TITLES
 from e2kd_lab.metrics import dead_maps
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.system.errors import ExperimentError
 from e2kd_lab.training import LossTerms, loss_terms
-from e2kd_lab.widgets.panel import MAPS_TOOLTIPS, Panel, shows_errors, switch
+from e2kd_lab.widgets.controls import maps_switch, switch
+from e2kd_lab.widgets.panel import Panel, shows_errors
 from e2kd_lab.widgets.value_slider import ValueSlider
 
 LAMBDAS = (0.0, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 70.0, 100.0)
@@ -75,6 +78,8 @@ class LossLab(Panel):
     >>> panel.tau.value = 2.0
     """
 
+    figure_choices = ("width", "font_size", "opacity", "colour_map")
+
     def __init__(
         self,
         networks: Mapping[str, ExplainableModel],
@@ -102,42 +107,41 @@ class LossLab(Panel):
         self.lam = ValueSlider("λ", lambdas, lam)
         self.tau = ValueSlider("τ", taus, tau, positive=True)
         for control in (self.student, self.view, self.number, self.whole_batch):
-            control.observe(self._draw, "value")
+            control.observe(self.redraw, "value")
         for control in (self.lam, self.tau):
             control.observe(self._move, "value")
         self.arrange(
-            [self.student, self.view],
-            [self.number, self.whole_batch],
-            [self.lam, self.tau, self.export_button],
+            [self.student],
+            [self.view],
+            [self.number],
+            [self.whole_batch],
+            [self.lam],
+            [self.tau],
+            [self.export_button],
+            beside=True,
         )
-        self._draw(None)
+        self.redraw()
 
     def _make_choices(self) -> None:
         """Controls that change more than temperature and weight, and thus redraw everything."""
         self.student = switch(
             "Student",
-            [(METHOD_TITLES.get(name, name), name) for name in self.students],
+            [(title_of("method", name), name) for name in self.students],
             width=90,
             shown=len(self.students) > 1,
             value="e2kd" if "e2kd" in self.students else next(iter(self.students)),
         )
-        self.view = switch(
-            "Maps",
-            [(self.explanation.title, False), ("Contributions", True)],
-            width=110,
-            shown=self.explanation.has_contributions,
-            tooltips=MAPS_TOOLTIPS,
-        )
+        self.view = maps_switch(self.explanation, shown=self.explanation.has_contributions)
         self.number = widgets.SelectionSlider(
             description="Image",
             options=[(f"{number + 1} {title}".strip(), number) for number, title in enumerate(self.titles)],
             continuous_update=False,
-            layout=widgets.Layout(width="440px", margin="2px 24px 2px 2px"),
+            layout=widgets.Layout(width="420px"),
         )
-        self.whole_batch = switch("Loss of", [("this image", False), ("all images", True)], width=90)
+        self.whole_batch = switch("Loss of", [("this image", False), ("all images", True)], width=110)
 
-    @shows_errors
-    def _draw(self, _: Any) -> None:
+    def draw(self) -> None:
+        """See `Panel.draw`."""
         self.picture = None  # if drawing fails, no old picture must stay
         number, student = self.number.value, self.student.value
         alone = self._terms(student, number)
@@ -158,15 +162,17 @@ class LossLab(Panel):
             self.say("The student's map is zero everywhere: its cosine is 0, and so is its gradient.")
         else:
             self.say(
-                "Networks in evaluation mode. Gradients are those of the student's parameters: λ scales one, τ changes "
-                "the other, and a step goes against their sum."
+                "Networks are in evaluation mode. Gradients are those of the student's parameters: λ scales the "
+                "explanation loss's, τ changes the distillation loss's, and a step goes against their sum."
             )
 
     @shows_errors
     def _move(self, _: Any) -> None:
-        if self.picture is not None:
-            self.picture.move(self.tau.value, self.lam.value)
-            self._show(self.picture)
+        if self.picture is None:  # drawing failed
+            self.draw()
+            return
+        self.picture.move(self.tau.value, self.lam.value)
+        self._show(self.picture)
 
     def _show(self, picture: LossPicture) -> None:
         number, student, whole = self.number.value, self.student.value, self.whole_batch.value
@@ -184,6 +190,15 @@ class LossLab(Panel):
             "tau": tau,
         }
         self.show(picture.figure, picture.data.assign(**columns))
+
+    def caption(self) -> str:
+        """See `Panel.caption`; the runs are those of the networks that were given."""
+        if self.picture is None:
+            return ""
+        scope = f"{len(self.images)} images" if self.whole_batch.value else "an image"
+        student = title_of("method", self.student.value)
+        weights = f"λ = {self.lam.value:g}, τ = {self.tau.value:g}"
+        return caption(f"the e²KD loss of {scope} and its gradients, student {student}, {weights}", pd.DataFrame())
 
     def _compute(self, student: str, number: int | None) -> LossTerms:
         """Loss terms of one image, or of all images."""

@@ -16,7 +16,7 @@ from e2kd_lab.runs.session import Session
 from e2kd_lab.system.workspace import runs_folder
 from e2kd_lab.training import Hardware, Watcher
 from e2kd_lab.training.own_measures import MeasureFunction
-from e2kd_lab.widgets.panel import Panel, shows_errors
+from e2kd_lab.widgets.panel import Panel, shows_background_errors, shows_errors
 
 
 class TrainingPanel(Panel):
@@ -126,7 +126,7 @@ class TrainingPanel(Panel):
             self.session.stop()
             self.time_left.value = f"{self.session.title}: saving and stopping ..."
 
-    @shows_errors
+    @shows_background_errors
     def _follow(self, session: Session) -> None:
         with self._lock:
             self.progress.max, self.progress.value = max(1, session.total_steps), session.step
@@ -141,7 +141,7 @@ class TrainingPanel(Panel):
             if isinstance(session.error, Exception):
                 self.show_error(session.error)
 
-    @shows_errors
+    @shows_background_errors
     def _look(self, session: Session, network: ExplainableModel) -> None:
         if session.title == session.experiment.title:  # not its teacher
             with self._lock:

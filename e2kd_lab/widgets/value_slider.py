@@ -11,6 +11,11 @@ from typing import Any
 import ipywidgets as widgets
 from traitlets import Any as AnyValue
 
+from e2kd_lab.figures.glossary import GLOSSARY
+from e2kd_lab.widgets.controls import LABEL_WIDTH
+
+_WIDTH = LABEL_WIDTH + 280  # pixels: twenty values can be told apart by hand
+
 
 class ValueSlider(widgets.HBox):
     """A slider over given values, evenly spaced or not, and a field for typing one.
@@ -67,9 +72,15 @@ class ValueSlider(widgets.HBox):
         self._zero, self._positive, self._closed = zero, positive, closed
         # The slider's own readout can be typed into, to no effect.
         self.slider = widgets.SelectionSlider(
-            description=name, options=self._texts({*values, value}), value=value, continuous_update=False, readout=False
+            description=name,
+            options=self._texts({*values, value}),
+            value=value,
+            continuous_update=False,
+            readout=False,
+            tooltip=GLOSSARY.get(name, ""),
+            layout=widgets.Layout(width=f"{_WIDTH}px"),
         )
-        self.field = widgets.Text(value=f"{value:g}", continuous_update=False, layout=widgets.Layout(width="72px"))
+        self.field = widgets.Text(value=f"{value:g}", continuous_update=False, layout=widgets.Layout(width="60px"))
         self.problem = widgets.HTML()
         super().__init__([self.slider, self.field, self.problem], value=value)
         self.slider.observe(self._slid, "value")

@@ -12,7 +12,9 @@ def test_bars_follow_their_controls(runs):
     panel.zoom.value = True
     third = bytes(panel.image.value)
     panel.family.value = "bcos"
-    assert set(panel.data["family"]) == {"bcos"}
+    assert panel.export_name == "waterbirds_bars_bcos_in_distribution"
+    assert set(panel.data["group"]) == {"in_distribution"}
+    assert "kd" in set(panel.data["method"])
     assert len({first, second, third, bytes(panel.image.value)}) == 4
     assert panel.last_error is None
     bundle, _ = panel._repr_mimebundle_()
