@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from e2kd_lab.bench.findings import Findings, Ratio
-from e2kd_lab.figures.style import METHOD_COLOURS, TEXT_WIDTH, new_figure, styled
+from e2kd_lab.figures.style import METHOD_COLOURS, new_figure, styled
 
 _TITLES = {
     "gain": "Gain: time of the plain program / time of the lab",
@@ -40,7 +40,7 @@ def bench_figure(findings: Findings) -> Figure:
     parts = {kind: part for kind, part in parts.items() if part}
     heights = [_ROW * (len(part) + 1.15 * len({_case(ratio) for ratio in part})) + _FRAME for part in parts.values()]
     with styled():
-        figure = new_figure(TEXT_WIDTH, sum(heights) + 0.2)
+        figure = new_figure(sum(heights) + 0.2)
         axes = figure.subplots(len(parts), 1, squeeze=False, height_ratios=heights)[:, 0]
         for axis, (kind, part) in zip(axes, parts.items(), strict=True):
             _bars(axis, part, _COLOURS[kind])

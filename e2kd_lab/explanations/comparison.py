@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -39,6 +39,10 @@ class Comparison:
         The explanation that made the maps; it also draws them and computes evidence.
     family : str
         Family of the networks, for titles.
+    labels : Tensor or None
+        Ground-truth class of each image, or the explained one where an image may show several, (N,).
+    predictions : dict
+        Predicted class of each image, (N,), by network name; empty where an image may show several classes.
     """
 
     images: Tensor
@@ -50,6 +54,8 @@ class Comparison:
     masks: Tensor | None = None
     explanation: ExplanationMethod | str = "gradcam"
     family: str = "standard"
+    labels: Tensor | None = None
+    predictions: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -91,12 +97,21 @@ def compare(
     torch.Size([3, 1, 32, 32])
     """
     classes: Tensor | None = None
-    maps, correct = {}, {}
+    maps, predictions, labels = {}, {}, torch.as_tensor(labels)
     for name, model in models.items():
         explanation = explain_in_parts(model, images, classes)
         classes = explanation.classes
-        maps[name], correct[name] = explanation.maps, explanation.logits.argmax(1) == torch.as_tensor(labels)
-    return Comparison(images, maps, correct, titles=titles, masks=masks, **_explanation_and_family(models))
+        maps[name], predictions[name] = explanation.maps, explanation.logits.argmax(1)
+    return Comparison(
+        images,
+        maps,
+        {name: predicted == labels for name, predicted in predictions.items()},
+        titles=titles,
+        masks=masks,
+        labels=labels,
+        predictions=predictions,
+        **_explanation_and_family(models),
+    )
 
 
 def compare_class(
@@ -134,7 +149,8 @@ def compare_class(
         explanation = explain_in_parts(model, images, classes)
         maps[name] = explanation.maps
         correct[name] = explanation.logits.gather(1, classes[:, None])[:, 0] >= 0
-    return Comparison(images, maps, correct, "the class named", titles, boxes, **_explanation_and_family(models))
+    named = _explanation_and_family(models)
+    return Comparison(images, maps, correct, "the class named", titles, boxes, labels=classes, **named)
 
 
 def _explanation_and_family(models: Mapping[str, ExplainableModel]) -> dict[str, Any]:

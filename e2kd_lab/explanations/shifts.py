@@ -155,19 +155,21 @@ def compare_shifted(
     classes = explain_in_parts(teacher, shifted_crops(images, size, 0)).classes
     right = classes if labels is None else torch.as_tensor(labels, device=classes.device)
     classes, right = classes.repeat_interleave(len(shifts)), right.repeat_interleave(len(shifts))
-    maps, correct = {}, {}
+    maps, predictions = {}, {}
     for name, model in models.items():
         explanation = explain_in_parts(model, crops, classes)
-        maps[name], correct[name] = explanation.maps, explanation.logits.argmax(1) == right
+        maps[name], predictions[name] = explanation.maps, explanation.logits.argmax(1)
     named = titles or [""] * len(images)
     written = tuple(f"{title} ↘ {shift} px".strip() if shift else title for title in named for shift in shifts)
     return Comparison(
         crops,
         maps,
-        correct,
+        {name: predicted == right for name, predicted in predictions.items()},
         titles=written,
         explanation=explanation_of(teacher),
         family=teacher.family,
+        labels=None if labels is None else right,
+        predictions=predictions,
     )
 
 

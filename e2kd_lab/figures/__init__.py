@@ -9,6 +9,7 @@ Examples
 """
 
 from e2kd_lab.figures.cheaper_explanations import cheaper_explanations
+from e2kd_lab.figures.comparison_table import comparison_table
 from e2kd_lab.figures.curves import training_curves
 from e2kd_lab.figures.epg_iou_plane import epg_iou_plane
 from e2kd_lab.figures.explanations import explanation_comparison
@@ -17,6 +18,7 @@ from e2kd_lab.figures.group_measure import Measure, measures_of
 from e2kd_lab.figures.loss_terms import LossPicture
 from e2kd_lab.figures.measure_bars import measure_bars
 from e2kd_lab.figures.method_bars import method_bars
+from e2kd_lab.figures.options import FigureOptions, figure_options
 from e2kd_lab.figures.results_table import ResultsTable
 from e2kd_lab.figures.shifts import ShiftPicture, shift_periodicity, shifted_comparison
 from e2kd_lab.figures.shot_curves import shot_curves
@@ -25,15 +27,18 @@ from e2kd_lab.figures.teaser import teaser
 from e2kd_lab.figures.waterbirds_bars import waterbirds_bars
 
 __all__ = [
+    "FigureOptions",
     "LossPicture",
     "Measure",
     "ResultsTable",
     "ShiftPicture",
     "cheaper_explanations",
+    "comparison_table",
     "epg_iou_plane",
     "explanation_comparison",
     "export_figure",
     "figure_bytes",
+    "figure_options",
     "measure_bars",
     "measures_of",
     "method_bars",

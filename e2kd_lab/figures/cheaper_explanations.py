@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from e2kd_lab.figures.style import FAMILY_TITLES, METHOD_COLOURS, METHOD_TITLES, TEXT_WIDTH, new_figure, styled
+from e2kd_lab.figures.style import FAMILY_TITLES, METHOD_COLOURS, METHOD_TITLES, new_figure, styled, write_title
 
 _METRICS = {"agreement": "agreement (%)", "explanation_cosine": "explanation cosine"}
 _OPTIONS = {"every": ("o", "on every k-th step"), "part": ("s", "of a part of each batch")}
@@ -43,7 +43,7 @@ def cheaper_explanations(rows: pd.DataFrame, *, title: str = "") -> Figure:
     means = rows.groupby(["family", "option", "label"], as_index=False)[["share", "cost", *_METRICS]].mean()
     families = [family for family in FAMILY_TITLES if family in set(means["family"])]
     with styled():
-        figure = new_figure(TEXT_WIDTH, 3.6)
+        figure = new_figure(3.6)
         axes = figure.subplots(len(_METRICS), len(families), squeeze=False, sharex=True, sharey="row")
         for column, family in enumerate(families):
             for row, metric in enumerate(_METRICS):
@@ -53,8 +53,7 @@ def cheaper_explanations(rows: pd.DataFrame, *, title: str = "") -> Figure:
         for row, name in enumerate(_METRICS.values()):
             axes[row, 0].set_ylabel(name)
         figure.legend(handles=_legend(), loc="outside lower center", ncols=4, fontsize=6.5)
-        if title:
-            figure.suptitle(title, fontsize=8)
+        write_title(figure, title)
     return figure
 
 

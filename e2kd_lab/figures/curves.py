@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from e2kd_lab.figures.labels import method_colours
-from e2kd_lab.figures.style import TEXT_WIDTH, new_figure, styled
+from e2kd_lab.figures.style import new_figure, styled
 from e2kd_lab.metrics.titles import LAB_MEASURES, measure_title
 
 _OOD = "out_of_distribution"
@@ -58,7 +58,7 @@ def training_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], *, total_epo
     shown = _axes(pd.concat(known) if known else pd.DataFrame(columns=["split", "group", "metric"]))
     down = -(-len(shown) // _ACROSS)
     with styled():
-        figure = new_figure(TEXT_WIDTH, 0.45 + 1.3 * down)
+        figure = new_figure(0.45 + 1.3 * down)
         axes = figure.subplots(down, _ACROSS, squeeze=False).flatten()
         for axis in axes[len(shown) :]:
             axis.remove()

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from e2kd_lab.figures.style import METHOD_COLOURS, METHOD_TITLES, TEXT_WIDTH, new_figure, styled
+from e2kd_lab.figures.style import METHOD_COLOURS, METHOD_TITLES, new_figure, styled, write_title
 
 _MARKERS = ("o", "s")
 _METHODS = ("teacher", "baseline", "kd", "e2kd")
@@ -37,7 +37,7 @@ def epg_iou_plane(rows: pd.DataFrame, *, title: str = "") -> Figure:
     """
     sources = list(rows["source"].unique())
     with styled():
-        figure = new_figure(TEXT_WIDTH, 2.5)
+        figure = new_figure(2.5)
         axes = figure.subplots(1, len(sources), squeeze=False)[0]
         for axis, source in zip(axes, sources, strict=True):
             _plane(axis, rows[rows["source"] == source])
@@ -54,8 +54,7 @@ def epg_iou_plane(rows: pd.DataFrame, *, title: str = "") -> Figure:
             for marker, column in zip(_MARKERS, columns, strict=False)
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=5.5, markerscale=0.7)
-        if title:
-            figure.suptitle(title, fontsize=8)
+        write_title(figure, title)
     return figure
 
 

@@ -67,7 +67,7 @@ def explanation_comparison(
     families = [pictures_of(part, contributions) for part in parts]
     sheet = _Sheet.of(parts[0], families, side_by_side)
     with styled():
-        figure = new_figure(TEXT_WIDTH, sheet.height, placed=True)
+        figure = new_figure(sheet.height, placed=True)
         # One pair of axes in inches for all pictures: a pair for each would take most of the time.
         axis = figure.add_axes((0, 0, 1, 1))
         axis.set_axis_off()

@@ -104,7 +104,7 @@ class LossPicture:
         student_title = METHOD_TITLES.get(student, student)
         explained = _short(names[int(terms.target.classes[0])], 22)
         with styled():
-            self.figure = new_figure(TEXT_WIDTH, _HEIGHT)
+            self.figure = new_figure(_HEIGHT)
             self.figure.set_layout_engine("none")
             _draw_maps(self.figure, image, pictures, student_title)
             _write(self.figure, _LEFT, 1.94, _short(title, 24), size=_SMALL_SIZE)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from e2kd_lab.figures.bars import bar_legend, draw_bar, draw_teacher, write_above
 from e2kd_lab.figures.labels import in_order, method_colours, methods_of, title_of, where_measured
-from e2kd_lab.figures.style import TEXT_WIDTH, new_figure, styled
+from e2kd_lab.figures.style import TEXT_WIDTH, new_figure, styled, write_title
 from e2kd_lab.metrics.titles import MeasureTitle, measure_title
 
 _USUAL_GROUPS = ("all", "in_distribution", "out_of_distribution", "worst", "mean")
@@ -66,7 +66,7 @@ def measure_bars(
     rotated = max(map(len, places)) > 6
     names_height = 0 if alone else (0.5 if rotated else 0.3) * sum(named)
     with styled():
-        figure = new_figure(TEXT_WIDTH, 0.75 + 0.95 * len(shown) + names_height)
+        figure = new_figure(0.75 + 0.95 * len(shown) + names_height)
         axes = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
         for axis, metric, row_groups, last in zip(axes, shown, places, named, strict=True):
             rows = test[test["metric"] == metric]
@@ -76,8 +76,7 @@ def measure_bars(
         if handles := bar_legend(methods, teacher="teacher" in set(test["method"])):
             columns = -(-len(handles) // -(-len(handles) // 5))
             figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=6)
-        if title:
-            figure.suptitle(title, fontsize=8.5)
+        write_title(figure, title)
         where = where_measured(results) + (f", {title_of('group', places[0][0]).lower()}" if alone else "")
         axes[0].set_title(where, fontsize=6, color="#555555", pad=4)
     return figure

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from e2kd_lab.figures.bars import draw_bar, draw_teacher, write_above
 from e2kd_lab.figures.labels import TABLE_METRICS
 from e2kd_lab.figures.shot_curves import line_legend, present_methods
-from e2kd_lab.figures.style import METHOD_COLOURS, TEXT_WIDTH, new_figure, styled
+from e2kd_lab.figures.style import METHOD_COLOURS, new_figure, styled, write_title
 from e2kd_lab.metrics.titles import measure_title
 
 
@@ -49,7 +49,7 @@ def method_bars(
     panels = list(table.itertuples(index=False, name=None))
     metrics = [metric for metric in TABLE_METRICS if metric in set(rows["metric"])]
     with styled():
-        figure = new_figure(TEXT_WIDTH, 0.8 + 1.2 * len(metrics))
+        figure = new_figure(0.8 + 1.2 * len(metrics))
         axes = figure.subplots(len(metrics), len(panels), sharey="row", squeeze=False)
         for row, metric in zip(axes, metrics, strict=True):
             for axis, (number, source, _) in zip(row, panels, strict=True):
@@ -61,8 +61,7 @@ def method_bars(
             source = source.replace(" (", "\n(") if narrow else source
             axis.set_title(f"{column}\n{source}", fontsize=5.5 if narrow else 6.5)
         line_legend(figure, methods, teacher="teacher" in set(rows["method"]))
-        if title:
-            figure.suptitle(title, fontsize=8)
+        write_title(figure, title)
     return figure
 
 

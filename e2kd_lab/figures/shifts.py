@@ -21,7 +21,16 @@ from torch import Tensor
 
 from e2kd_lab.explanations.comparison import Comparison
 from e2kd_lab.figures.explanations import colour_bar, explanation_comparison, frame, pictures_of
-from e2kd_lab.figures.style import FROZEN, METHOD_COLOURS, METHOD_ORDER, METHOD_TITLES, TEXT_WIDTH, new_figure, styled
+from e2kd_lab.figures.style import (
+    FROZEN,
+    METHOD_COLOURS,
+    METHOD_ORDER,
+    METHOD_TITLES,
+    TEXT_WIDTH,
+    new_figure,
+    styled,
+    write_title,
+)
 from e2kd_lab.metrics.shift_similarity import estimate_period
 
 _DASHES = (3, 1.5)
@@ -55,7 +64,7 @@ def shift_periodicity(curves: pd.DataFrame, *, patch: int, title: str = "") -> F
     seeds = curves.groupby(["method", "seed", "shift"], dropna=False)["similarity"].mean().reset_index()
     present = set(seeds["method"])
     with styled():
-        figure = new_figure(TEXT_WIDTH, 2.4)
+        figure = new_figure(2.4)
         axis = figure.subplots()
         for method in [name for name in METHOD_ORDER if name in present]:
             by_shift = seeds[seeds["method"] == method].groupby("shift")["similarity"]
@@ -65,8 +74,7 @@ def shift_periodicity(curves: pd.DataFrame, *, patch: int, title: str = "") -> F
         shift_axis(axis, int(seeds["shift"].max()) if len(seeds) else patch, patch)
         if present:
             figure.legend(loc="outside lower center", ncols=5, fontsize=6, handlelength=2.5)
-        if title:
-            figure.suptitle(title, fontsize=8)
+        write_title(figure, title)
     return figure
 
 
@@ -147,7 +155,7 @@ class ShiftPicture:
         height = 0.2 + 2 * (cell + 0.15) + 1.55 + 0.45  # inches: titles, pictures, curves, colour bar
         grid = {"left": 0.01, "right": 0.99, "top": 1 - 0.2 / height, "bottom": 1 - (0.35 + 2 * cell) / height}
         with styled():
-            self.figure = new_figure(TEXT_WIDTH, height)
+            self.figure = new_figure(height)
             self.figure.set_layout_engine("none")
             rows = self.figure.subplots(
                 2, columns, squeeze=False, gridspec_kw={**grid, "wspace": 0.05, "hspace": 0.15 / cell}
@@ -231,4 +239,6 @@ def _chosen(comparison: Comparison, places: Tensor) -> Comparison:
         maps={name: maps[places] for name, maps in comparison.maps.items()},
         correct={name: correct[places] for name, correct in comparison.correct.items()},
         titles=tuple(comparison.titles[place] for place in places.tolist()) if comparison.titles else (),
+        labels=None if comparison.labels is None else comparison.labels[places],
+        predictions={name: predicted[places] for name, predicted in comparison.predictions.items()},
     )

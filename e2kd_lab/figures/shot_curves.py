@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from e2kd_lab.figures.bars import draw_teacher, write_above
 from e2kd_lab.figures.labels import PAPER
-from e2kd_lab.figures.style import FROZEN, METHOD_COLOURS, METHOD_ORDER, METHOD_TITLES, TEXT_WIDTH, new_figure, styled
+from e2kd_lab.figures.style import FROZEN, METHOD_COLOURS, METHOD_ORDER, METHOD_TITLES, new_figure, styled, write_title
 from e2kd_lab.metrics.titles import measure_title
 
 _METRICS = ("accuracy", "agreement")
@@ -45,7 +45,7 @@ def shot_curves(rows: pd.DataFrame, *, methods: Sequence[str] | None = None, pla
     methods = present_methods(rows, methods)
     sources = list(rows["source"].unique())
     with styled():
-        figure = new_figure(TEXT_WIDTH, 3.2)
+        figure = new_figure(3.2)
         axes = figure.subplots(2, len(sources) + 1, squeeze=False, width_ratios=[*([1.0] * len(sources)), 0.85])
         for row, metric in zip(axes, _METRICS, strict=True):
             for axis, source in zip(row, sources, strict=False):
@@ -58,8 +58,7 @@ def shot_curves(rows: pd.DataFrame, *, methods: Sequence[str] | None = None, pla
         columns = " / ".join(rows.loc[rows["place"] == place, "column"].unique())
         axes[0, -1].set_title(f"gain over KD,\n{columns}", fontsize=6.5)
         line_legend(figure, methods, teacher="teacher" in set(rows["method"]))
-        if title:
-            figure.suptitle(title, fontsize=8)
+        write_title(figure, title)
     return figure
 
 

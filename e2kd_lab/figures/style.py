@@ -10,10 +10,11 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from e2kd_lab.figures.options import VENUES, FigureOptions, current_options
 from e2kd_lab.methods import METHODS, Distiller, method_names
 
 # Width of the paper's text block in inches.
-TEXT_WIDTH = 4.8
+(TEXT_WIDTH,) = VENUES["eccv"]
 
 _DRAWING = threading.RLock()
 
@@ -61,6 +62,7 @@ METHOD_ORDER: Sequence[str] = _Order()
 # As in Fig. 4: KD yellow, e2KD blue, frozen e2KD red, the teacher purple; colour-blind readers can tell them apart.
 METHOD_COLOURS: Mapping[str, str] = _ByMethod("colour", lambda kind: kind.frozen_colour or kind.colour)
 BOX_COLOUR = "#00C8D7"
+NOTE_COLOUR = "#555555"
 CORRECT_COLOUR, WRONG_COLOUR = "#007A5A", "#C63F00"
 
 FAMILY_TITLES: Mapping[str, str] = {"standard": "Standard networks", "bcos": "B-cos networks"}
@@ -75,9 +77,6 @@ SCALE_TITLES: Mapping[str, str] = {
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 7,
-    "axes.titlesize": 8,
-    "axes.labelsize": 7.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.6,
@@ -90,7 +89,6 @@ STYLE: dict[Any, Any] = {
     "ytick.major.width": 0.6,
     "lines.linewidth": 1.2,
     "legend.frameon": False,
-    "legend.fontsize": 7,
     # Fonts are embedded as TrueType, so that text in PDFs stays text.
     "pdf.fonttype": 42,
     "svg.fonttype": "path",
@@ -99,21 +97,60 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def new_figure(width: float = TEXT_WIDTH, height: float = 2.4, *, placed: bool = False) -> Figure:
-    """An empty figure of a size in inches; pyplot is not thread-safe, and widget callbacks run on another thread.
+class StyledFigure(Figure):
+    """A figure that is saved in the lab's style, by the options it was drawn with."""
 
-    Draw on it within `styled`, which sets fonts and lines. With ``placed``, axes are placed by hand; otherwise they are
-    laid out, which draws the figure once more each time it is saved.
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.options = current_options()
+
+    def savefig(self, *args: Any, **kwargs: Any) -> None:
+        """See matplotlib."""
+        with styled(self.options):
+            super().savefig(*args, **kwargs)
+
+
+def new_figure(height: float = 2.4, *, width: float | None = None, placed: bool = False) -> StyledFigure:
+    """An empty figure of a height in inches; pyplot is not thread-safe, and widget callbacks run on another thread.
+
+    Its width is that of `e2kd_lab.figures.figure_options`, unless another is given. Draw on it within `styled`, which
+    sets fonts and lines. With ``placed``, axes are placed by hand; otherwise they are laid out, which draws the figure
+    once more each time it is saved.
     """
-    layout = "none" if placed else "constrained"
-    return Figure(figsize=(width, height), layout=layout)  # type: ignore[arg-type]  # its annotation lacks "none"
+    size = (current_options().inches if width is None else width, height)
+    return StyledFigure(figsize=size, layout="none" if placed else "constrained")
+
+
+def small() -> float:
+    """Size of small text in points: tick labels, legends, notes."""
+    return current_options().small
+
+
+def write_title(figure: Figure, title: str) -> None:
+    """Write the title of a figure, if there is one and titles are asked for."""
+    if title and current_options().title:
+        figure.suptitle(title, fontsize="large")
+
+
+def write_note(figure: Figure, note: str) -> None:
+    """Write below a figure where its numbers come from, if that is asked for."""
+    if note and current_options().scale_note:
+        figure.supxlabel(note, fontsize=small(), color=NOTE_COLOUR)
 
 
 @contextmanager
-def styled() -> Iterator[None]:
+def styled(options: FigureOptions | None = None) -> Iterator[None]:
     """Draw and save figures in the lab's style, one thread at a time.
 
     Matplotlib's parameters are global, and panels draw while others train in the background.
     """
-    with _DRAWING, rc_context(STYLE):
+    options = current_options() if options is None else options
+    sizes: dict[Any, Any] = {
+        "font.size": options.font_size,
+        "xtick.labelsize": options.small,
+        "ytick.labelsize": options.small,
+    }
+    sizes |= {"legend.fontsize": options.small}
+    sizes |= dict.fromkeys(("axes.labelsize", "axes.titlesize"), options.font_size)
+    with _DRAWING, rc_context({**STYLE, **sizes}):
         yield

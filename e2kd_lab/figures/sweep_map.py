@@ -16,7 +16,7 @@ from matplotlib.patheffects import withStroke
 
 from e2kd_lab.figures.group_measure import Measure
 from e2kd_lab.figures.labels import title_of, where_measured
-from e2kd_lab.figures.style import TEXT_WIDTH, new_figure, styled
+from e2kd_lab.figures.style import new_figure, styled
 from e2kd_lab.metrics.titles import measure_title
 
 _EMPTY, _HATCH = "#EFEFEF", "#B5B5B5"
@@ -125,7 +125,7 @@ def sweep_map(
     rows, columns = cells["tau"].nunique(), cells["lam"].nunique()
     roomy = columns <= _ROOMY
     with styled():
-        figure = new_figure(TEXT_WIDTH, 1.0 + (0.45 if roomy else 0.55) * rows)
+        figure = new_figure(1.0 + (0.45 if roomy else 0.55) * rows)
         axis = figure.subplots()
         _draw_heatmap(axis, cells, scale, method)
         _draw_cells(axis, cells, measure, scale, picked, roomy=roomy)

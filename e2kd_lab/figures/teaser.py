@@ -98,7 +98,7 @@ def teaser(
     labels = _LABELS if caption.parts else 0.0
     width = sum(_WIDTHS[part] for part in chosen) + labels + _GAP * (len(chosen) - 1) + 2 * _MARGIN
     with styled():
-        figure = new_figure(width, max(_CAPTION + caption.height, _height_of(maps)), placed=True)
+        figure = new_figure(max(_CAPTION + caption.height, _height_of(maps)), width=width, placed=True)
         left = _MARGIN + labels
         for part in chosen:
             _write(figure, left + _WIDTHS[part] / 2, 0.03, _TITLES[part], fontsize=7)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from e2kd_lab.figures.bars import draw_bar, write_above
 from e2kd_lab.figures.labels import method_colours, title_of
-from e2kd_lab.figures.style import FAMILY_TITLES, SCALE_TITLES, SETTING_TITLES, TEXT_WIDTH, new_figure, styled
+from e2kd_lab.figures.style import FAMILY_TITLES, SCALE_TITLES, SETTING_TITLES, new_figure, styled
 from e2kd_lab.metrics.titles import measure_title
 
 # Prior methods come first, as in the paper.
@@ -56,7 +56,7 @@ def waterbirds_bars(
     test = results.query("split == 'test' and group == @group")
     scale = results["scale"].iloc[0] if len(results) else "lab"
     with styled():
-        figure = new_figure(TEXT_WIDTH, 3.3)
+        figure = new_figure(3.3)
         axes = figure.subplots(2, len(settings), sharey="row", squeeze=False)
         for row, metric in zip(axes, ("accuracy", "agreement"), strict=True):
             measured = test[test["metric"] == metric]
