@@ -12,7 +12,7 @@ import ipywidgets as widgets
 import pandas as pd
 
 from e2kd_lab.experiments import Experiment
-from e2kd_lab.figures import comparison_table, explanation_comparison, figure_bytes, training_curves
+from e2kd_lab.figures import comparison_table, explanation_comparison, training_curves
 from e2kd_lab.figures.options import FigureOptions, current_options
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
@@ -29,7 +29,7 @@ from e2kd_lab.widgets.run_controls import RunControls
 from e2kd_lab.widgets.run_list import RunList
 from e2kd_lab.widgets.run_summary import run_summary
 from e2kd_lab.widgets.run_titles import run_title
-from e2kd_lab.widgets.training_panel import Drawn, TrainingPanel, side_by_side
+from e2kd_lab.widgets.training_panel import Drawn, TrainingPanel, rendered, side_by_side
 
 LAMBDAS = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0)
 TAUS = (1.0, 2.0, 5.0, 10.0)
@@ -241,11 +241,7 @@ class TrainLab(TrainingPanel):
             return None
         comparison = self._examples(experiment.family)[number - 1 : number].explained_by(networks)
         figure = explanation_comparison(comparison, side_by_side=1, contributions=True)
-        return (
-            figure,
-            comparison_table(comparison, indices=[number], classes=experiment.classes()),
-            figure_bytes(figure),
-        )
+        return rendered(figure, comparison_table(comparison, indices=[number], classes=experiment.classes()))
 
     def _teacher(self, experiment: Experiment) -> ExplainableModel | None:
         if experiment.family not in self._teachers:
@@ -291,7 +287,7 @@ class TrainLab(TrainingPanel):
 def _drawn(curves: Mapping[str, tuple[str, pd.DataFrame]], epochs: int) -> Drawn:
     figure = training_curves(curves, total_epochs=epochs)
     data = [rows.assign(run=title) for title, (_, rows) in curves.items()]
-    return figure, pd.concat(data, ignore_index=True) if data else None, figure_bytes(figure)
+    return rendered(figure, pd.concat(data, ignore_index=True) if data else None)
 
 
 def _epochs(experiment: Experiment) -> str:

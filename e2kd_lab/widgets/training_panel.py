@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from e2kd_lab.experiments import Experiment
-from e2kd_lab.figures import export_figure
+from e2kd_lab.figures import export_figure, figure_bytes
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run, Status
 from e2kd_lab.runs.session import Session
@@ -31,8 +31,8 @@ class TrainingPanel(Panel):
     """Panel that trains the experiment of its controls in the background, one at a time; others wait in a queue.
 
     What trains has a line of its own, so that the controls always say what the pictures show. Subclasses define
-    `experiment`, `show_training` and `show_end`, and optionally `show_network`. The last three are called on the
-    training thread while ``_lock`` is held.
+    `experiment`, `show_training` and `show_end`, and optionally `show_network` and `show_queue`. They are
+    called while ``_lock`` is held, most of them on the training thread.
 
     Parameters
     ----------
@@ -145,6 +145,7 @@ class TrainingPanel(Panel):
             self.queue += [one for one in experiments if one not in self.queue and not self.trains(one)]
             if self.training:
                 self._say_progress()
+                self.show_queue()
             elif self.queue:
                 self._train_next()
 
@@ -155,6 +156,9 @@ class TrainingPanel(Panel):
     def show_end(self, session: Session) -> None:
         """Draw the run that the controls describe, after a training has finished, stopped or failed."""
         raise NotImplementedError
+
+    def show_queue(self) -> None:
+        """Draw which experiments train and wait."""
 
     def show_network(self, experiment: Experiment, network: ExplainableModel) -> None:
         """Draw a student in training, once per epoch, before its measures arrive."""
@@ -183,11 +187,13 @@ class TrainingPanel(Panel):
         self.progress.value = 0
         self.session.start()
         self._say_progress()
+        self.show_queue()
 
     @shows_errors
     def _stop(self, _: Any) -> None:
         with self._lock:
             self.queue.clear()
+            self.show_queue()
             if self.session is not None and self.session.running:
                 self.session.stop()
                 self.time_left.value = f"{self._name(self.session)}: saving and stopping ..."
@@ -253,6 +259,13 @@ class TrainingPanel(Panel):
         if session.title == session.experiment.title:  # not its teacher
             with self._lock:
                 self.show_network(session.experiment, network)
+
+
+def rendered(figure: Figure, data: pd.DataFrame | None) -> Drawn:
+    """A figure with its data and its rendering; it keeps its layout, so that all exports are equal to what is shown."""
+    png = figure_bytes(figure)
+    figure.set_layout_engine("none")
+    return figure, data, png
 
 
 def side_by_side(left: list[widgets.Widget], right: list[widgets.Widget]) -> widgets.HBox:
