@@ -7,9 +7,11 @@ import itertools
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from e2kd_lab.figures.style import styled
 from e2kd_lab.system.atomic_write import write_bytes
@@ -49,6 +51,38 @@ def figure_bytes(figure: Figure, kind: str = "png", *, dpi: int = SCREEN_DPI) ->
     return buffer.getvalue()
 
 
+def screen_png(figure: Figure) -> bytes:
+    """Render a figure as PNG for the screen, in a fraction of the time of `figure_bytes`: drawn once, packed lightly.
+
+    Parameters
+    ----------
+    figure : Figure
+        The figure.
+
+    Examples
+    --------
+    >>> screen_png(Figure())[:4]
+    b'\x89PNG'
+    """
+    before = figure.dpi
+    figure.dpi = SCREEN_DPI
+    try:
+        with styled(getattr(figure, "options", None)):
+            canvas = FigureCanvasAgg(figure)
+            canvas.draw()
+    finally:
+        figure.dpi = before
+    return canvas_png(canvas)
+
+
+def canvas_png(canvas: FigureCanvasAgg) -> bytes:
+    """What is drawn on a canvas as PNG, packed lightly."""
+    buffer = io.BytesIO()
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    picture.save(buffer, "png", compress_level=1)
+    return buffer.getvalue()
+
+
 def export_figure(
     figure: Figure, path: Path | str, data: pd.DataFrame | None = None, *, overwrite: bool = True
 ) -> list[Path]:
@@ -77,10 +111,13 @@ def export_figure(
     >>> [file.name for file in export_figure(Figure(), f"{folder}/empty")]
     ['empty.pdf', 'empty.svg', 'empty.png']
     """
+    return export_files(figure_contents(figure, data), path, overwrite=overwrite)
+
+
+def figure_contents(figure: Figure, data: pd.DataFrame | None = None) -> dict[str, bytes]:
+    """What `export_figure` writes: the bytes of each file by its suffix."""
     contents = {kind: figure_bytes(figure, kind, dpi=EXPORT_DPI) for kind in ("pdf", "svg", "png")}
-    if data is not None:
-        contents["csv"] = data.to_csv(index=False, lineterminator="\n").encode()
-    return export_files(contents, path, overwrite=overwrite)
+    return contents if data is None else contents | {"csv": data.to_csv(index=False, lineterminator="\n").encode()}
 
 
 def export_files(contents: Mapping[str, bytes], path: Path | str, *, overwrite: bool = True) -> list[Path]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from e2kd_lab.data.splits import Split
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.explanations import Comparison, compare, compare_class, explanation_of
-from e2kd_lab.figures import explanation_comparison
+from e2kd_lab.figures import comparison_table, explanation_comparison
 from e2kd_lab.figures.style import FAMILY_TITLES, METHOD_TITLES
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
@@ -24,7 +25,10 @@ from e2kd_lab.runs.evaluate import outcomes_of
 from e2kd_lab.runs.examples import networks_of
 from e2kd_lab.runs.image_selection import ORDERS, RELATIONS, select_views, views_of
 from e2kd_lab.system.errors import ExperimentError
-from e2kd_lab.widgets.panel import MAPS_TOOLTIPS, Panel, muted, shows_errors, switch
+from e2kd_lab.widgets.controls import maps_options, maps_tooltips, switch
+from e2kd_lab.widgets.panel import Panel, muted, shows_errors
+
+_PAGES_KEPT = 16  # pages whose maps need not be computed again
 
 Sets = Mapping[str, tuple[Experiment, Sequence[Run]]]
 
@@ -74,6 +78,8 @@ class ExplanationBrowser(Panel):
     >>> ExplanationBrowser(birds, runs)  # doctest: +SKIP
     """
 
+    figure_choices = ("width", "font_size", "images_per_row", "maps_only", "opacity", "colour_map")
+
     def __init__(
         self,
         experiments: Experiment | Sequence[Experiment] | Sets,
@@ -93,12 +99,15 @@ class ExplanationBrowser(Panel):
         # Images are filtered by group, such as those of Waterbirds, else by class.
         self._parts = list(self._classes) if grouping is None else [*map(grouping.title, range(len(grouping.names)))]
         self._loaded: dict[str, _LoadedSet] = {}
+        self._explained = functools.lru_cache(_PAGES_KEPT)(self._explain)
+        # Networks for several labels are evaluated on contributions (EPG, IoU).
+        self._contributions = self._several
         self.selected = pd.DataFrame()
         self._make_view_controls(has_objects=experiment.dataset_with_objects(split) is not None)
         self._make_filters()
         self._observe()
         self.arrange(
-            [self.networks, self.view, self.outlines],
+            [self.networks, self.outlines, self.view],
             [self.group, self.student, self.relation],
             [self.order, self.page, self.export_button],
         )
@@ -107,13 +116,7 @@ class ExplanationBrowser(Panel):
     def _make_view_controls(self, *, has_objects: bool) -> None:
         """Controls of what is drawn: networks, maps, and objects where they are known."""
         self.networks = switch("Networks", list(self.sets), width=120, shown=len(self.sets) > 1)
-        self.view = switch(
-            "Maps",
-            [("Maps", False), ("Contributions", True)],
-            width=110,
-            value=self._several,  # networks for several labels are evaluated on contributions (EPG, IoU)
-            tooltips=MAPS_TOOLTIPS,
-        )
+        self.view = switch("Maps", [("Maps", False), ("Contributions", True)], width=110)
         self.outlines = widgets.ToggleButton(
             description="Boxes" if self._several else "Outlines",
             value=self._several,
@@ -140,8 +143,9 @@ class ExplanationBrowser(Panel):
         self.networks.observe(self._switch, "value")
         for control in (self.group, self.student, self.relation, self.order):
             control.observe(self._filter, "value")
-        for control in (self.view, self.outlines, self.page):
-            control.observe(self._draw, "value")
+        self.view.observe(self._look, "value")
+        for control in (self.outlines, self.page):
+            control.observe(self.redraw, "value")
 
     @property
     def shown(self) -> _LoadedSet:
@@ -166,11 +170,9 @@ class ExplanationBrowser(Panel):
     def _switch(self, _: Any) -> None:
         _, runs = self.sets[self.networks.value]
         explanation = explanation_of(self.shown.models["teacher"])
-        self.view.layout.visibility = "visible" if explanation.has_contributions else "hidden"
-        with muted(self._draw, self.view):
-            shown = self.view.value
-            self.view.options = [(explanation.title, False), ("Contributions", True)]
-            self.view.value = shown
+        with muted(self._look, self.view):
+            self.view.options, self.view.tooltips = maps_options(explanation), maps_tooltips(explanation)
+            self.view.value = self._contributions and explanation.has_contributions
         methods = [run.config["method"] for run in runs]
         before = self.student.value
         with muted(self._filter, self.student):
@@ -186,25 +188,33 @@ class ExplanationBrowser(Panel):
             relation=self.relation.value,
             order=self.order.value,
         )
-        with muted(self._draw, self.page):
+        with muted(self.redraw, self.page):
             self.page.value = 1
             self.page.max = max(1, -(-len(self.selected) // self.page_size))
-        self._draw(None)
+        self.redraw()
 
     @shows_errors
-    def _draw(self, _: Any) -> None:
+    def _look(self, _: Any) -> None:
+        self._contributions = self.view.value
+        self.redraw()
+
+    def draw(self) -> None:
+        """See `Panel.draw`."""
         first = (self.page.value - 1) * self.page_size
         views = self.selected.iloc[first : first + self.page_size]
         if views.empty:
-            self.image.value, self.figure, self.data = b"", None, None
-            self.say("No image passes the filters.")
+            self.show_nothing("No image passes the filters.")
             return
         side_by_side = 2 if len(self.shown.models) < 6 else 1  # so that titles do not touch
-        figure = explanation_comparison(
-            self._comparison(views), side_by_side=side_by_side, contributions=self.view.value
-        )
+        keys = tuple(views[["index", "part"]].itertuples(index=False, name=None))
+        comparison = self._explained(self.networks.value, keys)
+        if not self.outlines.value:
+            comparison = replace(comparison, masks=None, boxes=())
+        figure = explanation_comparison(comparison, side_by_side=side_by_side, contributions=self.view.value)
         self.export_name = self._file_name()
-        self.show(figure, self._page_data(views))
+        table = comparison_table(comparison, indices=views["index"].tolist(), classes=self._classes)
+        table.insert(0, "networks", self.networks.value)
+        self.show(figure, table)
         shown = f"{'Views' if self._several else 'Images'} {first + 1} to {first + len(views)} of {len(self.selected)}"
         if self._several:
             self.say(f"{shown}. Every map explains the class named; ✓ and ✗ tell whether the network finds it.")
@@ -222,35 +232,20 @@ class ExplanationBrowser(Panel):
         parts += [self.outlines.description] if self.outlines.value else []
         return "_".join(re.sub(r"\W+", "_", part.lower()) for part in (*parts, str(self.page.value)))
 
-    def _comparison(self, views: pd.DataFrame) -> Comparison:
-        samples = [self.shown.dataset[index] for index in views["index"]]
+    def _explain(self, networks: str, views: tuple[tuple[int, int], ...]) -> Comparison:
+        """Explain images (index and part) with their objects, where they are known, by a set of networks."""
+        loaded = self._loaded[networks]
+        samples = [loaded.dataset[index] for index, _ in views]
         images = as_unit_range(torch.stack([sample["image"] for sample in samples]))
-        parts = [int(part) for part in views["part"]]
+        parts = [part for _, part in views]
         titles = tuple(self._parts[part] for part in parts)
         if self._several:
             boxes = [s["boxes"][s["box_labels"] == part] for s, part in zip(samples, parts, strict=True)]
-            outlined = tuple(boxes) if self.outlines.value else ()
-            return compare_class(self.shown.models, images, torch.tensor(parts), titles, outlined)
+            return compare_class(loaded.models, images, torch.tensor(parts), titles, tuple(boxes))
         labels = torch.tensor([sample["label"] for sample in samples])
-        masks = torch.stack([sample["mask"][0] > 127 for sample in samples]) if self.outlines.value else None
-        return compare(self.shown.models, images, labels, titles, masks)
-
-    def _page_data(self, views: pd.DataFrame) -> pd.DataFrame:
-        """Predictions of the students on the images of the page, with names instead of numbers."""
-        keys = ["index", "class"] if self._several else ["index"]
-        rows = views.rename(columns={"part": "class"})[keys]
-        page = pd.concat(
-            [
-                rows.merge(table, how="left", on=keys).assign(networks=self.networks.value, student=method)
-                for method, table in self.shown.outcomes.items()
-            ],
-            ignore_index=True,
-        )
-        for column in ("class",) if self._several else ("label", "prediction", "teacher_prediction"):
-            page[column] = [self._classes[number] for number in page[column]]
-        if self._grouping is not None:
-            return page.assign(group=[self._grouping.names[group] for group in page["group"]])
-        return page.drop(columns="group", errors="ignore")
+        known = all("mask" in sample for sample in samples)
+        masks = torch.stack([sample["mask"][0] > 127 for sample in samples]) if known else None
+        return compare(loaded.models, images, labels, titles, masks)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from e2kd_lab.metrics import dead_maps
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.system.errors import ExperimentError
 from e2kd_lab.training import LossTerms, loss_terms
-from e2kd_lab.widgets.panel import MAPS_TOOLTIPS, Panel, shows_errors, switch
+from e2kd_lab.widgets.controls import maps_switch, switch
+from e2kd_lab.widgets.panel import Panel, shows_errors
 from e2kd_lab.widgets.value_slider import ValueSlider
 
 LAMBDAS = (0.0, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 70.0, 100.0)
@@ -102,15 +103,20 @@ class LossLab(Panel):
         self.lam = ValueSlider("λ", lambdas, lam)
         self.tau = ValueSlider("τ", taus, tau, positive=True)
         for control in (self.student, self.view, self.number, self.whole_batch):
-            control.observe(self._draw, "value")
+            control.observe(self.redraw, "value")
         for control in (self.lam, self.tau):
             control.observe(self._move, "value")
         self.arrange(
-            [self.student, self.view],
-            [self.number, self.whole_batch],
-            [self.lam, self.tau, self.export_button],
+            [self.student],
+            [self.view],
+            [self.number],
+            [self.whole_batch],
+            [self.lam],
+            [self.tau],
+            [self.export_button],
+            beside=True,
         )
-        self._draw(None)
+        self.redraw()
 
     def _make_choices(self) -> None:
         """Controls that change more than temperature and weight, and thus redraw everything."""
@@ -121,23 +127,17 @@ class LossLab(Panel):
             shown=len(self.students) > 1,
             value="e2kd" if "e2kd" in self.students else next(iter(self.students)),
         )
-        self.view = switch(
-            "Maps",
-            [(self.explanation.title, False), ("Contributions", True)],
-            width=110,
-            shown=self.explanation.has_contributions,
-            tooltips=MAPS_TOOLTIPS,
-        )
+        self.view = maps_switch(self.explanation, shown=self.explanation.has_contributions)
         self.number = widgets.SelectionSlider(
             description="Image",
             options=[(f"{number + 1} {title}".strip(), number) for number, title in enumerate(self.titles)],
             continuous_update=False,
-            layout=widgets.Layout(width="440px", margin="2px 24px 2px 2px"),
+            layout=widgets.Layout(width="400px"),
         )
         self.whole_batch = switch("Loss of", [("this image", False), ("all images", True)], width=90)
 
-    @shows_errors
-    def _draw(self, _: Any) -> None:
+    def draw(self) -> None:
+        """See `Panel.draw`."""
         self.picture = None  # if drawing fails, no old picture must stay
         number, student = self.number.value, self.student.value
         alone = self._terms(student, number)
@@ -164,9 +164,11 @@ class LossLab(Panel):
 
     @shows_errors
     def _move(self, _: Any) -> None:
-        if self.picture is not None:
-            self.picture.move(self.tau.value, self.lam.value)
-            self._show(self.picture)
+        if self.picture is None:  # drawing failed
+            self.draw()
+            return
+        self.picture.move(self.tau.value, self.lam.value)
+        self._show(self.picture)
 
     def _show(self, picture: LossPicture) -> None:
         number, student, whole = self.number.value, self.student.value, self.whole_batch.value

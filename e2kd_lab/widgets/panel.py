@@ -1,4 +1,4 @@
-"""Base of all panels: a picture, a message line, errors shown in place, export."""
+"""Base of all panels: a picture and its options, messages, errors shown in place, export and download."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import functools
 import html
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -14,29 +15,43 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from e2kd_lab.experiments import Experiment
-from e2kd_lab.figures import export_figure, figure_bytes
-from e2kd_lab.figures.style import FAMILY_TITLES, TEXT_WIDTH
-
-# Of the two ways to look at maps, see `switch`.
-MAPS_TOOLTIPS = ["the weights that are distilled", "what each pixel adds to the logit"]
+from e2kd_lab.figures import FigureOptions, figure_options
+from e2kd_lab.figures.export import SCREEN_DPI, export_files, figure_contents, screen_png
+from e2kd_lab.figures.style import FAMILY_TITLES, TEXT_WIDTH, WRONG_COLOUR
+from e2kd_lab.widgets.controls import button, line, switch
+from e2kd_lab.widgets.download_menu import download_menu
+from e2kd_lab.widgets.figure_controls import FigureControls
 
 P = ParamSpec("P")
 PanelType = TypeVar("PanelType", bound="Panel")
+_COLUMN = 430  # pixels of controls beside a picture
+_ACTING: ContextVar[frozenset[int]] = ContextVar("panels that act", default=frozenset())
 
 
 def shows_errors(callback: Callable[Concatenate[PanelType, P], None]) -> Callable[Concatenate[PanelType, P], None]:
-    """Show a callback's error in the panel.
+    """Show a callback's error in the panel, and draw with the panel's figure options.
 
     Errors in widget callbacks never reach a cell. The panel keeps them in ``last_error``, which the last cell of a
-    notebook asserts to be None.
+    notebook asserts to be None. The next callback that succeeds clears them.
     """
 
     @functools.wraps(callback)
     def wrapper(panel: PanelType, *args: P.args, **kwargs: P.kwargs) -> None:
-        try:
+        with panel.acting():
             callback(panel, *args, **kwargs)
-        except Exception as error:
-            panel.show_error(error)
+
+    return cast(Callable[Concatenate[PanelType, P], None], wrapper)
+
+
+def shows_background_errors(
+    callback: Callable[Concatenate[PanelType, P], None],
+) -> Callable[Concatenate[PanelType, P], None]:
+    """As `shows_errors`, for what happens while a user does something else: it clears no message of theirs."""
+
+    @functools.wraps(callback)
+    def wrapper(panel: PanelType, *args: P.args, **kwargs: P.kwargs) -> None:
+        with panel.acting(clears=False):
+            callback(panel, *args, **kwargs)
 
     return cast(Callable[Concatenate[PanelType, P], None], wrapper)
 
@@ -70,30 +85,6 @@ def family_switch(families: Sequence[str]) -> widgets.ToggleButtons:
     )
 
 
-def switch(
-    name: str, options: Sequence[Any], *, width: int, shown: bool = True, **others: Any
-) -> widgets.ToggleButtons:
-    """Radio buttons in one line with their name.
-
-    Parameters
-    ----------
-    name : str
-        Name beside the buttons.
-    options : sequence
-        Options, see ipywidgets.
-    width : int
-        Width of a button in pixels.
-    shown : bool
-        Show the buttons; hide them if there is no choice.
-    **others
-        ``value`` and ``tooltips``, see ipywidgets.
-    """
-    # Without flex the name takes a line of its own; its width matches other controls.
-    layout = {"width": "max-content", "display": "flex" if shown else "none", "grid_gap": "8px"}
-    style = {"button_width": f"{width}px", "description_width": "80px"}
-    return widgets.ToggleButtons(description=name, options=options, style=style, layout=layout, **others)
-
-
 def picture_frame() -> widgets.Image:
     """Frame for a PNG of the text's width: it keeps the picture's shape in boxes of any size, and hides while empty."""
     # A box stretches its children across its direction, unless they say where they stand.
@@ -105,7 +96,9 @@ def picture_frame() -> widgets.Image:
 
 
 class Panel:
-    """Base of all panels: controls above, a picture below.
+    """Base of all panels: controls above or beside a picture.
+
+    Subclasses define `draw`, and name in ``figure_choices`` the options that their figure heeds.
 
     Parameters
     ----------
@@ -121,15 +114,21 @@ class Panel:
     image : ipywidgets.Image
         The picture, PNG.
     message : ipywidgets.HTML
-        Line below the controls.
+        What the numbers of the picture are; see `say`.
+    notice : ipywidgets.HTML
+        Outcome of the last action, an error or the download menu; the next action clears it.
     export_button : ipywidgets.Button
         Writes the picture as PDF, SVG, PNG and CSV into ``export_folder``.
+    download_button : ipywidgets.Button
+        Offers the same files to the browser, and the picture, its table and its caption to the clipboard.
+    figure_button, figure_controls : ipywidgets.ToggleButton, FigureControls
+        Shows the controls of the figure's options; those controls.
     figure : Figure or None
         The figure drawn last.
     data : DataFrame or None
         Its data.
     last_error : Exception or None
-        Last error of a callback.
+        Error of the last action.
 
     Examples
     --------
@@ -140,45 +139,151 @@ class Panel:
     b'\x89PNG'
     """
 
+    figure_choices: Sequence[str] = ("width", "font_size", "group_names", "title", "scale_note")
+
     def __init__(self, export_name: str, export_folder: Path | str = "exports") -> None:
         self.export_name, self.export_folder = export_name, Path(export_folder)
         self.figure: Figure | None = None
         self.data: pd.DataFrame | None = None
         self.last_error: Exception | None = None
+        self._told = False
         self.image = picture_frame()
-        self.message = widgets.HTML()
-        self.export_button = widgets.Button(
-            description="Export", icon="download", tooltip="Write PDF, SVG, PNG and CSV"
+        self.message, self.notice = line(), line()
+        self.export_button = button("Export", "save", "Write the files into the folder of exports, where Python runs")
+        self.download_button = button("Download", "download", "Save the files where the browser runs, or copy")
+        self.figure_button = widgets.ToggleButton(
+            description="Figure",
+            icon="sliders",
+            tooltip="Width, text size, title and look of the figure, on screen and in its files",
+            layout=widgets.Layout(width="100px"),
         )
+        self.figure_controls = FigureControls(self.figure_choices)
+        self.figure_controls.layout.display = "none"
         self.export_button.on_click(self._export)
+        self.download_button.on_click(self._download)
+        self.figure_button.observe(self._fold, "value")
+        self.figure_controls.observe(self._restyle, "value")
         self.widget = widgets.VBox()
 
-    def arrange(self, *rows: list[Any]) -> None:
-        """Lay out rows of controls, the message and the picture."""
-        boxes = [widgets.HBox(row, layout=widgets.Layout(flex_flow="row wrap")) for row in rows]
-        self.widget.children = [*boxes, self.message, self.image]
+    def arrange(self, *rows: list[Any], beside: bool = False) -> None:
+        """Lay out rows of controls, the messages and the picture.
+
+        Parameters
+        ----------
+        *rows : list of ipywidgets controls
+            Download and Figure stand where the export button does.
+        beside : bool
+            The picture stands beside the controls where there is room for both.
+        """
+        after = [self.download_button, self.figure_button] if self.figure_choices else [self.download_button]
+        boxes = []
+        for row in rows:
+            spread = [
+                one for control in row for one in ([control, *after] if control is self.export_button else [control])
+            ]
+            boxes.append(widgets.HBox(spread, layout=widgets.Layout(flex_flow="row wrap")))
+        above = [*boxes, self.figure_controls, self.message, self.notice]
+        if beside:
+            column = widgets.VBox(above, layout=widgets.Layout(width=f"{_COLUMN}px", max_width="100%"))
+            layout = widgets.Layout(flex_flow="row wrap", grid_gap="0 12px")
+            self.widget.children = [widgets.HBox([column, self.image], layout=layout)]
+        else:
+            self.widget.children = [*above, self.image]
+
+    @property
+    def figure_options(self) -> FigureOptions:
+        """Options that the picture is drawn and exported with; setting them redraws it."""
+        return self.figure_controls.value
+
+    @figure_options.setter
+    def figure_options(self, options: FigureOptions) -> None:
+        self.figure_controls.value = options
+
+    def draw(self) -> None:
+        """Draw what the controls describe; subclasses define it."""
+
+    @shows_errors
+    def redraw(self, _: Any = None) -> None:
+        """Draw what the controls describe, with the figure's options; for controls to call."""
+        self.draw()
+
+    def exports(self) -> dict[str, dict[str, bytes]]:
+        """What Export writes and Download offers: the bytes of each file by suffix, by name without suffix."""
+        return {} if self.figure is None else {self.export_name: figure_contents(self.figure, self.data)}
 
     def show(self, figure: Figure, data: pd.DataFrame | None = None, png: bytes | None = None) -> None:
         """Show a figure; ``png`` is its rendering, if there is one already."""
         self.figure, self.data = figure, data
-        self.image.value = figure_bytes(figure) if png is None else png
+        self.image.layout.width = f"{figure.get_figwidth() * SCREEN_DPI:.0f}px"
+        self.image.value = screen_png(figure) if png is None else png
+
+    def show_nothing(self, reason: str) -> None:
+        """Show no picture, and say why."""
+        self.figure, self.data, self.image.value = None, None, b""
+        self.say(reason)
 
     def say(self, text: str) -> None:
-        """Write a line below the controls."""
+        """Say what the picture's numbers are."""
         self.message.value = html.escape(text)
 
+    def tell(self, text: str) -> None:
+        """Tell the outcome of an action; what `say` wrote stays."""
+        self._told = True
+        self.notice.value = html.escape(text)
+
     def show_error(self, error: Exception) -> None:
-        """Write an error below the controls and keep it in ``last_error``."""
-        self.last_error = error
-        self.message.value = f"<b style='color:#C63F00'>{html.escape(f'{type(error).__name__}: {error}')}</b>"
+        """Tell an error and keep it in ``last_error``."""
+        self.last_error, self._told = error, True
+        told = html.escape(f"{type(error).__name__}: {error}")
+        self.notice.value = f"<b style='color:{WRONG_COLOUR}'>{told}</b>"
+
+    @contextmanager
+    def acting(self, *, clears: bool = True) -> Iterator[None]:
+        """Draw with the panel's figure options; show an error, or clear that of the action before.
+
+        Callbacks call each other: only the outermost clears.
+        """
+        outermost = id(self) not in _ACTING.get()
+        if outermost and clears:
+            self._told = False
+        token = _ACTING.set(_ACTING.get() | {id(self)})
+        try:
+            with figure_options(self.figure_options):
+                yield
+        except Exception as error:
+            self.show_error(error)
+        finally:
+            _ACTING.reset(token)
+        if outermost and clears and not self._told:
+            self.last_error, self.notice.value = None, ""
+
+    @shows_errors
+    def _restyle(self, _: Any) -> None:
+        self.redraw()
+
+    def _fold(self, change: Any) -> None:
+        self.figure_controls.layout.display = "flex" if change["new"] else "none"
 
     @shows_errors
     def _export(self, _: Any) -> None:
-        if self.figure is None:
-            self.say("There is no picture to export yet.")
+        exports = self.exports()
+        if not exports:
+            self.tell("There is no picture to export yet.")
             return
-        files = export_figure(self.figure, self.export_folder / self.export_name, self.data, overwrite=False)
-        self.say(f"Wrote {', '.join(file.name for file in files)} to {self.export_folder}.")
+        written = [
+            file.name
+            for name, contents in exports.items()
+            for file in export_files(contents, self.export_folder / name, overwrite=False)
+        ]
+        self.tell(f"Wrote {', '.join(written)} to {self.export_folder}.")
+
+    @shows_errors
+    def _download(self, _: Any) -> None:
+        exports = self.exports()
+        if not exports:
+            self.tell("There is no picture to save yet.")
+            return
+        self._told, self.notice.value = True, download_menu(exports)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         # Where widgets cannot be shown, such as on a code host, the picture is.

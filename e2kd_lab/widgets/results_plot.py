@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
-from typing import Any
 
 import ipywidgets as widgets
 import pandas as pd
 from matplotlib.figure import Figure
 
-from e2kd_lab.figures import figure_bytes, method_bars, shot_curves
+from e2kd_lab.figures import FigureOptions, figure_options, method_bars, shot_curves
+from e2kd_lab.figures.export import screen_png
 from e2kd_lab.figures.style import METHOD_ORDER, METHOD_TITLES
 from e2kd_lab.paper import beside_paper
 from e2kd_lab.paper.beside_paper import selecting_measure
 from e2kd_lab.runs import select_by_validation
-from e2kd_lab.widgets.panel import Panel, shows_errors, switch
+from e2kd_lab.widgets.controls import switch
+from e2kd_lab.widgets.panel import Panel
+
+_PICTURES_KEPT = 32
 
 
 class ResultsPlot(Panel):
@@ -52,7 +56,7 @@ class ResultsPlot(Panel):
         super().__init__(table, export_folder)
         self.results, self.table, self.title = results, table, title
         self.rows = beside_paper(select_by_validation(results), table)
-        self._drawn: dict[tuple[str, int, tuple[str, ...]], tuple[Figure, pd.DataFrame, bytes]] = {}
+        self._picture = functools.lru_cache(_PICTURES_KEPT)(self._drawn)
         places = self.rows.groupby("place")["column"].unique()
         many = len(places) > 2
         options = [("Curves", "curves"), ("Bars", "bars")]
@@ -72,33 +76,34 @@ class ResultsPlot(Panel):
             tooltip="Ctrl or Shift for several",
         )
         for control in (self.view, self.shots, self.methods):
-            control.observe(self._draw, "value")
+            control.observe(self.redraw, "value")
         self.arrange([self.view, self.shots], [self.methods, self.export_button])
-        self._draw(None)
+        self.redraw()
         for _, place in self.shots.options:  # drawn in advance, so that the slider responds at once
-            self._picture(self.view.value, place, self.methods.value)
+            self._picture(self.view.value, place, self.methods.value, self.figure_options)
 
-    def _picture(self, view: str, place: int, methods: tuple[str, ...]) -> tuple[Figure, pd.DataFrame, bytes]:
+    def _drawn(
+        self, view: str, place: int, methods: tuple[str, ...], options: FigureOptions
+    ) -> tuple[Figure, pd.DataFrame, bytes]:
         """Figure, data and PNG for some controls; cached, because drawing takes half a second."""
-        key = (view, place, methods)
-        if key not in self._drawn:
-            shown = self.rows[self.rows["method"].isin([*methods, "teacher"])]
+        shown = self.rows[self.rows["method"].isin([*methods, "teacher"])]
+        if view == "bars":
+            shown = shown[shown["place"] == place]
+        with figure_options(options):
             if view == "curves":
                 figure = shot_curves(shown, place=place, title=self.title)
             else:
-                shown = shown[shown["place"] == place]
                 figure = method_bars(shown, title=self.title)
-            self._drawn[key] = (figure, shown, figure_bytes(figure))
-        return self._drawn[key]
+            return figure, shown, screen_png(figure)
 
-    @shows_errors
-    def _draw(self, _: Any) -> None:
+    def draw(self) -> None:
+        """See `Panel.draw`."""
         methods, place = self.methods.value, self.shots.value
         if not methods:
             self.say("Choose at least one method.")
             return
         self.export_name = f"{self.table}_{self.view.value}_{place}"
-        self.show(*self._picture(self.view.value, place, methods))
+        self.show(*self._picture(self.view.value, place, methods, self.figure_options))
         done = self.results.query("status == 'done' and method != 'teacher'")
         self.say(
             f"{done['run'].nunique()} finished runs. For each method and column: the temperature, weight and recipe "

@@ -10,13 +10,13 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
-from e2kd_lab.figures.export import export_files
 from e2kd_lab.figures.labels import PAPER
 from e2kd_lab.figures.style import METHOD_TITLES
 from e2kd_lab.metrics.titles import measure_title
 from e2kd_lab.paper import results_cells, table_csv, table_html, table_latex, table_markdown
 from e2kd_lab.paper.table_cells import TABLE_TITLES
-from e2kd_lab.widgets.panel import Panel, shows_errors, switch
+from e2kd_lab.widgets.controls import switch
+from e2kd_lab.widgets.panel import Panel, shows_errors
 
 # File suffix and writer of each format.
 _FORMATS: Mapping[str, tuple[str, Callable[[pd.DataFrame, str], str]]] = {
@@ -62,6 +62,8 @@ class ResultsTable(Panel):
     >>> import e2kd_lab as lab
     >>> ResultsTable(lab.load_runs(), "table2")  # doctest: +SKIP
     """
+
+    figure_choices = ()
 
     def __init__(
         self,
@@ -161,11 +163,13 @@ class ResultsTable(Panel):
         _, write = _FORMATS[self.format.value]
         self.text.value = write(self.data, self.table.value)
 
-    @shows_errors
-    def _export(self, _: Any) -> None:
-        contents = {suffix: write(self.data, self.table.value).encode() for suffix, write in _FORMATS.values()}
-        files = export_files(contents, self.export_folder / self.export_name, overwrite=False)
-        self.say(f"Wrote {', '.join(file.name for file in files)} to {self.export_folder}.")
+    def exports(self) -> dict[str, dict[str, bytes]]:
+        """See `Panel.exports`."""
+        return {
+            self.export_name: {
+                suffix: write(self.data, self.table.value).encode() for suffix, write in _FORMATS.values()
+            }
+        }
 
     def _measured(self) -> pd.DataFrame:
         return self.data[self.data["source"] != PAPER]

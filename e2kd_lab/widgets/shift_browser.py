@@ -15,7 +15,8 @@ from e2kd_lab.explanations import explanation_of
 from e2kd_lab.explanations.shifts import compare_shifted, similarities
 from e2kd_lab.figures.shifts import ShiftPicture
 from e2kd_lab.models import ExplainableModel
-from e2kd_lab.widgets.panel import Panel, shows_errors, switch
+from e2kd_lab.widgets.controls import maps_switch
+from e2kd_lab.widgets.panel import Panel, shows_errors
 
 
 class ShiftBrowser(Panel):
@@ -75,19 +76,13 @@ class ShiftBrowser(Panel):
             options=[(f"{number + 1}: {title}", number) for number, title in enumerate(titles)],
         )
         explanation = explanation_of(next(iter(self.networks.values())))
-        self.view = switch(
-            "Maps",
-            [(explanation.title, False), ("Contributions", True)],
-            width=110,
-            shown=explanation.has_contributions,
-            tooltips=["the weights that are distilled", "what each pixel adds to the logit; the cosine compares these"],
-        )
+        self.view = maps_switch(explanation, shown=explanation.has_contributions)
         self.shift = widgets.IntSlider(
             description="Shift", min=0, max=largest, value=patch // 2, layout=widgets.Layout(width="460px")
         )
         self.choice.observe(self._explain, "value")
-        self.view.observe(self._draw, "value")
-        self.shift.observe(self._draw, "value")
+        self.view.observe(self._move, "value")
+        self.shift.observe(self._move, "value")
         self.arrange([self.choice, self.view], [self.shift, self.export_button])
         self._explain(None)
 
@@ -95,7 +90,16 @@ class ShiftBrowser(Panel):
     def _explain(self, _: Any) -> None:
         self.say("Explaining all shifts of this image ...")
         image = self.images[self.choice.value : self.choice.value + 1]
-        comparison = compare_shifted(self.networks, image, size=self.size, shifts=self.shifts)
+        self._comparison = compare_shifted(self.networks, image, size=self.size, shifts=self.shifts)
+        self.redraw()
+        self.say(
+            "Every map explains what the teacher predicts for the unshifted image. The cosine is that of a network's "
+            "contributions with its own at T = 0, on the area that both images show."
+        )
+
+    def draw(self) -> None:
+        """See `Panel.draw`: both views of the image, for `_move` to choose from."""
+        comparison = self._comparison
         curves = {name: rows[0] for name, rows in similarities(comparison, self.shifts).items()}
         self._pictures = {
             contributions: ShiftPicture(comparison, curves, patch=self.patch, contributions=contributions)
@@ -104,17 +108,10 @@ class ShiftBrowser(Panel):
         self._table = pd.DataFrame(
             {"shift": self.shifts} | {name: curve.cpu().numpy() for name, curve in curves.items()}
         )
-        self._redraw()
-        self.say(
-            "Every map explains what the teacher predicts for the unshifted image. The cosine is that of a network's "
-            "contributions with its own at T = 0, on the area that both images show."
-        )
+        self._move(None)
 
     @shows_errors
-    def _draw(self, _: Any) -> None:
-        self._redraw()
-
-    def _redraw(self) -> None:
+    def _move(self, _: Any) -> None:
         picture = self._pictures[self.view.value and len(self._pictures) > 1]
         picture.move(self.shift.value)
         self.export_name = f"shift_{self.choice.value + 1}_{self.shift.value}px"

@@ -217,6 +217,10 @@ class SweepMap(TrainingPanel):
                 said = "waits in the queue." if experiment in self.queue else said
                 self.say(f"{run_title(experiment)} {said}")
 
+    def draw(self) -> None:
+        """Draw map, curves and explanations anew."""
+        self._draw(None)
+
     def _cells(self) -> pd.DataFrame:
         return sweep_cells(self.results, self.measure.value, grid=self._swept.grid)
 

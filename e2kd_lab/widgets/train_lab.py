@@ -181,6 +181,12 @@ class TrainLab(TrainingPanel):
                 self._usual = None
             self._draw()
 
+    def draw(self) -> None:
+        """Draw curves and explanation anew."""
+        with self._lock:
+            self._draw()
+            self._explain(None)
+
     def _draw(self) -> None:
         """Draw the curves of the chosen runs and of the one that the controls describe."""
         experiment = self.experiment

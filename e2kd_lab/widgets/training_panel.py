@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from e2kd_lab.experiments import Experiment
-from e2kd_lab.figures import export_figure, figure_bytes
+from e2kd_lab.figures.export import figure_contents, screen_png
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run, Status
 from e2kd_lab.runs.session import Session
@@ -20,7 +20,8 @@ from e2kd_lab.system.workspace import runs_folder
 from e2kd_lab.training import Hardware, Watcher
 from e2kd_lab.training.own_measures import MeasureFunction
 from e2kd_lab.training.progress import duration_text
-from e2kd_lab.widgets.panel import Panel, shows_errors
+from e2kd_lab.widgets.controls import button
+from e2kd_lab.widgets.panel import Panel, shows_background_errors, shows_errors
 from e2kd_lab.widgets.run_titles import run_title
 
 # A figure, its data, and its rendering.
@@ -79,7 +80,8 @@ class TrainingPanel(Panel):
         # The training thread redraws the panel, too.
         self._lock = threading.RLock()
         self.train_button = widgets.Button(description="Train", icon="play", button_style="primary")
-        self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
+        self.stop_button = button("Stop", "stop", "Save and stop; the queue is emptied")
+        self.stop_button.disabled = True
         self.progress = widgets.IntProgress(value=0, max=1, layout=widgets.Layout(width="200px"))
         self.time_left = widgets.Label()
         self.training_line = widgets.HBox(
@@ -224,7 +226,7 @@ class TrainingPanel(Panel):
             said = "done."
         self.time_left.value = f"{self._name(session)}: {said}"
 
-    @shows_errors
+    @shows_background_errors
     def _follow(self, session: Session) -> None:
         with self._lock:
             self._say_progress()
@@ -244,17 +246,13 @@ class TrainingPanel(Panel):
         """What is shown and exported, by what is added to ``export_name``."""
         raise NotImplementedError
 
-    @shows_errors
-    def _export(self, _: Any) -> None:
+    def exports(self) -> dict[str, dict[str, bytes]]:
+        """See `Panel.exports`."""
         with self._lock:
-            written = [
-                export_figure(figure, self.export_folder / f"{self.export_name}{suffix}", data, overwrite=False)
-                for suffix, (figure, data, _png) in self.parts().items()
-            ]
-        names = ", ".join(files[0].stem for files in written)
-        self.say(f"Wrote {names} as PDF, SVG, PNG and CSV to {self.export_folder}.")
+            parts = self.parts()
+        return {f"{self.export_name}{name}": figure_contents(figure, data) for name, (figure, data, _) in parts.items()}
 
-    @shows_errors
+    @shows_background_errors
     def _look(self, session: Session, network: ExplainableModel) -> None:
         if session.title == session.experiment.title:  # not its teacher
             with self._lock:
@@ -263,7 +261,7 @@ class TrainingPanel(Panel):
 
 def rendered(figure: Figure, data: pd.DataFrame | None) -> Drawn:
     """A figure with its data and its rendering; it keeps its layout, so that all exports are equal to what is shown."""
-    png = figure_bytes(figure)
+    png = screen_png(figure)
     figure.set_layout_engine("none")
     return figure, data, png
 

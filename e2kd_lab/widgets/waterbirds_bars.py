@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
-from typing import Any
 
 import ipywidgets as widgets
 import pandas as pd
+from matplotlib.figure import Figure
 
 from e2kd_lab.experiments import FAMILIES
-from e2kd_lab.figures import waterbirds_bars
-from e2kd_lab.figures.labels import title_of
+from e2kd_lab.figures import FigureOptions, figure_options, waterbirds_bars
+from e2kd_lab.figures.export import screen_png
+from e2kd_lab.figures.labels import methods_of, title_of
 from e2kd_lab.metrics.groups import GROUPS
 from e2kd_lab.runs import select_by_validation
-from e2kd_lab.widgets.panel import Panel, family_switch, shows_errors
+from e2kd_lab.widgets.panel import Panel, family_switch
+
+_PICTURES_KEPT = 32
 
 
 class WaterbirdsBars(Panel):
@@ -40,6 +44,8 @@ class WaterbirdsBars(Panel):
     def __init__(self, results: pd.DataFrame, *, export_folder: Path | str = "exports") -> None:
         super().__init__("waterbirds_bars", export_folder)
         self.results = results
+        self._selected = functools.cache(self._select)
+        self._picture = functools.lru_cache(_PICTURES_KEPT)(self._drawn)
         present = set(results["family"])
         self.family = family_switch([family for family in FAMILIES if family in present] or FAMILIES)
         groups = ("out_of_distribution", "in_distribution", "worst", *GROUPS)
@@ -48,23 +54,33 @@ class WaterbirdsBars(Panel):
         )
         self.zoom = widgets.Checkbox(description="Zoom in", value=False, indent=False)
         for control in (self.family, self.group, self.zoom):
-            control.observe(self._draw, "value")
+            control.observe(self.redraw, "value")
         self.arrange([self.family], [self.group, self.zoom, self.export_button])
-        self._draw(None)
+        self.redraw()
 
-    @shows_errors
-    def _draw(self, _: Any) -> None:
-        results = self.results.query("family == @self.family.value")
-        selected = select_by_validation(results)
+    def draw(self) -> None:
+        """See `Panel.draw`."""
+        selected = self._selected(self.family.value)
         shown = selected.query("split == 'test' and group == @self.group.value")
         if shown.empty:
-            self.say("There are no finished runs yet.")
+            self.show_nothing("There are no finished runs yet.")
             return
         self.export_name = f"waterbirds_bars_{self.family.value}_{self.group.value}"
-        self.show(waterbirds_bars(selected, group=self.group.value, zoom=self.zoom.value), shown)
-        tried = results.query("status == 'done'").groupby("method")["run"].nunique()
+        self.show(*self._picture(self.family.value, self.group.value, self.zoom.value, self.figure_options))
+        done = self.results.query("family == @self.family.value and status == 'done'")
+        tried = done.groupby("method")["run"].nunique()
+        counts = ", ".join(f"{tried[name]} {title_of('method', name)}" for name in methods_of(done))
         self.say(
             "For each method and setting: the configuration with the highest validation accuracy, out of "
-            + ", ".join(f"{count} {method}" for method, count in tried.items())
-            + " runs. Dots are seeds."
+            f"{counts} runs. Dots are seeds."
         )
+
+    def _select(self, family: str) -> pd.DataFrame:
+        return select_by_validation(self.results[self.results["family"] == family])
+
+    def _drawn(self, family: str, group: str, zoom: bool, options: FigureOptions) -> tuple[Figure, pd.DataFrame, bytes]:
+        """Figure, data and PNG for some controls; cached, because drawing takes half a second."""
+        selected = self._selected(family)
+        with figure_options(options):
+            figure = waterbirds_bars(selected, group=group, zoom=zoom)
+            return figure, selected.query("split == 'test' and group == @group"), screen_png(figure)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import e2kd_lab as lab
+from e2kd_lab.figures import FigureOptions
 from e2kd_lab.runs import Run
 from e2kd_lab.runs.evaluate import evaluate
 from e2kd_lab.system.errors import ExperimentError
@@ -106,19 +107,53 @@ def test_what_networks_say_about_each_image_is_computed_once(tiny, runs, monkeyp
     assert measured.to_dict() == pytest.approx(known.to_dict(), rel=1e-5)
 
 
+def test_a_page_is_explained_once(tiny, runs, birds, monkeypatch):
+    panel = ExplanationBrowser(tiny, birds[:2], folder=runs, page_size=4)
+    first, table = bytes(panel.image.value), panel.data
+    panel.page.value = 2
+    monkeypatch.setattr("e2kd_lab.widgets.explanation_browser.compare", None)  # an error, if it were called
+    panel.page.value = 1
+    panel.outlines.value = True
+    panel.figure_options = FigureOptions(images_per_row=1)
+    assert bytes(panel.image.value) != first
+    panel.outlines.value, panel.figure_options = False, FigureOptions()
+    assert bytes(panel.image.value) == first
+    pd.testing.assert_frame_equal(panel.data, table)
+    assert panel.last_error is None
+    panel.group.value = 1
+    assert isinstance(panel.last_error, TypeError)
+
+
+def test_the_table_says_what_the_page_shows(tiny, runs, birds, tmp_path):
+    panel = ExplanationBrowser(tiny, birds[:2], folder=runs, page_size=2, export_folder=tmp_path)
+    panel.group.value, panel.order.value = 1, "lowest cosine first"
+    panel.export_button.click()
+    (table,) = map(pd.read_csv, tmp_path.glob("*.csv"))
+    known = panel.shown.outcomes["e2kd"].set_index("index").loc[panel.selected["index"][:2]]
+    students = table.query("network == 'e2kd'")
+    assert list(table["network"]) == ["teacher", "kd", "e2kd"] * 2
+    assert list(students["image"]) == list(known.index)
+    assert list(students["cosine_to_teacher"]) == pytest.approx(list(known["explanation_cosine"]), abs=1e-4)
+    assert list(students["prediction"]) == [tiny.classes()[number] for number in known["prediction"]]
+    assert set(table["group"]) == {"landbird on water"}
+
+
 def test_families_and_views_are_switched(tiny, tiny_bcos, runs, birds):
     panel = ExplanationBrowser([tiny, tiny_bcos], birds, folder=runs, page_size=4)
     assert panel.networks.options == ("Standard", "B-cos")
     pictures = [bytes(panel.image.value)]
-    assert panel.view.layout.visibility == "hidden"  # GradCAM has one view
+    assert [label for label, _ in panel.view.options] == ["GradCAM"]  # it has one view
     panel.networks.value = "B-cos"
     assert panel.shown.models["e2kd"].explanation == "bcos"
     pictures.append(bytes(panel.image.value))
-    assert panel.view.layout.visibility == "visible"
+    assert [label for label, _ in panel.view.options] == ["W(x)", "Contributions"]
     panel.view.value = True
     pictures.append(bytes(panel.image.value))
     assert len(set(pictures)) == 3
     assert set(panel.data["networks"]) == {"B-cos"}
+    panel.networks.value = "Standard"
+    panel.networks.value = "B-cos"
+    assert panel.view.value is True  # stays
     assert panel.last_error is None
 
 
@@ -139,8 +174,7 @@ def test_classes_are_shown_where_there_are_no_groups(few_shots, workspace):
     panel = ExplanationBrowser(experiment, few_shots[:2], folder=workspace / "shots", page_size=4)
     assert panel.group.description == "Class"
     assert len(panel.group.options) == 21
-    assert list(panel.data.query("student == 'kd'")["label"]) == list(experiment.classes()[:4])
-    assert "group" not in panel.data
+    assert list(panel.data.query("network == 'kd'")["label"]) == list(experiment.classes()[:4])
     panel.group.value = 3
     assert set(panel.data["label"]) == {experiment.classes()[3]}
     assert panel.last_error is None
@@ -151,9 +185,8 @@ def test_each_class_of_an_image_is_looked_at_by_itself(objects, tmp_path):
     panel = ExplanationBrowser(sets, folder=folder, page_size=3, export_folder=tmp_path / "exports")
     classes = sets["EPG teacher"][0].classes()
     assert panel.networks.options == ("EPG teacher", "IoU teacher")
-    shown = panel.data.query("student == 'e2kd'")
-    assert shown["class"].nunique() == 3  # one of each class
-    assert shown["label"].all()
+    shown = panel.data.query("network == 'e2kd'")
+    assert shown["label"].nunique() == 3  # one of each class
     pictures = [bytes(panel.image.value)]
     panel.networks.value = "IoU teacher"
     pictures.append(bytes(panel.image.value))
@@ -162,7 +195,7 @@ def test_each_class_of_an_image_is_looked_at_by_itself(objects, tmp_path):
     panel.outlines.value = False
     pictures.append(bytes(panel.image.value))
     panel.group.value = 2
-    assert set(panel.data["class"]) == {classes[2]}
+    assert set(panel.data["label"]) == {classes[2]}
     pictures.append(bytes(panel.image.value))
     assert len(set(pictures)) == 5
     panel.export_button.click()

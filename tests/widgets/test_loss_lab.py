@@ -75,7 +75,7 @@ def test_the_numbers_are_those_of_training(images):
 
 
 def test_a_weight_costs_no_network_and_a_temperature_no_explanation(images, monkeypatch):
-    panel = LossLab(networks(), images)
+    panel = LossLab(networks("bcos_"), images)
     monkeypatch.setattr("e2kd_lab.widgets.loss_lab.loss_terms", None)  # an error from here on, if it were called
     panel.lam.value = 5.0
     panel.tau.value = 2.0
@@ -122,9 +122,9 @@ def test_errors_are_shown_in_place(images):
     panel = LossLab(mixed, images)
     panel.student.value = "B-cos"
     assert isinstance(panel.last_error, ValueError)
-    assert "maps of one shape" in panel.message.value
+    assert "maps of one shape" in panel.notice.value
     panel.lam.value = 5.0
-    assert "maps of one shape" in panel.message.value
+    assert "maps of one shape" in panel.notice.value
     panel.student.value = "kd"
     assert "evaluation mode" in panel.message.value
     with pytest.raises(ExperimentError, match="got 1 networks and 4 images"):

@@ -1,6 +1,50 @@
+"""What all panels do: messages, errors, figure options, export and download."""
+
+import base64
+import io
+import re
+import zipfile
+
+import pandas as pd
+import pytest
 from matplotlib.figure import Figure
 
+from e2kd_lab.figures import FigureOptions, figure_bytes
+from e2kd_lab.figures.options import current_options
+from e2kd_lab.figures.style import new_figure
 from e2kd_lab.widgets import Panel
+from e2kd_lab.widgets.panel import shows_background_errors, shows_errors
+
+
+class Small(Panel):
+    """A panel with one number."""
+
+    number = 1.0
+
+    def __init__(self, folder="exports"):
+        super().__init__("small", folder)
+        self.arrange([self.export_button])
+        self.redraw()
+
+    def draw(self):
+        if self.number < 0:
+            raise ValueError("negative")
+        self.say("One number.")
+        self.show(new_figure(1.0), pd.DataFrame({"number": [self.number], "name": ["a\tb"]}))
+
+    @shows_errors
+    def redraw_through_another(self):
+        self.redraw()
+
+    @shows_background_errors
+    def heard(self, error=None):
+        if error is not None:
+            raise error
+
+
+@pytest.fixture
+def panel(tmp_path):
+    return Small(tmp_path)
 
 
 def test_a_frame_hides_while_it_is_empty():
@@ -10,3 +54,77 @@ def test_a_frame_hides_while_it_is_empty():
     assert panel.image.layout.display is None
     panel.image.value = b""
     assert panel.image.layout.display == "none"
+
+
+def test_an_export_leaves_what_the_numbers_are(panel):
+    panel.export_button.click()
+    assert panel.message.value == "One number."
+    assert "Wrote small.pdf, small.svg, small.png, small.csv" in panel.notice.value
+    panel.redraw()
+    assert panel.notice.value == ""
+    panel.show_nothing("Empty.")
+    panel.export_button.click()
+    assert panel.notice.value == "There is no picture to export yet."
+
+
+@pytest.mark.parametrize("draw", [Small.redraw, Small.redraw_through_another])
+def test_an_error_stays_until_the_next_action_succeeds(panel, draw):
+    panel.number = -1
+    draw(panel)
+    assert isinstance(panel.last_error, ValueError)
+    assert "ValueError: negative" in panel.notice.value
+    panel.heard()  # training goes on
+    assert panel.last_error is not None
+    panel.number = 1
+    draw(panel)
+    assert (panel.last_error, panel.notice.value) == (None, "")
+    panel.heard(KeyError("lost"))
+    assert isinstance(panel.last_error, KeyError)
+
+
+def test_the_figures_options_are_those_of_screen_and_files(panel, tmp_path):
+    assert panel.figure_controls.layout.display == "none"
+    panel.figure_button.value = True
+    assert panel.figure_controls.layout.display == "flex"
+    panel.figure_controls.controls["width"].value = ("cvpr", 2)
+    assert panel.figure_options == FigureOptions(width="cvpr", columns=2)
+    assert panel.figure.get_figwidth() == 6.875
+    assert panel.image.layout.width == "1031px"
+    panel.export_button.click()
+    assert (tmp_path / "small.png").read_bytes() == figure_bytes(panel.figure, dpi=300)
+    panel.figure_options = FigureOptions(width=6.0, font_size=8.5)
+    controls = panel.figure_controls.controls
+    assert (controls["width"].label, controls["font_size"].label) == ("6 in", "8.5 pt")
+    assert (panel.figure.get_figwidth(), panel.figure.options.font_size) == (6.0, 8.5)
+    assert current_options() == FigureOptions()
+    assert panel.last_error is None
+
+
+def test_setting_options_draws_once(panel, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(panel, "redraw", lambda: drawn.append(panel.figure_options))
+    options = FigureOptions(width="neurips", font_size=8.0, title=False, scale_note=False)
+    panel.figure_options = options
+    assert drawn == [options]
+
+
+def test_files_are_made_when_they_are_asked_for(panel, tmp_path):
+    assert "base64" not in panel.notice.value
+    panel.download_button.click()
+    links = dict(re.findall(r'download="([^"]+)" href="data:[^,]*;base64,([^"]*)"', panel.notice.value))
+    assert list(links) == ["small.zip", "small.pdf", "small.svg", "small.png", "small.csv"]
+    files = {name: base64.b64decode(content) for name, content in links.items()}
+    with zipfile.ZipFile(io.BytesIO(files.pop("small.zip"))) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == files
+    panel.export_button.click()
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == files
+    panel.download_button.click()
+    assert "Copy figure" in panel.notice.value
+    assert 'data-text="number&#9;name&#10;1.0&#9;a b"' in panel.notice.value
+    panel.redraw()  # the links would be of the picture before
+    assert panel.notice.value == ""
+
+
+def test_download_and_figure_stand_beside_export(panel):
+    row = panel.widget.children[0].children
+    assert row == (panel.export_button, panel.download_button, panel.figure_button)

@@ -57,13 +57,13 @@ def test_the_text_follows_the_format_and_all_are_exported(results, tmp_path):
     panel = ResultsTable(results, "figureB2", export_folder=tmp_path)
     writers = {"LaTeX": ("tex", table_latex), "Markdown": ("md", table_markdown), "CSV": ("csv", table_csv)}
     panel.export_button.click()
+    assert "results_figureB2.tex" in panel.notice.value
     for name, (suffix, write) in writers.items():
         panel.format.value = name
         text = write(results_cells(results, "figureB2"), "figureB2")
         assert panel.text.value == text
         assert (tmp_path / f"results_figureB2.{suffix}").read_text(encoding="utf-8") == text
     assert {file.suffix for file in tmp_path.iterdir()} == {".tex", ".md", ".csv"}
-    assert "results_figureB2.tex" in panel.message.value
     assert panel.last_error is None
 
 
@@ -78,4 +78,4 @@ def test_the_table_stands_in_where_widgets_cannot_be_shown(results):
 def test_errors_are_shown_in_place(results):
     panel = ResultsTable(pd.DataFrame(), "table1")
     assert isinstance(panel.last_error, KeyError)
-    assert "KeyError" in panel.message.value
+    assert "KeyError" in panel.notice.value
