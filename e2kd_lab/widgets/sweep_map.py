@@ -82,6 +82,17 @@ class SweepMap(TrainingPanel):
     >>> SweepMap(lab.experiments.get("waterbirds", "lab"))  # doctest: +SKIP
     """
 
+    figure_choices = (
+        "width",
+        "font_size",
+        "title",
+        "scale_note",
+        "images_per_row",
+        "maps_only",
+        "opacity",
+        "colour_map",
+    )
+
     def __init__(
         self,
         experiment: Experiment,

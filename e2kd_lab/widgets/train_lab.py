@@ -81,6 +81,8 @@ class TrainLab(TrainingPanel):
     >>> TrainLab(lab.experiments.get("waterbirds", "lab"))  # doctest: +SKIP
     """
 
+    figure_choices = ("width", "font_size", "maps_only", "opacity", "colour_map")
+
     def __init__(
         self,
         experiments: Experiment | Sequence[Experiment],
