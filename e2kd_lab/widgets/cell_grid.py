@@ -12,7 +12,8 @@ from e2kd_lab.figures import Measure
 from e2kd_lab.figures.sweep_colours import sweep_colours
 
 Cell = tuple[float, float]
-_PICKED, _OTHER = "2px solid black", "1px solid #B5B5B5"
+# Black on a light page, white on a dark one; where the page has no theme, black.
+_PICKED, _OTHER = "3px solid var(--jp-ui-font-color0, black)", "1px solid #B5B5B5"
 
 
 class CellGrid(widgets.GridBox):
@@ -36,7 +37,7 @@ class CellGrid(widgets.GridBox):
     >>> grid = CellGrid((5.0, 1.0))
     >>> grid.show(pd.DataFrame([row]), Measure("accuracy"))
     >>> grid.buttons[5.0, 1.0].tooltip
-    'λ = 5, τ = 1: no finished run yet'
+    'λ = 5, τ = 1: no finished run yet, picked'
     """
 
     value = Tuple()
@@ -70,7 +71,8 @@ class CellGrid(widgets.GridBox):
             text, said = self._said[place]
             state = "in training" if place == training else "in the queue" if place in queued else ""
             button.description = {"in training": "▶", "in the queue": "…"}.get(state, text)
-            button.tooltip = f"λ = {place[0]:g}, τ = {place[1]:g}: {said}" + (f", {state}" if state else "")
+            parts = [said, "picked" if place == self.value else "", state]
+            button.tooltip = f"λ = {place[0]:g}, τ = {place[1]:g}: {', '.join(filter(None, parts))}"
 
     def _make(self, places: list[Cell]) -> None:
         lams, taus = (sorted({place[axis] for place in places}) for axis in (0, 1))

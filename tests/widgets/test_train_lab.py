@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import e2kd_lab as lab
+from e2kd_lab.figures import FigureOptions
 from e2kd_lab.runs import Run
 from e2kd_lab.training import Watcher
 from e2kd_lab.widgets import TrainLab
@@ -336,3 +337,15 @@ def test_what_was_read_or_drawn_once_is_kept_until_its_files_change(tiny, runs, 
     panel.last_error = None
     panel.lam.value = 0.0
     assert (panel.last_error, read) == (None, [])
+
+
+def test_the_figures_options_hold_for_curves_and_explanation(tiny, runs):
+    panel = TrainLab(tiny.replace(lam=5.0), folder=runs)
+    before = [bytes(picture.value) for picture in (panel.image, panel.explanation)]
+    panel.figure_options = FigureOptions(width="neurips", opacity=1.0)
+    after = [bytes(picture.value) for picture in (panel.image, panel.explanation)]
+    assert all(old != new for old, new in zip(before, after, strict=True))
+    assert panel.parts()[""][0].get_figwidth() == pytest.approx(5.5)
+    panel.figure_options = FigureOptions()
+    assert [bytes(picture.value) for picture in (panel.image, panel.explanation)] == before
+    assert panel.last_error is None
