@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 from matplotlib import colormaps
+from matplotlib.colors import Colormap
 from PIL import Image as PILImage
 from torch import Tensor
 from torch.nn import functional
@@ -32,7 +33,9 @@ def largest(maps: Iterable[Tensor]) -> float:
     return float(np.quantile(torch.cat([one.flatten() for one in maps]).double().cpu().numpy(), 0.995))
 
 
-def heat_overlay(images: Tensor, maps: Tensor, *, vmax: float) -> np.ndarray:
+def heat_overlay(
+    images: Tensor, maps: Tensor, *, vmax: float, colours: Colormap = HEAT, opacity: float | None = None
+) -> np.ndarray:
     """Positive maps as a heatmap over the dimmed greyscale image.
 
     Parameters
@@ -43,6 +46,11 @@ def heat_overlay(images: Tensor, maps: Tensor, *, vmax: float) -> np.ndarray:
         Maps >= 0, (N, 1, H, W).
     vmax : float
         Value of the brightest colour; larger values are clipped.
+    colours : Colormap
+        Colours from 0 to ``vmax``.
+    opacity : float, optional
+        Opacity of the heatmap, 0 to 1; by default it grows with the value. Opaque maps use all colours; otherwise the
+        darkest are left out, which would look like the dimmed image.
 
     Returns
     -------
@@ -51,8 +59,9 @@ def heat_overlay(images: Tensor, maps: Tensor, *, vmax: float) -> np.ndarray:
     """
     heat = (maps / max(vmax, 1e-12)).clamp(0, 1)[:, 0].double().cpu().numpy()  # (N, H, W)
     grey = F.rgb_to_grayscale(images).double().cpu().numpy()[:, 0, ..., None]  # (N, H, W, 1)
-    opacity = np.sqrt(heat)[..., None]
-    return np.clip((1 - opacity) * (0.15 + 0.55 * grey) + opacity * HEAT(0.15 + 0.85 * heat)[..., :3], 0, 1)
+    share = np.sqrt(heat)[..., None] if opacity is None else opacity
+    colour = colours(heat if opacity == 1 else 0.15 + 0.85 * heat)[..., :3]
+    return np.clip((1 - share) * (0.15 + 0.55 * grey) + share * colour, 0, 1)
 
 
 def bcos_rgba(inputs: Tensor, weights: Tensor, *, smooth: int = 0, vmax: float | None = None) -> Tensor:
@@ -114,13 +123,13 @@ def over_white(rgba: Tensor) -> np.ndarray:
     return (rgba[..., :3] * opacity + 1 - opacity).double().cpu().numpy()
 
 
-def signed_colours(maps: Tensor, *, vmax: float) -> np.ndarray:
+def signed_colours(maps: Tensor, *, vmax: float, colours: Colormap = SIGNED) -> np.ndarray:
     """Signed maps (N, 1, H, W), for instance contributions, as RGB pictures (N, H, W, 3): blue < 0, white, red > 0.
 
-    Values are clipped to [-vmax, vmax].
+    Values are clipped to [-vmax, vmax]; 0 is in the middle of the colours.
     """
     scaled = (maps[:, 0] / max(vmax, 1e-12)).clamp(-1, 1).double().cpu().numpy()
-    return SIGNED(0.5 + 0.5 * scaled)[..., :3]
+    return colours(0.5 + 0.5 * scaled)[..., :3]
 
 
 def as_pil(pictures: np.ndarray | Tensor) -> list[PILImage.Image]:

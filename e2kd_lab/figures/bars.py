@@ -52,6 +52,37 @@ def draw_bar(
         axis.plot(offsets, values, "o", markersize=dot, color="black", markeredgewidth=0, alpha=0.75)
 
 
+def bar_means(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """The numbers that bars show: a row per bar.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        ``value``, a row per seed; and, if known, ``run``.
+    by : sequence of str
+        Columns that tell the bars apart.
+
+    Returns
+    -------
+    DataFrame
+        These columns; ``n`` (number of seeds), ``mean``, ``low`` and ``high`` (lowest and highest seed), ``runs``.
+
+    Examples
+    --------
+    >>> bar_means(pd.DataFrame({"method": ["kd", "kd"], "value": [60.0, 70.0]}), ["method"]).to_dict("records")
+    [{'method': 'kd', 'n': 2, 'mean': 65.0, 'low': 60.0, 'high': 70.0, 'runs': ''}]
+    """
+    named = rows if "run" in rows else rows.assign(run="")
+    bars = named.assign(value=named["value"].astype(float)).groupby(list(by), sort=False, dropna=False)
+    return bars.agg(
+        n=("value", "size"),
+        mean=("value", "mean"),
+        low=("value", "min"),
+        high=("value", "max"),
+        runs=("run", lambda names: " ".join(sorted({*names} - {""}))),
+    ).reset_index()
+
+
 def write_above(axis: Axes, place: float, height: float, text: str, *, gap: float = 1.5, **style: Any) -> None:
     """Write a number above a point, ``gap`` points away from it."""
     axis.annotate(text, (place, height), xytext=(0, gap), textcoords="offset points", ha="center", va="bottom", **style)

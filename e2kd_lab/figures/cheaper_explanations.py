@@ -9,8 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from e2kd_lab.figures.style import FAMILY_TITLES, METHOD_COLOURS, METHOD_TITLES, new_figure, styled, write_title
+from e2kd_lab.figures.lettering import broken, legend_below, write_title
+from e2kd_lab.figures.options import current_options
+from e2kd_lab.figures.style import FAMILY_TITLES, METHOD_COLOURS, METHOD_TITLES, new_figure, small, styled
 
+_COST = "time of a step / time of a KD step"
 _METRICS = {"agreement": "agreement (%)", "explanation_cosine": "explanation cosine"}
 _OPTIONS = {"every": ("o", "on every k-th step"), "part": ("s", "of a part of each batch")}
 
@@ -42,6 +45,7 @@ def cheaper_explanations(rows: pd.DataFrame, *, title: str = "") -> Figure:
     """
     means = rows.groupby(["family", "option", "label"], as_index=False)[["share", "cost", *_METRICS]].mean()
     families = [family for family in FAMILY_TITLES if family in set(means["family"])]
+    across = 58 * current_options().inches / len(families)  # points for each column
     with styled():
         figure = new_figure(3.6)
         axes = figure.subplots(len(_METRICS), len(families), squeeze=False, sharex=True, sharey="row")
@@ -49,10 +53,12 @@ def cheaper_explanations(rows: pd.DataFrame, *, title: str = "") -> Figure:
             for row, metric in enumerate(_METRICS):
                 _lines(axes[row, column], means[means["family"] == family], metric)
             axes[0, column].set_title(FAMILY_TITLES[family])
-            axes[-1, column].set_xlabel("time of a step / time of a KD step")
+            axes[-1, column].set_xlabel(
+                broken("time of a step / time of a KD step", across, current_options().font_size)
+            )
         for row, name in enumerate(_METRICS.values()):
             axes[row, 0].set_ylabel(name)
-        figure.legend(handles=_legend(), loc="outside lower center", ncols=4, fontsize=6.5)
+        legend_below(figure, _legend(), handlelength=2.2)
         write_title(figure, title)
     return figure
 
@@ -71,7 +77,7 @@ def _lines(axis: Axes, means: pd.DataFrame, metric: str) -> None:
         for cost, value, label in own[["cost", metric, "label"]].itertuples(index=False):
             offset, side = ((3, -7), "left") if number == 0 else ((-3, 4), "right")
             axis.annotate(
-                label if labelled else "", (cost, value), offset, textcoords="offset points", ha=side, fontsize=5.5
+                label if labelled else "", (cost, value), offset, textcoords="offset points", ha=side, fontsize=small()
             )
     for method in ("kd", "e2kd"):
         point = ends[ends["option"] == method]

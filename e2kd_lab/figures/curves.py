@@ -8,14 +8,17 @@ from typing import Any, NamedTuple
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from e2kd_lab.figures.labels import method_colours
-from e2kd_lab.figures.style import new_figure, styled
+from e2kd_lab.figures.lettering import legend_below
+from e2kd_lab.figures.options import current_options
+from e2kd_lab.figures.run_looks import distinguished, name_ends, run_looks
+from e2kd_lab.figures.style import new_figure, small, styled
 from e2kd_lab.metrics.titles import LAB_MEASURES, measure_title
 
 _OOD = "out_of_distribution"
-_ACROSS = 4
+_ACROSS, _MARKS = 4, 6  # axes side by side, at most; marks on a curve, about
 
 
 class _Shown(NamedTuple):
@@ -39,7 +42,9 @@ def training_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], *, total_epo
     Parameters
     ----------
     curves : mapping
-        Method and rows of ``metrics.csv`` by label. The method sets the colour; a method's second run is dashed.
+        Method and rows of ``metrics.csv`` by label. The method sets the hue. Its runs differ in lightness, dash and
+        marker, in the order of the numbers in their labels, such as lambda and the seed. Where there is room, what
+        tells the runs apart stands at the ends of their curves; otherwise below.
     total_epochs : int, optional
         Right end of the axes, for an unfinished run.
 
@@ -56,27 +61,26 @@ def training_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], *, total_epo
     """
     known = [rows[["split", "group", "metric"]] for _, rows in curves.values()]
     shown = _axes(pd.concat(known) if known else pd.DataFrame(columns=["split", "group", "metric"]))
-    down = -(-len(shown) // _ACROSS)
+    across = min(_ACROSS, int(current_options().inches / 1.15))
+    down, looks = -(-len(shown) // across), run_looks({label: method for label, (method, _) in curves.items()})
     with styled():
         figure = new_figure(0.45 + 1.3 * down)
-        axes = figure.subplots(down, _ACROSS, squeeze=False).flatten()
+        axes = figure.subplots(down, across, squeeze=False).flatten()
         for axis in axes[len(shown) :]:
             axis.remove()
         axes = axes[: len(shown)]
         for axis, one in zip(axes, shown, strict=True):
-            _lines(axis, curves, one)
-            axis.set_title(one.title, fontsize=6)
-            axis.set_xlabel("epoch", fontsize=6)
+            _lines(axis, curves, one, looks)
+            axis.set_title(one.title, fontsize=small())
+            axis.set_xlabel("epoch", fontsize=small())
             axis.set_xlim(0, total_epochs or None)
             axis.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
-            axis.tick_params(labelsize=6)
         for axis in axes[1:3]:
             axis.set_ylim(-3, 103)
-        handles: dict[str, Any] = {
-            label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
-        }
-        if handles:
-            figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, fontsize=6)
+        names, common = distinguished(list(looks))
+        named = name_ends(axes[across - 1], names)
+        handles = [Line2D([], [], **look, label=names[label]) for label, look in looks.items() if label not in named]
+        legend_below(figure, handles, key=common, handlelength=3)
     return figure
 
 
@@ -97,22 +101,18 @@ def _axes(rows: pd.DataFrame) -> list[_Shown]:
     return shown
 
 
-def _lines(axis: Axes, curves: Mapping[str, tuple[str, pd.DataFrame]], shown: _Shown) -> None:
-    colours = method_colours([method for method, _ in curves.values()])
-    seen: set[str] = set()
-    for label, (method, rows) in curves.items():
+def _lines(
+    axis: Axes, curves: Mapping[str, tuple[str, pd.DataFrame]], shown: _Shown, looks: Mapping[str, Mapping[str, Any]]
+) -> None:
+    for label, (_, rows) in curves.items():
         line = shown.of(rows)
-        style = "--" if method in seen else "-"
-        seen.add(method)
         if line.empty:  # an empty line has no extent, which the layout needs
             continue
         axis.plot(
             line["epoch"],
             line["value"],
-            style,
-            color=colours[method],
             label=label,
-            marker=".",
-            markersize=3,
+            markevery=list(range(len(line) - 1, -1, -max(1, len(line) // _MARKS)))[::-1],  # the last one, too
             clip_on=False,  # the mark at the last epoch is not cut
+            **looks[label],
         )

@@ -7,7 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from e2kd_lab.figures.style import METHOD_COLOURS, METHOD_TITLES, new_figure, styled, write_title
+from e2kd_lab.figures.labels import source_title
+from e2kd_lab.figures.lettering import legend_below, write_title
+from e2kd_lab.figures.style import METHOD_COLOURS, METHOD_TITLES, new_figure, styled
 
 _MARKERS = ("o", "s")
 _METHODS = ("teacher", "baseline", "kd", "e2kd")
@@ -41,7 +43,7 @@ def epg_iou_plane(rows: pd.DataFrame, *, title: str = "") -> Figure:
         axes = figure.subplots(1, len(sources), squeeze=False)[0]
         for axis, source in zip(axes, sources, strict=True):
             _plane(axis, rows[rows["source"] == source])
-            axis.set_title(source, fontsize=6.5)
+            axis.set_title(source_title(source))
             axis.set_xlabel("EPG (%)")
         axes[0].set_ylabel("IoU (%)")
         columns = rows.sort_values("place")["column"].unique()
@@ -53,7 +55,7 @@ def epg_iou_plane(rows: pd.DataFrame, *, title: str = "") -> Figure:
             Line2D([], [], linestyle="", marker=marker, color="black", fillstyle="none", label=column)
             for marker, column in zip(_MARKERS, columns, strict=False)
         ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=5.5, markerscale=0.7)
+        legend_below(figure, handles, markerscale=0.7, handlelength=1)
         write_title(figure, title)
     return figure
 

@@ -8,26 +8,19 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from e2kd_lab.explanations.comparison import Comparison
-from e2kd_lab.figures.style import (
-    BOX_COLOUR,
-    CORRECT_COLOUR,
-    FAMILY_TITLES,
-    METHOD_TITLES,
-    TEXT_WIDTH,
-    WRONG_COLOUR,
-    new_figure,
-    styled,
-)
+from e2kd_lab.figures.labels import title_of
+from e2kd_lab.figures.lettering import text_width
+from e2kd_lab.figures.map_pictures import Pictures, bar_room, colour_bar, pictures_of
+from e2kd_lab.figures.options import current_options
+from e2kd_lab.figures.style import BOX_COLOUR, CORRECT_COLOUR, WRONG_COLOUR, new_figure, small, styled
 
-_GAP, _LINE = 0.05, 0.13  # between pictures of a row, in their widths; between rows, in inches
-_MARGIN, _BOTTOM = 0.01 * TEXT_WIDTH, 0.41  # left of the pictures, and below them for the colour bars, in inches
+_GAP, _BETWEEN = 0.05, 0.03  # between pictures of a row, in their widths; around the words between rows, in inches
+_MARGIN = 0.01  # left and right of the pictures, in widths of the figure
 _HAIRLINE = "#BBBBBB"
 
 
@@ -45,14 +38,15 @@ def explanation_comparison(
         N images and their maps; networks are named by method. Several comparisons of the same images, for instance one
         per family of networks, stand side by side.
     side_by_side : int
-        Images per row of the figure, each with all its maps.
+        Images per row of the figure, each with all its maps; fewer where the networks' names would touch, or as
+        `e2kd_lab.figures.FigureOptions` says, which also sets colours and opacity.
     contributions : bool
         Show each pixel's contribution to the logit instead of W(x), for B-cos networks.
 
     Returns
     -------
     Figure
-        As wide as the paper's text.
+        A row of column titles, the pictures, and a colour bar for each family.
 
     Examples
     --------
@@ -73,68 +67,135 @@ def explanation_comparison(
         axis.set_axis_off()
         for number in range(len(parts[0])):
             places = sheet.places(number)
-            _draw_image(axis, places[0], parts[0], number)
-            _draw_maps(axis, places[1:], families, number)
+            maps = places[0 if sheet.maps_only else 1 :]
+            if not sheet.maps_only:
+                _draw_image(axis, places[0], parts[0], number)
+            if parts[0].titles:
+                places[0].write(axis, 0, 1 + _BETWEEN / sheet.tall, parts[0].titles[number], va="bottom", ha="left")
+            _draw_maps(axis, maps, families, number)
             _draw_objects(axis, places, parts[0], number)
             if number < sheet.side_by_side:
-                for place, title in zip(places, sheet.titles, strict=True):
-                    place.write(axis, 0.5, 1 + 0.105 / sheet.tall, title, fontsize=5.5, va="bottom", ha="center")
-        axis.set(xlim=(0, TEXT_WIDTH), ylim=(0, sheet.height), aspect="auto")
+                sheet.name_columns(axis, places)
+        axis.set(xlim=(0, sheet.width), ylim=(0, sheet.height), aspect="auto")
         if len(families) > 1:
             _name_families(figure, families, sheet)
-        for number, family in enumerate(families):
-            colour_bar(figure, family, sheet.height, number, len(families))
+        for family, (left, width) in zip(families, sheet.bars, strict=True):
+            several = len(families) > 1
+            colour_bar(figure, family, left, sheet.bottom - 0.1, width, several=several)
     return figure
 
 
 @dataclass(frozen=True)
 class _Sheet:
-    """Where the pictures are, in inches: ``cell`` wide and ``tall``, ``top`` is what stands above them.
+    """Where the pictures are, in inches: ``cell`` wide and ``tall``.
 
     Attributes
     ----------
     titles : list of str
         Image and networks, from left to right.
+    maps_only : bool
+        There is no column of images.
     side_by_side, rows : int
         Images per row, and rows.
+    width, bottom : float
+        Width of the figure, and height of what stands below the pictures.
+    line : float
+        Height of the words between rows.
+    families : int
+        Families of networks.
     """
 
     titles: list[str]
+    maps_only: bool
     side_by_side: int
     rows: int
+    width: float
     cell: float
     tall: float
-    top: float
+    bottom: float
+    line: float
+    families: int
 
     @classmethod
     def of(cls, comparison: Comparison, families: Sequence[Pictures], side_by_side: int) -> _Sheet:
-        titles = ["Image", *(METHOD_TITLES.get(name, name) for family in families for name in family.pictures)]
+        options = current_options()
+        titles = [] if options.maps_only else ["Image"]
+        titles += [title_of("method", name) for family in families for name in family.pictures]
+        side_by_side = options.images_per_row or cls._legible(titles, side_by_side)
         side_by_side = max(1, min(side_by_side, len(comparison)))
-        columns = side_by_side * len(titles)
-        cell = 0.98 * TEXT_WIDTH / (columns + _GAP * (columns - 1))
+        cell, rows = cls._cell(titles, side_by_side), -(-len(comparison) // side_by_side)
         tall = cell * (comparison.images.shape[2] / comparison.images.shape[3])
-        rows = -(-len(comparison) // side_by_side)
-        return cls(titles, side_by_side, rows, cell, tall, 0.27 if len(families) == 1 else 0.4)
+        words = 1.3 * options.small / 72 if comparison.titles else 0.0
+        several, bar = len(families) > 1, cls._bars(len(families))[0][1]
+        bottom = max(bar_room(family, bar, several=several) for family in families) + 0.06
+        line = words + 2 * _BETWEEN
+        return cls(
+            titles, options.maps_only, side_by_side, rows, options.inches, cell, tall, bottom, line, len(families)
+        )
+
+    @staticmethod
+    def _cell(titles: Sequence[str], side_by_side: int) -> float:
+        columns = side_by_side * len(titles)
+        return (1 - 2 * _MARGIN) * current_options().inches / (columns + _GAP * (columns - 1))
+
+    @classmethod
+    def _legible(cls, titles: Sequence[str], side_by_side: int) -> int:
+        """Images per row, so many that the names of networks do not touch; one if that needs more than a row has."""
+        widest = max(text_width(title, small()) for title in titles) + 2
+        return next((n for n in range(side_by_side, 1, -1) if 72 * (1 + _GAP) * cls._cell(titles, n) >= widest), 1)
+
+    @staticmethod
+    def _bars(count: int) -> list[tuple[float, float]]:
+        """Left end and width of the colour bars."""
+        across = current_options().inches
+        width = (0.8 if count == 1 else 0.86 / count) * across
+        return [(0.1 * across, width)] if count == 1 else [
+            (0.04 * across + number * (0.92 * across - width) / (count - 1), width) for number in range(count)
+        ]  # fmt: skip
+
+    @property
+    def bars(self) -> list[tuple[float, float]]:
+        """Left end and width of the colour bar of each family."""
+        return self._bars(self.families)
+
+    @property
+    def turned(self) -> bool:
+        """Whether the names of networks are turned, because they would touch."""
+        return max(text_width(title, small()) for title in self.titles) + 2 > 72 * (1 + _GAP) * self.cell
+
+    @property
+    def top(self) -> float:
+        """Height of what stands above the pictures: names of families and networks, and words of the first row."""
+        longest = max(text_width(title, small()) for title in self.titles) / 72
+        names = longest if self.turned else 1.3 * small() / 72
+        return self.line + names + 0.04 + (1.5 * current_options().font_size / 72 if self.families > 1 else 0)
 
     @property
     def height(self) -> float:
         """Height of the figure."""
-        return self.rows * self.tall + (self.rows - 1) * _LINE + self.top + _BOTTOM
+        return self.rows * self.tall + (self.rows - 1) * self.line + self.top + self.bottom
 
     def places(self, number: int) -> list[_Place]:
         """Places of an image and its maps."""
         row, left = number // self.side_by_side, number % self.side_by_side * len(self.titles)
-        bottom = self.height - self.top - self.tall - row * (self.tall + _LINE)
+        bottom = self.height - self.top - self.tall - row * (self.tall + self.line)
         return [
-            _Place(_MARGIN + (left + column) * (1 + _GAP) * self.cell, bottom, self.cell, self.tall)
-            for column in range(len(self.titles))
-        ]
+            _Place(self.left(left + column), bottom, self.cell, self.tall) for column in range(len(self.titles))
+        ]  # fmt: skip
+
+    def left(self, column: int) -> float:
+        """Left edge of a column of pictures."""
+        return _MARGIN * self.width + column * (1 + _GAP) * self.cell
+
+    def name_columns(self, axis: Axes, places: Sequence[_Place]) -> None:
+        """Write the names of image and networks above the words of the first row."""
+        style: dict[str, Any] = {"rotation": 90 if self.turned else 0, "va": "bottom", "ha": "center"}
+        for place, title in zip(places, self.titles, strict=True):
+            place.write(axis, 0.5, 1 + self.line / self.tall, title, **style)
 
 
 def _draw_image(axis: Axes, place: _Place, comparison: Comparison, number: int) -> None:
     place.show(axis, comparison.images[number].permute(1, 2, 0).clamp(0, 1).cpu().numpy())
-    if comparison.titles:
-        place.write(axis, 0, 1.03, comparison.titles[number], fontsize=4.5, va="bottom", ha="left")
 
 
 def _draw_maps(axis: Axes, places: Sequence[_Place], families: Sequence[Pictures], number: int) -> None:
@@ -169,7 +230,7 @@ class _Place:
 
     def write(self, axis: Axes, right: float, up: float, text: str, **style: Any) -> None:
         """Write text at a point in units of the rectangle's width and height."""
-        axis.text(self.left + right * self.width, self.bottom + up * self.height, text, **style)
+        axis.text(self.left + right * self.width, self.bottom + up * self.height, text, fontsize=small(), **style)
 
     def frame(self, axis: Axes) -> None:
         # A hairline gives the picture an edge on white paper.
@@ -191,45 +252,12 @@ class _Place:
         axis.contour(across, down, mask, [0.5], colors=[BOX_COLOUR], linewidths=[0.5])
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """Maps of one family of networks as RGB pictures (N, H, W, 3) by network, and their colour scale."""
-
-    comparison: Comparison
-    family: str
-    pictures: dict[str, np.ndarray]
-    scale: ScalarMappable
-    label: str
-
-
-def pictures_of(comparison: Comparison, contributions: bool) -> Pictures:
-    """Render all maps of a comparison on one colour scale."""
-    drawing = comparison.method.draw(comparison.images, comparison.maps, contributions=contributions)
-    scale = ScalarMappable(Normalize(drawing.low, drawing.high), drawing.colours)
-    label = drawing.label.format(of=f"of {comparison.explained}")
-    family = FAMILY_TITLES.get(comparison.family, comparison.family)
-    return Pictures(comparison, family, drawing.pictures, scale, label)
-
-
-def colour_bar(figure: Figure, pictures: Pictures, height: float, number: int = 0, count: int = 1) -> None:
-    """Draw the colour bar of one of ``count`` families along the bottom of a figure of a height in inches."""
-    width = 0.8 / count if count == 1 else 0.86 / count
-    left = 0.1 if count == 1 else 0.04 + number * (0.92 - width)
-    axes = figure.add_axes((left, 0.3 / height, width, 0.06 / height))
-    bar = figure.colorbar(pictures.scale, cax=axes, orientation="horizontal")
-    bar.ax.locator_params(nbins=6)
-    short = pictures.label.replace(f" of {pictures.comparison.explained},", "")
-    bar.set_label(pictures.label if count == 1 else short, fontsize=5.5)
-    bar.ax.tick_params(labelsize=5.5, length=2)
-    bar.outline.set_linewidth(0.4)  # type: ignore[operator]
-
-
 def _name_families(figure: Figure, families: Sequence[Pictures], sheet: _Sheet) -> None:
-    start, step = 1, (1 + _GAP) * sheet.cell
+    start = 0 if sheet.maps_only else 1
     for family in families:
         end = start + len(family.pictures)
-        middle = _MARGIN + (start * step + (end - 1) * step + sheet.cell) / 2
-        figure.text(middle / TEXT_WIDTH, 1 - 0.03 / sheet.height, family.family, fontsize=6.5, ha="center", va="top")
+        middle = (sheet.left(start) + sheet.left(end - 1) + sheet.cell) / 2
+        figure.text(middle / sheet.width, 1 - 0.03 / sheet.height, family.family, ha="center", va="top")
         start = end
 
 
@@ -253,7 +281,6 @@ def _mark(axis: Axes, place: _Place, correct: bool) -> None:
         "✓" if correct else "✗",
         ha="right",
         va="bottom",
-        fontsize=4.5,
         color="white",
         bbox={
             "boxstyle": "round,pad=0.12",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from e2kd_lab.figures.style import styled
+from e2kd_lab.figures.style import SELECTION, styled
 from e2kd_lab.system.atomic_write import write_bytes
 from e2kd_lab.system.errors import RunError
 from e2kd_lab.system.paths import readable
@@ -95,7 +96,7 @@ def export_figure(
     path : Path or str
         Path of the files without suffix.
     data : DataFrame, optional
-        Data of the figure.
+        Data of the figure; bars and curves over shots know theirs, a row for each number that they show.
     overwrite : bool
         Replace files of this name. If False, a number is added to the name where they show something else.
 
@@ -116,8 +117,26 @@ def export_figure(
 
 def figure_contents(figure: Figure, data: pd.DataFrame | None = None) -> dict[str, bytes]:
     """What `export_figure` writes: the bytes of each file by its suffix."""
-    contents = {kind: figure_bytes(figure, kind, dpi=EXPORT_DPI) for kind in ("pdf", "svg", "png")}
-    return contents if data is None else contents | {"csv": data.to_csv(index=False, lineterminator="\n").encode()}
+    with _without_selection(figure):
+        contents = {kind: figure_bytes(figure, kind, dpi=EXPORT_DPI) for kind in ("pdf", "svg", "png")}
+    own = getattr(figure, "data", None)
+    data = data if own is None else own
+    if data is not None:
+        contents["csv"] = data.to_csv(index=False, lineterminator="\n").encode()
+    return contents
+
+
+@contextmanager
+def _without_selection(figure: Figure) -> Iterator[None]:
+    """Hide what a panel has picked."""
+    chosen = [artist for artist in figure.findobj() if artist.get_gid() == SELECTION and artist.get_visible()]
+    try:
+        for artist in chosen:
+            artist.set_visible(False)
+        yield
+    finally:
+        for artist in chosen:
+            artist.set_visible(True)
 
 
 def export_files(contents: Mapping[str, bytes], path: Path | str, *, overwrite: bool = True) -> list[Path]:

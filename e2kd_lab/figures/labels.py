@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from e2kd_lab.figures.options import current_options
 from e2kd_lab.figures.style import FAMILY_TITLES, METHOD_COLOURS, METHOD_TITLES, SCALE_TITLES
 from e2kd_lab.methods import METHODS, SYMBOLS, Distiller, defaults_of, has_hyperparameter
 from e2kd_lab.metrics.groups import GROUP_TITLES
@@ -29,6 +30,7 @@ _GROUPS = {
     "mean": "Mean over groups",
     **{name: title.capitalize() for name, title in GROUP_TITLES.items()},
 }
+_SHORT_GROUPS = {"out_of_distribution": "OOD", "in_distribution": "ID", **{name: name for name in GROUP_TITLES}}
 # For methods without a colour of their own. Colour-blind readers can tell them apart, also from the lab's methods.
 _SPARE_COLOURS = ("#332288", "#44AA99", "#882255", "#999933", "#661100", "#6699CC")
 
@@ -57,6 +59,37 @@ def title_of(column: str, value: object) -> str:
         return measure_title(name).with_unit
     known = {"method": METHOD_TITLES, "group": _GROUPS, "family": FAMILY_TITLES, "scale": SCALE_TITLES}
     return known[column].get(name, name) if column in known else name
+
+
+def group_name(group: str) -> str:
+    """Name of a group of images, in full or short, see `e2kd_lab.figures.FigureOptions`.
+
+    Examples
+    --------
+    >>> group_name("LL"), group_name("out_of_distribution")
+    ('Landbird on land', 'Out-of-distribution')
+    """
+    full = title_of("group", group)
+    return _SHORT_GROUPS.get(group, full) if current_options().group_names == "short" else full
+
+
+def group_key(groups: Iterable[str]) -> str:
+    """What the short names of groups mean; empty if names are in full."""
+    if current_options().group_names == "full":
+        return ""
+    known = [name for name in map(str, in_order("group", groups)) if name in _SHORT_GROUPS]
+    return "; ".join(f"{_SHORT_GROUPS[name]}: {title_of('group', name).lower()}" for name in known)
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things in words.
+
+    Examples
+    --------
+    >>> counted(1, "epoch"), counted(30, "epoch")
+    ('1 epoch', '30 epochs')
+    """
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def column_title(column: str) -> str:
@@ -124,6 +157,11 @@ def where_measured(results: pd.DataFrame) -> str:
     """Source of the numbers of a results table, for instance *measured here (lab)*."""
     scales = in_order("scale", results["scale"])
     return ", ".join(SCALE_TITLES.get(str(scale), f"measured here ({scale})") for scale in scales)
+
+
+def source_title(source: str) -> str:
+    """Where numbers beside the paper's come from: without the scale if notes of it are left out."""
+    return source if source == PAPER or current_options().scale_note else "here"
 
 
 def _comparable(value: object) -> tuple[float, str]:

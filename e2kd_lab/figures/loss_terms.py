@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -14,17 +15,19 @@ from matplotlib.text import Text
 from torch import Tensor
 
 from e2kd_lab.explanations import Comparison, ExplanationMethod
-from e2kd_lab.figures.explanations import Pictures, frame, pictures_of
-from e2kd_lab.figures.style import METHOD_COLOURS, METHOD_TITLES, TEXT_WIDTH, new_figure, styled
+from e2kd_lab.figures.explanations import frame
+from e2kd_lab.figures.map_pictures import Pictures, pictures_of
+from e2kd_lab.figures.options import current_options
+from e2kd_lab.figures.style import METHOD_COLOURS, METHOD_TITLES, TEXT_WIDTH, new_figure, small, styled
 from e2kd_lab.training.loss_terms import LossTerms, TermsAtTau
 
 _CLASSES_SHOWN = 8
 _TERMS = ("kd", "explanation", "total")
 _COLOURS = {"kd": METHOD_COLOURS["kd"], "explanation": METHOD_COLOURS["e2kd"], "total": "#222222"}
-# Positions in inches from the figure's lower left corner: left and right column, upper and lower row.
+# Positions in inches from the lower left corner at the paper's width: left and right column, upper and lower row.
 _HEIGHT, _LEFT, _RIGHT, _UPPER_TITLE, _LOWER_TITLE = 3.2, 0.08, 3.28, 3.06, 1.5
 _CELL, _GAP = 0.93, 0.05
-_TITLE_SIZE, _TEXT_SIZE, _SMALL_SIZE = 6.5, 5.8, 5.2
+_BELOW = 1.62  # height of the right column's contents where they stand below the left one
 
 
 class LossPicture:
@@ -104,18 +107,16 @@ class LossPicture:
         student_title = METHOD_TITLES.get(student, student)
         explained = _short(names[int(terms.target.classes[0])], 22)
         with styled():
-            self.figure = new_figure(_HEIGHT)
-            self.figure.set_layout_engine("none")
-            _draw_maps(self.figure, image, pictures, student_title)
-            _write(self.figure, _LEFT, 1.94, _short(title, 24), size=_SMALL_SIZE)
-            _write(
-                self.figure, _LEFT + _CELL + _GAP, 1.94, f"maps of “{explained}”: cosine {self.cosine:.2f}",
-                size=_TEXT_SIZE,
-            )  # fmt: skip
+            place = _Places.of(current_options().inches)
+            self.figure = new_figure(place.height, placed=True)
+            _draw_maps(self.figure, place, image, pictures, student_title)
+            place.write(self.figure, _LEFT, 1.955, _short(title, 20))
+            cosine = f"{self.cosine:.2f}".replace("-", "−")
+            place.write(self.figure, _LEFT + _CELL + _GAP, 1.955, f"maps of “{explained}”: cosine {cosine}")
             colour = METHOD_COLOURS.get(student, METHOD_COLOURS["baseline"])
-            self._probabilities = _Probabilities(self.figure, terms, names, student_title, colour)
-            self._loss = _LossBars(self.figure, "this image" if batch is None else f"{len(batch)} images")
-            self._gradients = _Gradients(self.figure)
+            self._probabilities = _Probabilities(self.figure, place, terms, names, student_title, colour)
+            self._loss = _LossBars(self.figure, place, "this image" if batch is None else f"{len(batch)} images")
+            self._gradients = _Gradients(self.figure, place)
         self.move(tau, lam)
 
     def move(self, tau: float, lam: float) -> None:
@@ -132,7 +133,13 @@ class _Probabilities:
     """Probabilities of teacher and student as bars, for the teacher's most likely classes."""
 
     def __init__(
-        self, figure: Figure, terms: LossTerms, names: Sequence[str], student_title: str, student_colour: str
+        self,
+        figure: Figure,
+        place: _Places,
+        terms: LossTerms,
+        names: Sequence[str],
+        student_title: str,
+        student_colour: str,
     ) -> None:
         self.terms = terms
         classes = terms.target.logits.shape[1]
@@ -142,8 +149,8 @@ class _Probabilities:
         self.chosen += [favourite] if favourite not in self.chosen else []
         self.names = [names[number] for number in self.chosen]
         self.limit = 0.5 if terms.multilabel else 1 / classes
-        self.title = _write(figure, _LEFT, _LOWER_TITLE, "", size=_TITLE_SIZE)
-        self.axes = axes = _add_axes(figure, 0.82, 0.34, 2.04, 1.1)
+        self.title = place.write(figure, _LEFT, _LOWER_TITLE, "", heading=True)
+        self.axes = axes = place.add_axes(figure, 0.9, 0.34, 1.96, 1.08)
         places, thickness = np.arange(len(self.chosen)), 0.3
         self.bars = {
             who: axes.barh(places + offset, 0, thickness, color=colour, label=label)
@@ -155,19 +162,19 @@ class _Probabilities:
         line = axes.axvline(
             self.limit, color="#555555", linestyle=":", linewidth=0.8, label="1/2" if terms.multilabel else "1/K"
         )
-        axes.set_yticks(places, [_short(name, 16) for name in self.names], fontsize=_SMALL_SIZE)
+        axes.set_yticks(places, [_short(name, 16) for name in self.names], fontsize=small())
         axes.set_ylim(len(places) - 0.45, -0.55)
         axes.locator_params(axis="x", nbins=5)
         axes.grid(axis="x")
         axes.grid(visible=False, axis="y")
-        axes.tick_params(axis="x", labelsize=_SMALL_SIZE, length=2, pad=1.5)
+        axes.tick_params(axis="x", length=2, pad=1.5)
         axes.tick_params(axis="y", length=0, pad=2)
         which = f"{len(places)} of {classes} classes" if len(places) < classes else "all classes"
         function = "sigmoid" if terms.multilabel else "softmax"
-        axes.set_xlabel(f"{function} of z/τ, {which}", fontsize=_SMALL_SIZE, labelpad=1.5)
+        axes.set_xlabel(f"{function} of z/τ, {which}", fontsize=small(), labelpad=1.5)
         axes.legend(
             handles=[*self.bars.values(), line], loc="lower right", bbox_to_anchor=(1.02, 1.0), ncols=3,
-            fontsize=_TEXT_SIZE, handlelength=1, columnspacing=0.9, handletextpad=0.4, borderaxespad=0.1, borderpad=0.1,
+            fontsize=small(), handlelength=1, columnspacing=0.9, handletextpad=0.4, borderaxespad=0.1, borderpad=0.1,
         )  # fmt: skip
 
     def show(self, tau: float) -> pd.DataFrame:
@@ -185,22 +192,20 @@ class _Probabilities:
 class _LossBars:
     """Both terms as bars, and their sum."""
 
-    def __init__(self, figure: Figure, scope: str) -> None:
+    def __init__(self, figure: Figure, place: _Places, scope: str) -> None:
         self.scope = scope
-        self.title = _write(figure, _RIGHT, _UPPER_TITLE, "", size=_TITLE_SIZE)
-        self.axes = axes = _add_axes(figure, _RIGHT, 2.08, 1.42, 0.92)
-        self.bars = {
-            name: axes.barh([place, 2], 0, 0.34, color=_COLOURS[name]) for place, name in enumerate(_TERMS[:2])
-        }
+        self.title = place.write(figure, _RIGHT, _UPPER_TITLE, "", heading=True)
+        self.axes = axes = place.add_axes(figure, _RIGHT, 2.08, 1.42, 0.92)
+        self.bars = {name: axes.barh([row, 2], 0, 0.34, color=_COLOURS[name]) for row, name in enumerate(_TERMS[:2])}
         self.lines = {
-            name: axes.text(0.02, place - 0.24, "", transform=axes.get_yaxis_transform(), fontsize=_TEXT_SIZE)
-            for place, name in enumerate(_TERMS)
+            name: axes.text(0.02, row - 0.24, "", transform=axes.get_yaxis_transform(), fontsize=small())
+            for row, name in enumerate(_TERMS)
         }
         axes.set_ylim(2.3, -0.6)
         axes.set_yticks([])
         axes.grid(visible=False)
         axes.locator_params(axis="x", nbins=4)
-        axes.tick_params(axis="x", labelsize=_SMALL_SIZE, length=2, pad=1.5)
+        axes.tick_params(axis="x", length=2, pad=1.5)
 
     def show(self, at: TermsAtTau, lam: float) -> None:
         weighted, total = lam * at.explanation_loss, at.loss(lam)
@@ -218,17 +223,17 @@ class _LossBars:
 class _Gradients:
     """Both gradients and their sum as arrows in the plane they span, in a half-disc with a round radius."""
 
-    def __init__(self, figure: Figure) -> None:
-        self.title = _write(figure, _RIGHT, _LOWER_TITLE, "", size=_TITLE_SIZE)
-        axes = _add_axes(figure, _RIGHT - 0.09, 0.02, 1.6, 1.43)
+    def __init__(self, figure: Figure, place: _Places) -> None:
+        self.title = place.write(figure, _RIGHT, _LOWER_TITLE, "", heading=True)
+        axes = place.add_axes(figure, _RIGHT - 0.09, 0.02, 1.6, 1.43)
         axes.set_axis_off()
         axes.set_aspect("equal", anchor="N")
         axes.set_xlim(-1.13, 1.13)
         axes.set_ylim(-1.0, 1.02)
         axes.add_patch(Wedge((0, 0), 1, 0, 180, facecolor="#F7F7F7", edgecolor="#BBBBBB", linewidth=0.5, zorder=0))
         axes.plot(*(0.5 * _arc(180)), color="#DDDDDD", linewidth=0.5, zorder=0.5)
-        axes.text(0, -0.05, "0", fontsize=_SMALL_SIZE, ha="center", va="top")
-        self.radius = axes.text(1.02, -0.05, "", fontsize=_SMALL_SIZE, ha="right", va="top")
+        axes.text(0, -0.05, "0", fontsize=small(), ha="center", va="top")
+        self.radius = axes.text(1.02, -0.05, "", fontsize=small(), ha="right", va="top")
         (self.arc,) = axes.plot([], [], color="#777777", linewidth=0.6, zorder=1)
         # The sum is the diagonal of this parallelogram.
         (self.sides,) = axes.plot([], [], ":", color="#999999", linewidth=0.6, zorder=1)
@@ -240,10 +245,10 @@ class _Gradients:
             units="inches", width=0.017, headwidth=4.5, headlength=5, headaxislength=4.5, minlength=0, zorder=2,
         )  # fmt: skip
         self.lines = {}
-        for place, name in enumerate(_TERMS):
-            y = -0.37 - 0.2 * place
+        for row, name in enumerate(_TERMS):
+            y = -0.37 - 0.2 * row
             axes.plot([-1, -0.88], [y, y], color=_COLOURS[name], linewidth=2, solid_capstyle="butt")
-            self.lines[name] = axes.text(-0.82, y, "", fontsize=_TEXT_SIZE, va="center")
+            self.lines[name] = axes.text(-0.82, y, "", fontsize=small(), va="center")
 
     def show(self, at: TermsAtTau, lam: float) -> None:
         in_plane = dict(zip(_TERMS, at.in_plane(lam), strict=True))
@@ -260,7 +265,7 @@ class _Gradients:
         self.title.set_text(f"Gradients, {angle}")
 
 
-def _draw_maps(figure: Figure, image: Tensor, maps: Pictures, student_title: str) -> None:
+def _draw_maps(figure: Figure, place: _Places, image: Tensor, maps: Pictures, student_title: str) -> None:
     pictures = {
         "Image": image.permute(1, 2, 0).clamp(0, 1).cpu().numpy(),
         METHOD_TITLES["teacher"]: maps.pictures["teacher"][0],
@@ -268,15 +273,15 @@ def _draw_maps(figure: Figure, image: Tensor, maps: Pictures, student_title: str
     }
     lefts = [_LEFT + number * (_CELL + _GAP) for number in range(3)]
     for left, (name, picture) in zip(lefts, pictures.items(), strict=True):
-        axes = _add_axes(figure, left, 2.07, _CELL, _CELL)
+        axes = place.add_axes(figure, left, 2.07, _CELL, _CELL)
         axes.imshow(picture)
         frame(axes)
-        _write(figure, left, _UPPER_TITLE, name, size=_TITLE_SIZE)
-    axes = _add_axes(figure, lefts[1], 1.86, lefts[2] + _CELL - lefts[1], 0.045)
+        place.write(figure, left, _UPPER_TITLE, name, heading=True)
+    axes = place.add_axes(figure, lefts[1], 1.885, lefts[2] + _CELL - lefts[1], 0.045)
     bar = figure.colorbar(maps.scale, cax=axes, orientation="horizontal")
     bar.ax.locator_params(nbins=5)
-    bar.set_label(maps.label.replace(f" of {maps.comparison.explained},", ""), fontsize=5, labelpad=1)
-    bar.ax.tick_params(labelsize=5, length=1.5, pad=1)
+    bar.set_label(maps.label_for(several=True), fontsize=small(), labelpad=1)
+    bar.ax.tick_params(length=1.5, pad=1)
     bar.outline.set_linewidth(0.4)  # type: ignore[operator]
 
 
@@ -327,9 +332,47 @@ def _short(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
-def _write(figure: Figure, left: float, bottom: float, text: str, *, size: float) -> Text:
-    return figure.text(left / TEXT_WIDTH, bottom / _HEIGHT, text, fontsize=size)
+@dataclass(frozen=True)
+class _Places:
+    """Where things are in a figure of a width: as in the paper's width and larger, or the right column below the left.
 
+    Attributes
+    ----------
+    width, height : float
+        Of the figure, in inches.
+    scale : float
+        Inches of the figure for an inch at the paper's width.
+    stacked : bool
+        Whether the right column stands below the left one.
+    """
 
-def _add_axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    return figure.add_axes((left / TEXT_WIDTH, bottom / _HEIGHT, width / TEXT_WIDTH, height / _HEIGHT))
+    width: float
+    height: float
+    scale: float
+    stacked: bool
+
+    @classmethod
+    def of(cls, width: float) -> _Places:
+        """Places in a figure of a width in inches."""
+        if width >= 0.98 * TEXT_WIDTH:
+            return cls(width, _HEIGHT * width / TEXT_WIDTH, width / TEXT_WIDTH, False)
+        scale = width / (_LEFT + 3 * (_CELL + _GAP) + 0.1)
+        return cls(width, scale * (_HEIGHT + _BELOW), scale, True)
+
+    def _at(self, left: float, bottom: float) -> tuple[float, float]:
+        if self.stacked and left > _RIGHT - 0.2:
+            loss = bottom > _LOWER_TITLE + 0.2
+            return (left - _RIGHT + _LEFT, bottom - 1.56) if loss else (left - _RIGHT + 1.65, bottom + 0.03)
+        return left, bottom + (_BELOW if self.stacked else 0.0)
+
+    def write(self, figure: Figure, left: float, bottom: float, text: str, *, heading: bool = False) -> Text:
+        """Write text at a place in inches of the paper's width."""
+        left, bottom = self._at(left, bottom)
+        size = current_options().font_size if heading else small()
+        return figure.text(left * self.scale / self.width, bottom * self.scale / self.height, text, fontsize=size)
+
+    def add_axes(self, figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+        """Add axes at a place in inches of the paper's width."""
+        left, bottom = self._at(left, bottom)
+        across, down = self.scale / self.width, self.scale / self.height
+        return figure.add_axes((left * across, bottom * down, width * across, height * down))

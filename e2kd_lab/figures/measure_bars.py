@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from e2kd_lab.figures.bars import bar_legend, draw_bar, draw_teacher, write_above
-from e2kd_lab.figures.labels import in_order, method_colours, methods_of, title_of, where_measured
-from e2kd_lab.figures.style import TEXT_WIDTH, new_figure, styled, write_title
+from e2kd_lab.figures.bars import bar_legend, bar_means, draw_bar, draw_teacher, write_above
+from e2kd_lab.figures.labels import (
+    group_key,
+    group_name,
+    in_order,
+    method_colours,
+    methods_of,
+    title_of,
+    where_measured,
+)
+from e2kd_lab.figures.lettering import legend_below, name_places, number_style, write_title
+from e2kd_lab.figures.options import current_options
+from e2kd_lab.figures.style import new_figure, small, styled
 from e2kd_lab.metrics.titles import MeasureTitle, measure_title
 
 _USUAL_GROUPS = ("all", "in_distribution", "out_of_distribution", "worst", "mean")
 _MOST_GROUPS = 10  # more names would be illegible
-_LETTER = 0.05  # inches of a digit above a bar
 _WIDTH = 0.8  # of a group of bars
 
 
@@ -60,25 +68,29 @@ def measure_bars(
     shown = [str(name) for name in in_order("metric", test["metric"])]
     methods = [name for name in methods_of(test) if name != "teacher"]
     places = [[str(name) for name in in_order("group", test.loc[test["metric"] == one, "group"])] for one in shown]
+    across = 61 * current_options().inches  # points for each row
     # Rows with the same groups share one line of names, below the last of them; a single group is named above.
     named = [here != below for here, below in zip(places, [*places[1:], []], strict=True)]
     alone = test["group"].nunique() == 1
-    rotated = max(map(len, places)) > 6
-    names_height = 0 if alone else (0.5 if rotated else 0.3) * sum(named)
+    names_height = 0 if alone else (0.55 if max(map(len, places)) > 6 else 0.35) * sum(named)
     with styled():
         figure = new_figure(0.75 + 0.95 * len(shown) + names_height)
         axes = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
         for axis, metric, row_groups, last in zip(axes, shown, places, named, strict=True):
             rows = test[test["metric"] == metric]
-            _draw_groups(axis, rows, methods, row_groups, measure_title(metric))
-            _scale(axis, rows["value"], measure_title(metric))
-            _name_groups(axis, row_groups if last and not alone else [], rotated=rotated)
-        if handles := bar_legend(methods, teacher="teacher" in set(test["method"])):
-            columns = -(-len(handles) // -(-len(handles) // 5))
-            figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=6)
+            _draw_groups(axis, rows, methods, row_groups, measure_title(metric), across)
+            shown_names = [group_name(group) for group in row_groups] if last and not alone else []
+            name_places(axis, range(len(shown_names)), shown_names, across / len(row_groups))
+        legend_below(
+            figure,
+            bar_legend(methods, teacher="teacher" in set(test["method"])),
+            note=where_measured(results),
+            key="" if alone else group_key(test["group"].unique()),
+        )
         write_title(figure, title)
-        where = where_measured(results) + (f", {title_of('group', places[0][0]).lower()}" if alone else "")
-        axes[0].set_title(where, fontsize=6, color="#555555", pad=4)
+        if alone and places[0] != ["all"]:
+            axes[0].set_title(title_of("group", places[0][0]))
+        figure.data = bar_means(test, ["metric", "group", "method"])
     return figure
 
 
@@ -89,18 +101,20 @@ def _chosen_rows(results: pd.DataFrame, metrics: Sequence[str] | None, groups: S
     if groups is None and test["group"].nunique() > _MOST_GROUPS:
         groups = _USUAL_GROUPS
     test = test if groups is None else test[test["group"].isin(groups)]
+    if metrics is None and not (test.loc[test["metric"] == "dead_map_rate", "value"] > 0).any():
+        test = test[test["metric"] != "dead_map_rate"]
     if test.empty:
         raise ValueError("Bars need test results of finished runs; there are none of these measures and groups.")
     return test
 
 
 def _draw_groups(
-    axis: Axes, rows: pd.DataFrame, methods: Sequence[str], groups: Sequence[str], title: MeasureTitle
+    axis: Axes, rows: pd.DataFrame, methods: Sequence[str], groups: Sequence[str], title: MeasureTitle, across: float
 ) -> None:
     colours, width = method_colours(methods), _WIDTH / max(1, len(methods))
     largest = rows["value"].abs().max()
-    inches = 0.9 * TEXT_WIDTH * width / len(groups)
-    written = inches >= _LETTER * len(title.text(largest, largest=largest))
+    room = across * width / len(groups)
+    style = number_style([title.text(value, largest=largest) for value in (rows["value"].min(), largest)], room)
     for place, group in enumerate(groups):
         own = rows[rows["group"] == group]
         ends = (place - _WIDTH / 2, place + _WIDTH / 2)
@@ -114,30 +128,25 @@ def _draw_groups(
                 axis,
                 middle,
                 max(0.0, values.max()) if len(values) else 0.0,
-                text if written else "",
-                fontsize=5,
+                text if room > 1.1 * small() else "",
+                **style,
                 color="black" if len(values) else "#999999",
                 bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 0.2},
                 zorder=4,
             )
     axis.set_xlim(-0.55, len(groups) - 0.45)
+    _scale(axis, rows["value"], title, turned=bool(style["rotation"]))
 
 
-def _scale(axis: Axes, values: pd.Series, title: MeasureTitle) -> None:
+def _scale(axis: Axes, values: pd.Series, title: MeasureTitle, *, turned: bool) -> None:
     """Limits, ticks and name of the vertical axis; percentages that should be high go from 0 to 100."""
     words = title.with_unit
-    axis.set_ylabel(words.replace(" ", "\n", 1) if len(words) > 14 else words, fontsize=6.5)
+    axis.set_ylabel(words.replace(" ", "\n", 1) if len(words) > 14 else words)
     low, high = min(0.0, values.min()), max(0.0, values.max())
-    margin = 0.15 * ((high - low) or 1.0)
+    margin = (0.4 if turned else 0.2) * ((high - low) or 1.0)
     share = title.unit == "%" and title.best != "lowest"
-    axis.set_ylim(low - (margin if low < 0 else 0), max(high + margin, 114 if share else 0))
+    axis.set_ylim(low - (margin if low < 0 else 0), max(high + margin, (134 if turned else 118) if share else 0))
     if share:
-        axis.set_yticks(range(0, 101, 25))
-    axis.tick_params(axis="y", labelsize=6)
-
-
-def _name_groups(axis: Axes, groups: Sequence[str], *, rotated: bool) -> None:
-    labels = [title_of("group", group) if rotated else title_of("group", group).replace(" ", "\n") for group in groups]
-    turned: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if rotated else {}
-    axis.set_xticks(range(len(groups)), labels, fontsize=6, **turned)
-    axis.tick_params(axis="x", length=0)
+        axis.set_yticks(range(0, 101, 50 if turned else 25))
+    else:
+        axis.locator_params(axis="y", nbins=4)

@@ -8,10 +8,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from e2kd_lab.figures.bars import draw_bar, draw_teacher, write_above
-from e2kd_lab.figures.labels import TABLE_METRICS
-from e2kd_lab.figures.shot_curves import line_legend, present_methods
-from e2kd_lab.figures.style import METHOD_COLOURS, new_figure, styled, write_title
+from e2kd_lab.figures.bars import bar_legend, bar_means, draw_bar, draw_teacher, write_above
+from e2kd_lab.figures.labels import TABLE_METRICS, source_title
+from e2kd_lab.figures.lettering import broken, legend_below, number_style, write_title
+from e2kd_lab.figures.options import current_options
+from e2kd_lab.figures.shot_curves import present_methods
+from e2kd_lab.figures.style import METHOD_COLOURS, new_figure, small, styled
 from e2kd_lab.metrics.titles import measure_title
 
 
@@ -48,27 +50,30 @@ def method_bars(
     table = rows[["place", "source", "column"]].drop_duplicates().sort_values("place", kind="stable")
     panels = list(table.itertuples(index=False, name=None))
     metrics = [metric for metric in TABLE_METRICS if metric in set(rows["metric"])]
+    across = 58 * current_options().inches / len(panels)  # points for each panel
     with styled():
         figure = new_figure(0.8 + 1.2 * len(metrics))
         axes = figure.subplots(len(metrics), len(panels), sharey="row", squeeze=False)
         for row, metric in zip(axes, metrics, strict=True):
             for axis, (number, source, _) in zip(row, panels, strict=True):
                 chosen = (rows["source"] == source) & (rows["place"] == number) & (rows["metric"] == metric)
-                _bars(axis, rows[chosen], methods, crowded=len(panels) * len(methods) > 16)
+                _bars(axis, rows[chosen], methods, across / len(methods))
             row[0].set_ylabel(measure_title(metric).with_unit)
         for axis, (_, source, column) in zip(axes[0], panels, strict=True):
-            narrow = len(panels) > 3
-            source = source.replace(" (", "\n(") if narrow else source
-            axis.set_title(f"{column}\n{source}", fontsize=5.5 if narrow else 6.5)
-        line_legend(figure, methods, teacher="teacher" in set(rows["method"]))
+            heading = f"{broken(column, across, small())}\n{broken(source_title(source), across, small())}"
+            axis.set_title(heading, fontsize=small())
+        legend_below(figure, bar_legend(methods, teacher="teacher" in set(rows["method"])))
         write_title(figure, title)
+        drawn = rows[rows["method"].isin([*methods, "teacher"])]
+        figure.data = bar_means(drawn, ["source", "place", "column", "metric", "method"])
     return figure
 
 
-def _bars(axis: Axes, part: pd.DataFrame, methods: Sequence[str], *, crowded: bool) -> None:
+def _bars(axis: Axes, part: pd.DataFrame, methods: Sequence[str], room: float) -> None:
     students = part[part["method"].isin(methods)]
     for method, values in students.groupby("method", sort=False)["value"]:
         draw_bar(axis, methods.index(str(method)), values, METHOD_COLOURS[str(method)], width=0.8, spacing=0.1)
+    style = number_style([f"{mean:.1f}" for mean in students.groupby("method")["value"].mean()], room)
     highest, means = students.groupby("method")["value"].max(), students.groupby("method")["value"].mean()
     for place, method in enumerate(methods):
         write_above(
@@ -76,13 +81,11 @@ def _bars(axis: Axes, part: pd.DataFrame, methods: Sequence[str], *, crowded: bo
             place,
             highest.get(method, 0),
             f"{means[method]:.1f}" if method in means else "–",
-            fontsize=4.8 if crowded else 5.5,
-            rotation=90 if crowded else 0,
+            **style,
             bbox={"facecolor": "white", "alpha": 0.9, "edgecolor": "none", "pad": 0.3},
         )
     draw_teacher(axis, part.loc[part["method"] == "teacher", "value"])
     axis.set_xticks([])
-    axis.set_ylim(0, 115 if crowded else 108)
+    axis.set_ylim(0, 124 if style["rotation"] else 112)
     axis.set_yticks(range(0, 101, 20))
     axis.set_xlim(-0.6, len(methods) - 0.4)
-    axis.tick_params(axis="y", labelsize=6)

@@ -20,16 +20,18 @@ from PIL import Image as PILImage
 from torch import Tensor
 
 from e2kd_lab.explanations.comparison import Comparison
-from e2kd_lab.figures.explanations import colour_bar, explanation_comparison, frame, pictures_of
+from e2kd_lab.figures.explanations import explanation_comparison, frame
+from e2kd_lab.figures.lettering import legend_below, write_title
+from e2kd_lab.figures.map_pictures import bar_room, colour_bar, pictures_of
+from e2kd_lab.figures.options import current_options
 from e2kd_lab.figures.style import (
     FROZEN,
     METHOD_COLOURS,
     METHOD_ORDER,
     METHOD_TITLES,
-    TEXT_WIDTH,
     new_figure,
+    small,
     styled,
-    write_title,
 )
 from e2kd_lab.metrics.shift_similarity import estimate_period
 
@@ -72,8 +74,7 @@ def shift_periodicity(curves: pd.DataFrame, *, patch: int, title: str = "") -> F
             low, high = by_shift.min(), by_shift.max()
             axis.fill_between(low.index, low, high, color=METHOD_COLOURS[method], alpha=0.2, linewidth=0)
         shift_axis(axis, int(seeds["shift"].max()) if len(seeds) else patch, patch)
-        if present:
-            figure.legend(loc="outside lower center", ncols=5, fontsize=6, handlelength=2.5)
+        legend_below(figure, axis.get_legend_handles_labels()[0], handlelength=2.5)
         write_title(figure, title)
     return figure
 
@@ -151,31 +152,32 @@ class ShiftPicture:
         self.pictures = {"image": comparison.images.permute(0, 2, 3, 1).clamp(0, 1).cpu().numpy(), **maps.pictures}
         self.curves = {name: curve.double().cpu().numpy() for name, curve in curves.items()}
         columns, largest = len(self.pictures), len(comparison) - 1
-        cell = (TEXT_WIDTH - 0.1) / columns
-        height = 0.2 + 2 * (cell + 0.15) + 1.55 + 0.45  # inches: titles, pictures, curves, colour bar
+        across = current_options().inches
+        cell, bar = (across - 0.1) / columns, bar_room(maps, 0.8 * across) + 0.05
+        height = 0.2 + 2 * (cell + 0.15) + 1.6 + bar  # inches: titles, pictures, curves, colour bar
         grid = {"left": 0.01, "right": 0.99, "top": 1 - 0.2 / height, "bottom": 1 - (0.35 + 2 * cell) / height}
         with styled():
-            self.figure = new_figure(height)
-            self.figure.set_layout_engine("none")
+            self.figure = new_figure(height, placed=True)
             rows = self.figure.subplots(
                 2, columns, squeeze=False, gridspec_kw={**grid, "wspace": 0.05, "hspace": 0.15 / cell}
             )
             self._shown: dict[str, tuple[AxesImage, Text]] = {}
             for name, above, below in zip(self.pictures, *rows, strict=True):
                 colour = METHOD_COLOURS.get(name, "black")  # the titles are the legend of the curves
-                above.set_title(METHOD_TITLES.get(name, name.capitalize()), fontsize=6, pad=3, color=colour)
+                above.set_title(METHOD_TITLES.get(name, name.capitalize()), fontsize=small(), pad=3, color=colour)
                 above.imshow(self.pictures[name][0])
-                title = below.set_title("", fontsize=6, y=1, pad=2, color=colour)
+                title = below.set_title("", fontsize=small(), y=1, pad=2, color=colour)
                 self._shown[name] = below.imshow(self.pictures[name][0]), title
                 frame(above)
                 frame(below)
-            plot = self.figure.add_axes((0.1, 0.85 / height, 0.88, 1.1 / height))
+            left = 0.55 / across
+            plot = self.figure.add_axes((left, (bar + 0.42) / height, 0.98 - left, 1.1 / height))
             for name, curve in self.curves.items():
                 shift_line(plot, name, pd.Series(curve))
             shift_axis(plot, largest, patch)
             plot.set_ylabel("cosine")
             self._marker = plot.axvline(0, color="black", linewidth=0.8)
-            colour_bar(self.figure, maps, height)
+            colour_bar(self.figure, maps, 0.1 * across, bar - 0.1, 0.8 * across)
         self._canvas = FigureCanvasAgg(self.figure)
         self._still: Any = None
         self.move(0)

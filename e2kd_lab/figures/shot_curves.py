@@ -7,10 +7,13 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from e2kd_lab.figures.bars import draw_teacher, write_above
-from e2kd_lab.figures.labels import PAPER
-from e2kd_lab.figures.style import FROZEN, METHOD_COLOURS, METHOD_ORDER, METHOD_TITLES, new_figure, styled, write_title
+from e2kd_lab.figures.bars import bar_means, draw_teacher, write_above
+from e2kd_lab.figures.labels import PAPER, source_title
+from e2kd_lab.figures.lettering import broken, legend_below, name_places, number_style, write_title
+from e2kd_lab.figures.options import current_options
+from e2kd_lab.figures.style import FROZEN, METHOD_COLOURS, METHOD_ORDER, METHOD_TITLES, new_figure, small, styled
 from e2kd_lab.metrics.titles import measure_title
 
 _METRICS = ("accuracy", "agreement")
@@ -44,21 +47,26 @@ def shot_curves(rows: pd.DataFrame, *, methods: Sequence[str] | None = None, pla
     """
     methods = present_methods(rows, methods)
     sources = list(rows["source"].unique())
+    across = 52 * current_options().inches / (len(sources) + 0.85)  # points for each panel
     with styled():
         figure = new_figure(3.2)
         axes = figure.subplots(2, len(sources) + 1, squeeze=False, width_ratios=[*([1.0] * len(sources)), 0.85])
         for row, metric in zip(axes, _METRICS, strict=True):
             for axis, source in zip(row, sources, strict=False):
                 part = rows[(rows["source"] == source) & (rows["metric"] == metric)]
-                _curves(axis, part, methods, place)
+                _curves(axis, part, methods, place, across)
             row[0].set_ylabel(measure_title(metric).with_unit)
-            _gains(row[-1], rows[rows["metric"] == metric], sources, place)
+            _gains(row[-1], rows[rows["metric"] == metric], sources, place, 0.85 * across)
         for axis, source in zip(axes[0], sources, strict=False):
-            axis.set_title(source, fontsize=6.5)
+            axis.set_title(broken(source_title(source), across, small()), fontsize=small())
+            axis.tick_params(labelbottom=False)
+        axes[0, -1].tick_params(labelbottom=False)
         columns = " / ".join(rows.loc[rows["place"] == place, "column"].unique())
-        axes[0, -1].set_title(f"gain over KD,\n{columns}", fontsize=6.5)
+        axes[0, -1].set_title("gain over KD,\n" + broken(columns, 0.8 * across, small()), fontsize=small())
         line_legend(figure, methods, teacher="teacher" in set(rows["method"]))
         write_title(figure, title)
+        drawn = rows[rows["method"].isin([*methods, "teacher"])]
+        figure.data = bar_means(drawn, ["source", "place", "column", "metric", "method"])
     return figure
 
 
@@ -70,25 +78,26 @@ def present_methods(rows: pd.DataFrame, methods: Sequence[str] | None) -> list[s
 
 def line_legend(figure: Figure, methods: Sequence[str], *, teacher: bool) -> None:
     """Legend below the axes: a line for each method, dashed for frozen teachers, and the teacher's dotted line."""
-    axis = figure.axes[0]
     handles = [
-        axis.plot(
+        Line2D(
             [],
             [],
-            "-",
-            dashes=_DASHES if method.endswith(FROZEN) else (None, None),
+            linestyle=(0, _DASHES) if method.endswith(FROZEN) else "-",
+            marker="o",
+            markersize=3,
             color=METHOD_COLOURS[method],
-            linewidth=2,
+            linewidth=1,
             label=METHOD_TITLES[method],
-        )[0]
+        )
         for method in methods
     ]
     if teacher:
-        handles += axis.plot([], [], ":", color=METHOD_COLOURS["teacher"], label=METHOD_TITLES["teacher"])
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 5), fontsize=6)
+        colour = METHOD_COLOURS["teacher"]
+        handles.append(Line2D([], [], linestyle=":", color=colour, label=METHOD_TITLES["teacher"]))
+    legend_below(figure, handles, handlelength=2.2)
 
 
-def _curves(axis: Axes, part: pd.DataFrame, methods: Sequence[str], place: int) -> None:
+def _curves(axis: Axes, part: pd.DataFrame, methods: Sequence[str], place: int, room: float) -> None:
     import seaborn  # takes a second, so only where it draws
 
     columns = part.drop_duplicates("place").sort_values("place")
@@ -112,28 +121,27 @@ def _curves(axis: Axes, part: pd.DataFrame, methods: Sequence[str], place: int) 
         ax=axis,
     )
     axis.set(xlabel="", ylabel="")
-    axis.set_xticks(columns["place"], [column.replace(" ", "\n") for column in columns["column"]], fontsize=5.5)
+    name_places(axis, columns["place"], list(columns["column"]), room / max(1, len(columns)))
     axis.set_xlim(-0.35, max(0, columns["place"].max() if len(columns) else 0) + 0.35)
-    axis.tick_params(axis="y", labelsize=6)
 
 
-def _gains(axis: Axes, rows: pd.DataFrame, sources: Sequence[str], place: int) -> None:
+def _gains(axis: Axes, rows: pd.DataFrame, sources: Sequence[str], place: int, room: float) -> None:
     """Gain of e2KD over KD in percentage points."""
     pairs = [p for p in (("e2kd", "kd"), ("e2kd_frozen", "kd_frozen")) if set(p) <= set(rows["method"])]
     means = rows[rows["place"] == place].groupby(["source", "method"])["value"].mean()
     titles, number = [], 0
+    style = number_style(["+10.0"], room / max(1, len(sources) * len(pairs)))
     for source in sources:
         for ours, theirs in pairs:
-            name = "" if ours == "e2kd" else "\nfrozen"
+            name = "" if ours == "e2kd" else " frozen"
             titles.append((PAPER if source == PAPER else "here") + name)
             if (source, ours) in means and (source, theirs) in means:
                 gain = means[source, ours] - means[source, theirs]
                 axis.bar(number, gain, color=METHOD_COLOURS[ours], alpha=0.55 if source == PAPER else 1, width=0.7)
-                write_above(axis, number, max(gain, 0), f"{gain:+.1f}", fontsize=5.5)
+                write_above(axis, number, max(gain, 0), f"{gain:+.1f}".replace("-", "−"), **style)
             number += 1
     axis.axhline(0, color="black", linewidth=0.5)
-    axis.set_xticks(range(number), titles, fontsize=5)
+    name_places(axis, range(number), titles, room / max(1, number))
     axis.set_xlim(-0.6, max(number, 1) - 0.4)
-    axis.margins(y=0.15)
-    axis.tick_params(axis="y", labelsize=6)
-    axis.set_ylabel("points", fontsize=6)
+    axis.margins(y=0.6 if style["rotation"] else 0.18)
+    axis.set_ylabel("points", fontsize=small())

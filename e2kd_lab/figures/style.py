@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
@@ -15,6 +16,8 @@ from e2kd_lab.methods import METHODS, Distiller, method_names
 
 # Width of the paper's text block in inches.
 (TEXT_WIDTH,) = VENUES["eccv"]
+
+SELECTION = "selection"  # id of artists that a panel shows and an export leaves out
 
 _DRAWING = threading.RLock()
 
@@ -66,7 +69,7 @@ NOTE_COLOUR = "#555555"
 CORRECT_COLOUR, WRONG_COLOUR = "#007A5A", "#C63F00"
 
 FAMILY_TITLES: Mapping[str, str] = {"standard": "Standard networks", "bcos": "B-cos networks"}
-SETTING_TITLES: Mapping[str, str] = {"base": "{epochs} epochs", "mixup": "+ mixup", "long": "+ 5× longer"}
+SETTING_TITLES: Mapping[str, str] = {"base": "plain", "mixup": "+ mixup", "long": "+ 5× longer"}
 SCALE_TITLES: Mapping[str, str] = {
     "paper": "measured here (paper scale)",
     "lab": "measured here (lab)",
@@ -74,9 +77,12 @@ SCALE_TITLES: Mapping[str, str] = {
     "own": "measured here (own data)",
 }
 
+# DejaVu Sans has all signs and comes with matplotlib; where a reader has neither, SVGs ask for any sans-serif.
+FONTS = ("DejaVu Sans", "Arial")
+
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
+    "font.sans-serif": list(FONTS),
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.6,
@@ -89,9 +95,9 @@ STYLE: dict[Any, Any] = {
     "ytick.major.width": 0.6,
     "lines.linewidth": 1.2,
     "legend.frameon": False,
-    # Fonts are embedded as TrueType, so that text in PDFs stays text.
+    # Text stays text: PDFs embed their fonts as TrueType, SVGs name them.
     "pdf.fonttype": 42,
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",
     "svg.hashsalt": "e2kd-lab",
     "figure.dpi": 150,
 }
@@ -103,6 +109,7 @@ class StyledFigure(Figure):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.options = current_options()
+        self.data: pd.DataFrame | None = None  # what it shows, if it knows it
 
     def savefig(self, *args: Any, **kwargs: Any) -> None:
         """See matplotlib."""
@@ -124,18 +131,6 @@ def new_figure(height: float = 2.4, *, width: float | None = None, placed: bool 
 def small() -> float:
     """Size of small text in points: tick labels, legends, notes."""
     return current_options().small
-
-
-def write_title(figure: Figure, title: str) -> None:
-    """Write the title of a figure, if there is one and titles are asked for."""
-    if title and current_options().title:
-        figure.suptitle(title, fontsize="large")
-
-
-def write_note(figure: Figure, note: str) -> None:
-    """Write below a figure where its numbers come from, if that is asked for."""
-    if note and current_options().scale_note:
-        figure.supxlabel(note, fontsize=small(), color=NOTE_COLOUR)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,13 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 
 from e2kd_lab.figures.group_measure import Measure
-from e2kd_lab.figures.labels import title_of, where_measured
-from e2kd_lab.figures.style import new_figure, styled
+from e2kd_lab.figures.labels import counted, title_of, where_measured
+from e2kd_lab.figures.lettering import legend_below, text_width, write_title
+from e2kd_lab.figures.options import current_options
+from e2kd_lab.figures.style import SELECTION, new_figure, small, styled
 from e2kd_lab.metrics.titles import measure_title
 
 _EMPTY, _HATCH = "#EFEFEF", "#B5B5B5"
-_ROOMY = 8  # columns; with more, "90.1–95.2" does not fit in one line
 
 
 def sweep_cells(
@@ -97,7 +99,7 @@ def sweep_map(
     grid : iterable of (lam, tau)
         Cells to include. Cells of the grid without finished runs are hatched, other empty cells stay grey.
     picked : (lam, tau), optional
-        Cell to outline.
+        Cell to outline on the screen; `export_figure` leaves the outline out.
     method : str
         See `sweep_cells`.
 
@@ -123,16 +125,17 @@ def sweep_map(
         raise ValueError(f"A map needs finished runs of {named}, or a grid; there are none.")
     scale = _colour_scale(cells["mean"].dropna(), measure)
     rows, columns = cells["tau"].nunique(), cells["lam"].nunique()
-    roomy = columns <= _ROOMY
+    lettering = _Lettering.of(cells, measure, 56 * current_options().inches / columns)
     with styled():
-        figure = new_figure(1.0 + (0.45 if roomy else 0.55) * rows)
+        figure = new_figure(1.05 + max(lettering.height * rows, 0.4))
         axis = figure.subplots()
         _draw_heatmap(axis, cells, scale, method)
-        _draw_cells(axis, cells, measure, scale, picked, roomy=roomy)
+        _draw_cells(axis, cells, measure, scale, picked, lettering)
         if cells["n"].any():
             _draw_colour_bar(figure, axis, scale, measure, rows=rows)
-        _explain_empty(figure, cells, planned=bool(cells["in_grid"].any()))
-        _name(figure, axis, results, measure, method)
+        _name(figure, results, measure, method)
+        note = "" if results.empty else f"{where_measured(results)}: {lettering.note(cells)}"
+        legend_below(figure, _empty_cells(cells, planned=bool(cells["in_grid"].any())), note=note)
     return figure
 
 
@@ -166,7 +169,7 @@ def _draw_heatmap(axis: Axes, cells: pd.DataFrame, scale: ScalarMappable, method
     )
     weight = "weight of the explanation loss, λ" if method == "e2kd" else "weight, λ"
     axis.set(xlabel=weight, ylabel="temperature, τ")
-    axis.tick_params(length=0, labelsize=6.5)
+    axis.tick_params(length=0)
     axis.tick_params(axis="y", rotation=0)
     axis.grid(visible=False)
 
@@ -177,8 +180,7 @@ def _draw_cells(
     measure: Measure,
     scale: ScalarMappable,
     picked: tuple[float, float] | None,
-    *,
-    roomy: bool,
+    lettering: _Lettering,
 ) -> None:
     """Numbers of cells with runs, hatches of those without, and the outline of the picked one."""
     taus, lams = (sorted(cells[name].unique()) for name in ("tau", "lam"))
@@ -186,38 +188,74 @@ def _draw_cells(
     for cell in records:
         place = lams.index(cell["lam"]), taus.index(cell["tau"])
         if cell["n"]:
-            _write(axis, place, cell, measure, scale, roomy=roomy)
+            lettering.write(axis, place, cell, measure, _legible(scale.to_rgba(cell["mean"])))
         else:
             axis.add_patch(Rectangle((place[0] + 0.02, place[1] + 0.03), 0.96, 0.94, **_without_runs(cell["in_grid"])))
         if picked == (cell["lam"], cell["tau"]):
             _outline(axis, place)
 
 
-def _explain_empty(figure: Figure, cells: pd.DataFrame, *, planned: bool) -> None:
-    """Legend of cells without runs; without a grid, none was planned."""
+def _empty_cells(cells: pd.DataFrame, *, planned: bool) -> list[Patch]:
+    """Legend handles of cells without runs; without a grid, none was planned."""
     missing = cells[cells["n"] == 0]
     titles = {True: "no finished run yet", False: "not in the paper's grid" if planned else "no finished run"}
-    handles = [
+    return [
         Patch(**_without_runs(known), label=title)
         for known, title in titles.items()
         if (missing["in_grid"] == known).any()
     ]
-    if handles:
-        figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=6)
 
 
-def _write(
-    axis: Axes, place: tuple[int, int], cell: Mapping[str, Any], measure: Measure, scale: ScalarMappable, *, roomy: bool
-) -> None:
-    """Write a cell's mean, its lowest and highest seed, and the number of seeds."""
-    below = [f"n = {cell['n']}"]
-    if cell["n"] > 1:
-        dash = "–" if roomy else "–\n"
-        below.insert(0, f"{measure.text(cell['low'])}{dash}{measure.text(cell['high'])}")
-    x, y = place[0] + 0.5, place[1] + (0.46 if roomy else 0.4)
-    text: dict[str, Any] = {"ha": "center", "color": _legible(scale.to_rgba(cell["mean"]))}
-    axis.text(x, y, measure.text(cell["mean"]), va="bottom", fontsize=8, **text)
-    axis.text(x, y + 0.08, "\n".join(below), va="top", fontsize=5, linespacing=1.2, **text)
+@dataclass(frozen=True)
+class _Lettering:
+    """What a cell's width has room for: the mean, its lowest and highest seed in one line or in two, and n.
+
+    Attributes
+    ----------
+    lines : int
+        Lines below the mean: 2, 3, or 0 where they do not fit.
+    large, small : float
+        Sizes of the mean and of these lines, in points.
+    """
+
+    lines: int
+    large: float
+    small: float
+
+    @classmethod
+    def of(cls, cells: pd.DataFrame, measure: Measure, room: float) -> _Lettering:
+        there = cells[cells["n"] > 0]
+        ends = [measure.text(value) for name in ("mean", "low", "high") for value in there[name]] or ["0"]
+        widest = max(ends, key=lambda text: text_width(text, 1))
+        size, room = small(), room - 3
+        ways = {2: f"{widest}–{widest}", 3: f"{widest}–"}
+        lines = next((count for count, text in ways.items() if text_width(text, size) <= room), 0)
+        large = max(size, min(1.15 * current_options().font_size, size * room / text_width(widest, size)))
+        return cls(lines, large, size)
+
+    @property
+    def height(self) -> float:
+        """Height of a cell in inches."""
+        return (1.3 * self.large + 1.3 * self.lines * self.small + 7) / 72
+
+    def note(self, cells: pd.DataFrame) -> str:
+        """What the numbers of a cell are."""
+        if self.lines:
+            return "mean, lowest and highest of n seeds"
+        fewest, most = cells.loc[cells["n"] > 0, "n"].agg(["min", "max"])
+        return f"mean of {counted(most, 'seed')}" if fewest == most else f"mean of {fewest} to {most} seeds"
+
+    def write(self, axis: Axes, place: tuple[int, int], cell: Mapping[str, Any], measure: Measure, colour: str) -> None:
+        """Write the numbers of a cell."""
+        ends = [f"{measure.text(cell['low'])}–", measure.text(cell["high"])] if cell["n"] > 1 else []
+        below = [*(["".join(ends)] if ends and self.lines == 2 else ends), f"n = {cell['n']}"]
+        below, points = below if self.lines else [], 72 * self.height
+        top = (points - 1.3 * (self.large + len(below) * self.small)) / 2 / points
+        text: dict[str, Any] = {"ha": "center", "va": "top", "color": colour, "linespacing": 1.15}
+        x, y = place[0] + 0.5, place[1] + top
+        axis.text(x, y, measure.text(cell["mean"]), fontsize=self.large, **text)
+        if below:
+            axis.text(x, y + 1.25 * self.large / points, "\n".join(below), fontsize=self.small, **text)
 
 
 def _legible(colour: Any) -> str:
@@ -247,6 +285,7 @@ def _outline(axis: Axes, place: tuple[int, int]) -> None:
             linewidth=1.4,
             clip_on=False,
             zorder=5,
+            gid=SELECTION,
             path_effects=[withStroke(linewidth=3, foreground="white")],
         )
     )
@@ -254,17 +293,17 @@ def _outline(axis: Axes, place: tuple[int, int]) -> None:
 
 def _draw_colour_bar(figure: Figure, axis: Axes, scale: ScalarMappable, measure: Measure, *, rows: int) -> None:
     bar = figure.colorbar(scale, ax=axis, aspect=8 * rows, fraction=0.05, pad=0.015)
-    bar.ax.tick_params(labelsize=5.5, length=2)
-    bar.ax.locator_params(nbins=4)
+    bar.ax.tick_params(length=2)
+    bar.ax.locator_params(nbins=4 if rows > 1 else 2)
     bar.ax.grid(visible=False)
     bar.outline.set_visible(False)  # type: ignore[operator]
-    bar.set_label(measure_title(measure.metric).with_unit, fontsize=6)
+    bar.set_label(measure_title(measure.metric).with_unit, fontsize=small())
 
 
-def _name(figure: Figure, axis: Axes, results: pd.DataFrame, measure: Measure, method: str) -> None:
-    """Write the title with the teacher's value, and the source of the numbers."""
+def _name(figure: Figure, results: pd.DataFrame, measure: Measure, method: str) -> None:
+    """Write the title with the teacher's value."""
     if results.empty:
-        figure.suptitle(measure.title, fontsize=8.5)
+        write_title(figure, measure.title)
         return
     rows = results[(results["split"] == "test") & (results["metric"] == measure.metric)]
     rows = rows[rows["group"] == measure.group]
@@ -273,6 +312,4 @@ def _name(figure: Figure, axis: Axes, results: pd.DataFrame, measure: Measure, m
     parts = [] if method == "e2kd" else [title_of("method", method)]
     parts += [measure.title, title_of("family", results["family"].iloc[0])]
     parts += [f"Teacher: {measure.text(teacher.mean())} {measure.unit}".rstrip()] if len(teacher) else []
-    figure.suptitle(" — ".join(parts), fontsize=8.5)
-    source = f"{where_measured(results)}: mean, lowest and highest of n seeds"
-    axis.set_title(source, fontsize=6, color="#555555", pad=4)
+    write_title(figure, " — ".join(parts))

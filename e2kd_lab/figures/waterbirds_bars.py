@@ -8,14 +8,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from e2kd_lab.figures.bars import draw_bar, write_above
-from e2kd_lab.figures.labels import method_colours, title_of
+from e2kd_lab.figures.bars import bar_means, draw_bar, write_above
+from e2kd_lab.figures.labels import counted, method_colours, title_of
+from e2kd_lab.figures.lettering import name_places, number_style, write_note, write_title
+from e2kd_lab.figures.options import current_options
 from e2kd_lab.figures.style import FAMILY_TITLES, SCALE_TITLES, SETTING_TITLES, new_figure, styled
 from e2kd_lab.metrics.titles import measure_title
 
 # Prior methods come first, as in the paper.
 BARS = ("at", "reviewkd", "catkd", "baseline", "kd", "e2kd")
-_BAR_TITLES = {"at": "AT", "reviewkd": "Rev", "catkd": "CAT", "baseline": "Base", "kd": "KD", "e2kd": "e²KD"}
 
 
 def waterbirds_bars(
@@ -36,9 +37,9 @@ def waterbirds_bars(
     group : str
         Group of images, for instance ``out_of_distribution``.
     settings : sequence of str
-        Columns.
+        Columns; those without any run are left out.
     methods : sequence of str
-        Bars of each column; a method without runs keeps its empty place.
+        Bars of each column. A method without runs in one of them keeps its empty place there.
     zoom : bool
         Start the vertical axes below the lowest value, to show small differences.
 
@@ -55,6 +56,10 @@ def waterbirds_bars(
     """
     test = results.query("split == 'test' and group == @group")
     scale = results["scale"].iloc[0] if len(results) else "lab"
+    present = test[test["method"].isin(methods)]
+    settings = [setting for setting in settings if setting in set(present["setting"])] or list(settings)[:1]
+    methods = [method for method in methods if method in set(present["method"])] or list(methods)
+    room = 66 * current_options().inches / len(settings) / len(methods)  # points for each bar
     with styled():
         figure = new_figure(3.3)
         axes = figure.subplots(2, len(settings), sharey="row", squeeze=False)
@@ -62,36 +67,41 @@ def waterbirds_bars(
             measured = test[test["metric"] == metric]
             low = _below(measured["value"].min()) if zoom and len(measured) else 0.0
             for axis, setting in zip(row, settings, strict=True):
-                _bars(axis, measured[measured["setting"] == setting], methods, low)
+                _bars(axis, measured[measured["setting"] == setting], methods, low, room)
             row[0].set_ylabel(measure_title(metric).with_unit)
         for axis, setting in zip(axes[0], settings, strict=True):
             axis.set_title(_setting_title(results, setting))
+        for axis in axes[0]:
+            axis.tick_params(labelbottom=False)
         teacher = test.query("method == 'teacher' and metric == 'accuracy'")["value"]
         suffix = f" — Teacher Acc.: {teacher.mean():.1f} %" if len(teacher) else ""
         family = FAMILY_TITLES[results["family"].iloc[0] if len(results) else "standard"]
-        figure.suptitle(f"{title_of('group', group)} — {family}{suffix}", fontsize=8.5)
-        figure.supxlabel(SCALE_TITLES[scale], fontsize=6, color="#555555")
+        write_title(figure, f"{title_of('group', group)} — {family}{suffix}")
+        write_note(figure, SCALE_TITLES[scale])
+        drawn = test[test["setting"].isin(settings) & test["metric"].isin(("accuracy", "agreement"))]
+        drawn = drawn[drawn["method"].isin([*methods, "teacher"])]
+        figure.data = bar_means(drawn, ["setting", "group", "metric", "method", "lam", "tau"])
     return figure
 
 
-def _bars(axis: Axes, measured: pd.DataFrame, methods: Sequence[str], low: float) -> None:
+def _bars(axis: Axes, measured: pd.DataFrame, methods: Sequence[str], low: float, room: float) -> None:
     colours = method_colours(methods)
+    means = measured.groupby("method")["value"].mean()
+    style = number_style([f"{mean:.1f}" for mean in means], room)
     for place, method in enumerate(methods):
         values = measured.loc[measured["method"] == method, "value"]
         if values.empty:
             axis.text(place, 0.02, "–", ha="center", va="bottom", color="#BBBBBB", transform=axis.get_xaxis_transform())
             continue
         draw_bar(axis, place, values, colours[method], width=0.78, spacing=0.16, dot=2.2, bottom=low)
-        write_above(axis, place, max(values.mean(), values.max()), f"{values.mean():.1f}", gap=2, fontsize=4.8)
-    axis.set_ylim(low, 100 + 0.12 * (100 - low))
+        write_above(axis, place, max(values.mean(), values.max()), f"{values.mean():.1f}", gap=2, **style)
+    axis.set_ylim(low, 100 + (0.27 if style["rotation"] else 0.14) * (100 - low))
     axis.set_yticks([tick for tick in axis.get_yticks() if low <= tick <= 100])
     axis.set_xlim(-0.6, len(methods) - 0.4)
-    names = [_BAR_TITLES.get(method) or title_of("method", method) for method in methods]
-    axis.set_xticks(range(len(methods)), names, fontsize=5)
+    name_places(axis, range(len(methods)), [title_of("method", method) for method in methods], room)
     present = set(measured["method"])
     for label, method in zip(axis.get_xticklabels(), methods, strict=True):
         label.set_color("black" if method in present else "#AAAAAA")
-    axis.tick_params(axis="x", length=0)
 
 
 def _below(lowest: float) -> float:
@@ -101,5 +111,6 @@ def _below(lowest: float) -> float:
 
 def _setting_title(results: pd.DataFrame, setting: str) -> str:
     base = results.query("setting == 'base' and method != 'teacher' and split == 'test'")["epoch"]
-    epochs = f"{base.max():g}" if len(base) else "Base"
-    return SETTING_TITLES[setting].format(epochs=epochs).replace("Base epochs", "Base")
+    if setting == "base" and not len(base):
+        return "as given"
+    return counted(int(base.max()), "epoch") if setting == "base" else SETTING_TITLES.get(setting, setting)

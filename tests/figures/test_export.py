@@ -2,7 +2,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from e2kd_lab.figures import export_figure, waterbirds_bars
+from e2kd_lab.figures import Measure, export_figure, figure_bytes, sweep_map, waterbirds_bars
 from e2kd_lab.figures.style import TEXT_WIDTH
 
 
@@ -15,7 +15,28 @@ def test_export_is_byte_stable_of_exact_width_and_complete(selected, tmp_path):
     with Image.open(tmp_path / "a" / "bars.png") as image:
         assert image.width == round(TEXT_WIDTH * 300)
     assert b"/FontFile2" in (tmp_path / "a" / "bars.pdf").read_bytes()
-    assert pd.read_csv(tmp_path / "a" / "bars.csv").shape == selected.shape
+    svg = (tmp_path / "a" / "bars.svg").read_text()
+    assert ">Accuracy (%)</text>" in svg  # text stays text
+    assert "font-family: 'DejaVu Sans', 'Arial', sans-serif" in svg
+
+
+def test_bars_are_exported_with_the_numbers_that_they_show(selected, tmp_path):
+    figure = waterbirds_bars(selected, settings=("base",), methods=("kd", "e2kd"))
+    table = pd.read_csv(export_figure(figure, tmp_path / "bars", selected)[-1])
+    students = table[table["method"] != "teacher"]
+    heights = {round(bar.get_height(), 9) for axis in figure.axes for bar in axis.patches}
+    assert set(students["mean"].round(9)) == heights
+    assert len(students) == 4
+    assert list(table.columns[-5:]) == ["n", "mean", "low", "high", "runs"]
+
+
+def test_what_a_panel_has_picked_is_not_exported(selected, tmp_path):
+    runs, measure = selected.query("method in ('kd', 'e2kd')"), Measure("accuracy")
+    plain, picked = (sweep_map(runs, measure, picked=cell) for cell in (None, (5.0, 1.0)))
+    assert figure_bytes(picked) != figure_bytes(plain)
+    for one, other in zip(export_figure(picked, tmp_path / "a"), export_figure(plain, tmp_path / "b"), strict=True):
+        assert one.read_bytes() == other.read_bytes()
+    assert figure_bytes(picked) != figure_bytes(plain)  # the panel still shows it
 
 
 def test_nothing_is_overwritten_by_something_else(tmp_path):

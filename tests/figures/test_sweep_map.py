@@ -97,7 +97,7 @@ def test_a_cell_tells_mean_interval_and_number_of_seeds(results):
 def test_the_title_tells_the_students_teacher_and_the_picked_cell_is_outlined(results):
     figure = sweep_map(results, OOD, grid=GRID, picked=(5.0, 5.0))
     assert figure.get_suptitle() == "Accuracy, out-of-distribution — Standard networks — Teacher: 97.0 %"
-    assert figure.axes[0].get_title().startswith("measured here (lab)")
+    assert figure.legends[0].get_title().get_text() == "measured here (lab): mean, lowest and highest of n seeds"
     outlines = [patch for patch in figure.axes[0].patches if not patch.get_fill()]
     assert [outline.get_xy() for outline in outlines] == [(2, 1)]
     assert figure_bytes(figure) != figure_bytes(sweep_map(results, OOD, grid=GRID, picked=(1.0, 1.0)))

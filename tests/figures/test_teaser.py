@@ -155,7 +155,7 @@ def test_nothing_is_cut_off_small_or_on_top_of_another(numbers, count, channels)
             written = [text for text in figure.findobj(Text) if text.get_text() and text not in hidden_ticks(figure)]
             boxes = [box for box in (text.get_window_extent() for text in written) if box.width > 1]  # the drawn ones
             pictures = [axis.get_window_extent() for axis in figure.axes if axis.images]
-        assert min(text.get_fontsize() for text in written) >= 5
+        assert min(text.get_fontsize() for text in written) >= 6
         for box in boxes:
             assert box.x0 >= 0
             assert box.y0 >= 0
