@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 
 from e2kd_lab.figures.group_measure import Measure
 from e2kd_lab.figures.sweep_map import _colour_scale, _legible
