@@ -32,8 +32,6 @@ def sweep_colours(cells: pd.DataFrame, measure: Measure) -> dict[tuple[float, fl
     """
     scale = _colour_scale(cells["mean"].dropna().astype(float), measure)
     known = cells[cells["n"] > 0]
-    fills = {
-        (lam, tau): scale.to_rgba(mean)
-        for lam, tau, mean in zip(known["lam"], known["tau"], known["mean"], strict=True)
-    }
-    return {cell: (to_hex(fill), to_hex(_legible(fill))) for cell, fill in fills.items()}
+    places = zip(known["lam"], known["tau"], strict=True)
+    fills = [to_hex(tuple(scale.to_rgba(mean))) for mean in known["mean"]]
+    return {place: (fill, to_hex(_legible(to_rgb(fill)))) for place, fill in zip(places, fills, strict=True)}
