@@ -175,14 +175,14 @@ def test_run_all_move_sliders_by_keyboard_train_stop_and_export(opened):
     panel.locator(".noUi-handle").nth(1).focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("text=/λ = 10, τ = 2.*no result yet: press Train/", timeout=30_000)
-    epochs = panel.locator("input[type=number]").first
+    epochs = panel.get_by_label("Epochs")
     epochs.fill("2000")
     epochs.press("Tab")
     # The kernel knows: a click may otherwise overtake the change.
-    page.wait_for_selector("text=/τ = 2, 2000 epochs.*press Train/", timeout=30_000)
+    page.wait_for_selector("text=/τ = 2, seed 0, 2000 epochs.*press Train/", timeout=30_000)
     panel.locator("button", has_text="Train").click()
     page.wait_for_selector("text=/τ = 2.*step [1-9][0-9]* of/", timeout=60_000)
     panel.locator("button", has_text="Stop").click()
-    page.wait_for_selector("text=/λ = 10, τ = 2, 2000 epochs.*press Resume to go on/", timeout=60_000)
+    page.wait_for_selector("text=/λ = 10, τ = 2, seed 0, 2000 epochs.*press Resume to go on/", timeout=60_000)
     written = {file.suffix for file in (folder / "exports").glob("curves_standard_e2kd_lam10*")}
     assert written == {".pdf", ".svg", ".png", ".csv"}

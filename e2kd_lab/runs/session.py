@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from torch import Tensor
@@ -17,10 +19,15 @@ from e2kd_lab.runs.run import run
 from e2kd_lab.system.errors import RunError, note
 from e2kd_lab.training import Hardware, OwnMeasures, Watcher, Watchers
 from e2kd_lab.training.own_measures import MeasureFunction
+from e2kd_lab.training.preserved_state import random_state_preserved
+
+_BETWEEN_STEPS = 0.5  # seconds between two calls of `on_change` while no measures arrive
 
 
 class Session(Watcher):
     """One experiment in training on a background thread.
+
+    Interrupting the kernel does not reach that thread: the session says once that training goes on, and how to stop it.
 
     Parameters
     ----------
@@ -31,7 +38,8 @@ class Session(Watcher):
     hardware : Hardware, optional
         Device and processes.
     on_change : callable, optional
-        Called with the session on the training thread, whenever measures arrive and at the end.
+        Called with the session whenever measures arrive, between them about twice a second, if the kernel is
+        interrupted, and at the end; on the training thread, but for interrupts.
     on_network : callable, optional
         Called with the session and the network in training, on the training thread, before each epoch's measures
         arrive.
@@ -50,6 +58,14 @@ class Session(Watcher):
         The result, once `finished`.
     error : BaseException or None
         What ended the training, if it failed.
+    interrupted : bool
+        Whether the kernel was interrupted while training went on.
+
+    Examples
+    --------
+    >>> session = Session(lab.experiments.get("waterbirds", "smoke").replace(method="kd"))  # doctest: +SKIP
+    >>> session.start().wait(60).status  # doctest: +SKIP
+    'done'
     """
 
     def __init__(
@@ -75,13 +91,15 @@ class Session(Watcher):
         self._on_network: Callable[..., None] | None = on_network
         self._stop = threading.Event()
         self._started_at = (0.0, 0)
-        self._finished = False
+        self._changed_at = 0.0
+        self._finished = self.interrupted = False
         # A daemon, so that a kernel can shut down at once: the run goes on from its last checkpoint.
         self._thread = threading.Thread(target=self._train, name=f"training {experiment.title}", daemon=True)
 
     def start(self) -> Session:
         """Begin, or resume from the run's last checkpoint."""
         self._thread.start()
+        _after_each_cell(self._ask_whether_interrupted)
         return self
 
     def stop(self) -> None:
@@ -95,8 +113,14 @@ class Session(Watcher):
         ------
         TimeoutError
             If training has not ended after ``timeout`` seconds.
+        KeyboardInterrupt
+            If waiting is interrupted; training goes on.
         """
-        self._thread.join(timeout)
+        try:
+            self._thread.join(timeout)
+        except KeyboardInterrupt:
+            self._say_that_it_goes_on()
+            raise
         if self._thread.is_alive():
             raise TimeoutError(f"{self.title} is at step {self.step} of {self.total_steps} after {timeout} seconds.")
         if self.error is not None:
@@ -127,6 +151,9 @@ class Session(Watcher):
     def on_step(self, step: int, losses: dict[str, Tensor]) -> None:
         """See `Watcher.on_step`."""
         self.step = step
+        if time.monotonic() - self._changed_at >= _BETWEEN_STEPS:
+            with random_state_preserved():
+                self._changed()
 
     def on_rows(self, rows: pd.DataFrame) -> None:
         """See `Watcher.on_rows`."""
@@ -162,7 +189,22 @@ class Session(Watcher):
         self._finished = True
         self._changed()
 
+    def _ask_whether_interrupted(self, result: Any) -> None:
+        """After a cell: was it interrupted? Once training has ended, cells are of no interest any more."""
+        if not self.running:
+            _after_each_cell(self._ask_whether_interrupted, forget=True)
+        elif isinstance(result.error_in_exec, KeyboardInterrupt):
+            self._say_that_it_goes_on()
+
+    def _say_that_it_goes_on(self) -> None:
+        if self.interrupted or not self.running:
+            return
+        self.interrupted = True
+        note(f"{self.title} goes on training in the background: press Stop in its panel, or call stop(), to end it.")
+        self._changed()
+
     def _changed(self) -> None:
+        self._changed_at = time.monotonic()
         # A fault in a front end must not end the training, nor make it deaf to `stop`.
         try:
             if self._on_change is not None:
@@ -170,3 +212,10 @@ class Session(Watcher):
         except Exception as error:
             self._on_change = None
             note(f"on_change raised {type(error).__name__} ({error}): it is not called again, and training goes on.")
+
+
+def _after_each_cell(callback: Callable[[Any], None], *, forget: bool = False) -> None:
+    """Call back with the result of each cell that is run from now on, or no longer; outside IPython there are none."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None:
+        (shell.events.unregister if forget else shell.events.register)("post_run_cell", callback)

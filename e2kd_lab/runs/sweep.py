@@ -8,10 +8,10 @@ from pathlib import Path
 
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.runs import Run
-from e2kd_lab.runs.run import all_watchers, run
+from e2kd_lab.runs.run import run
 from e2kd_lab.system.errors import LabError
 from e2kd_lab.system.workspace import runs_folder
-from e2kd_lab.training import Hardware, Watcher
+from e2kd_lab.training import Hardware, ProgressBar, Watcher, Watchers
 from e2kd_lab.training.own_measures import MeasureFunction
 
 
@@ -25,6 +25,8 @@ def run_all(
     metrics: Mapping[str, MeasureFunction] | None = None,
 ) -> list[Run]:
     """Train or load several experiments, one after the other; the first error ends it (see `sweep`).
+
+    One progress bar counts the runs.
 
     Parameters
     ----------
@@ -49,11 +51,21 @@ def run_all(
     >>> experiment = lab.experiments.get("waterbirds", "smoke")
     >>> lab.run_all([experiment.replace(seed=seed) for seed in range(3)])  # doctest: +SKIP
     """
-    told = all_watchers(progress, watchers)
-    return [
-        run(one, folder=folder, progress=False, hardware=hardware, watchers=[told], metrics=metrics)
-        for one in experiments
-    ]
+    listed = list(experiments)
+    bar, told = _followed(listed, progress, watchers)
+    runs = []
+    for one in listed:
+        bar.next_run(one.title)
+        runs.append(run(one, folder=folder, progress=False, hardware=hardware, watchers=[told], metrics=metrics))
+    return runs
+
+
+def _followed(
+    experiments: Sequence[Experiment], progress: bool, watchers: Iterable[Watcher]
+) -> tuple[ProgressBar, Watchers]:
+    """A progress bar for all experiments, and it, if it is wanted, with the other watchers."""
+    bar = ProgressBar(len(experiments))
+    return bar, Watchers([*([bar] if progress else []), Watchers(watchers)])
 
 
 @dataclass(frozen=True)
@@ -107,10 +119,11 @@ def sweep(
     >>> [str(error) for _, error in swept.failures]  # doctest: +SKIP
     """
     folder = runs_folder() if folder is None else Path(folder)
-    shared = all_watchers(progress, watchers)
+    bar, shared = _followed(experiments, progress, watchers)
     result = Sweep([], [])
     for number, experiment in enumerate(experiments, start=1):
         place = f"{number}/{len(experiments)}  {experiment.title}"
+        bar.next_run(experiment.title)
         try:
             known = Run(folder / experiment.run_name()).status == "done"
             finished = run(

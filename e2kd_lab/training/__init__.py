@@ -5,9 +5,10 @@ from e2kd_lab.training.hardware import Hardware
 from e2kd_lab.training.loss_terms import LossTerms, loss_terms
 from e2kd_lab.training.multilabel_evaluation import multilabel_measures, multilabel_outcomes
 from e2kd_lab.training.own_measures import OwnMeasures
+from e2kd_lab.training.progress import ProgressBar
 from e2kd_lab.training.recipe import Recipe
 from e2kd_lab.training.trainer import Trainer
-from e2kd_lab.training.watchers import ProgressBar, Watcher, Watchers
+from e2kd_lab.training.watchers import Watcher, Watchers
 
 __all__ = [
     "Hardware",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -126,13 +127,16 @@ class Hardware:
         devices = int(os.environ.get("LOCAL_WORLD_SIZE", self.devices))
         nodes = int(os.environ.get("WORLD_SIZE", devices)) // devices
         try:
-            fabric = Fabric(
-                accelerator=self.device,
-                devices=devices,
-                num_nodes=nodes,
-                strategy="ddp" if devices * nodes > 1 else "auto",
-                precision=precision,  # type: ignore[arg-type]
-            )
+            with warnings.catch_warnings():
+                # Said wherever Slurm's client is installed, also without an allocation.
+                warnings.filterwarnings("ignore", "The `srun` command is available")
+                fabric = Fabric(
+                    accelerator=self.device,
+                    devices=devices,
+                    num_nodes=nodes,
+                    strategy="ddp" if devices * nodes > 1 else "auto",
+                    precision=precision,  # type: ignore[arg-type]
+                )
         except (ValueError, TypeError, RuntimeError, MisconfigurationException) as error:
             raise ExperimentError(f"Device '{self.device}' ({devices} of them) cannot be used: {error}") from error
         fabric.launch()

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import nullcontext, suppress
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pandas as pd
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.system.errors import ExperimentError, note
@@ -61,47 +59,6 @@ class Watcher:
     def should_stop(self) -> bool:
         """Return True to save a checkpoint and stop after the current step."""
         return False
-
-
-class ProgressBar(Watcher):
-    """Progress bar for terminals and notebooks; removed when training ends.
-
-    Examples
-    --------
-    >>> with ProgressBar() as bar:
-    ...     bar.on_start("training", 0, 10)
-    """
-
-    def __init__(self) -> None:
-        self._bar: tqdm | None = None
-
-    def on_start(self, title: str, step: int, total_steps: int) -> None:
-        self.close()
-        self._bar = tqdm(desc=title, initial=step, total=total_steps, unit="step", leave=False, dynamic_ncols=True)
-
-    def on_step(self, step: int, losses: dict[str, Tensor]) -> None:
-        if self._bar is not None:
-            # Reading the loss waits for the device, so only do it now and then.
-            if step % 10 == 0:
-                self._bar.set_postfix_str(f"loss {losses['loss'].item():.4f}", refresh=False)
-            self._bar.update(step - self._bar.n)
-
-    def on_end(self, title: str) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Remove the bar."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class Watchers(Watcher):

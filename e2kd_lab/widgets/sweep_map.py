@@ -9,39 +9,43 @@ from typing import Any
 
 import ipywidgets as widgets
 import pandas as pd
-from matplotlib.figure import Figure
 
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.figures import (
     Measure,
+    comparison_table,
     explanation_comparison,
-    export_figure,
-    figure_bytes,
     measures_of,
     sweep_cells,
     sweep_map,
     training_curves,
 )
-from e2kd_lab.figures.labels import run_label
-from e2kd_lab.runs import Run, load_runs
-from e2kd_lab.runs.examples import explained_examples
+from e2kd_lab.figures.options import FigureOptions, current_options
+from e2kd_lab.runs import Run
+from e2kd_lab.runs.evaluate import load_teacher
+from e2kd_lab.runs.examples import examples_of
 from e2kd_lab.runs.session import Session
 from e2kd_lab.training import Hardware, Watcher
 from e2kd_lab.training.own_measures import MeasureFunction
+from e2kd_lab.training.trainer import METRICS
+from e2kd_lab.widgets.cached_runs import CachedRuns, State, state_of
+from e2kd_lab.widgets.cell_grid import Cell, CellGrid
+from e2kd_lab.widgets.outlined_cell import outlined_cell
 from e2kd_lab.widgets.panel import muted, picture_frame, shows_errors
-from e2kd_lab.widgets.training_panel import TrainingPanel
+from e2kd_lab.widgets.run_titles import run_title
+from e2kd_lab.widgets.swept_runs import SweptRuns
+from e2kd_lab.widgets.training_panel import Drawn, TrainingPanel, rendered, side_by_side
 from e2kd_lab.widgets.value_slider import ValueSlider
 
-Cell = tuple[float, float]
-Drawn = tuple[Figure, pd.DataFrame | None, bytes]
+_PICTURES = 64  # to keep
 
 
 class SweepMap(TrainingPanel):
     """Finished runs of an experiment over lambda and tau, all seeds, beside the student that is picked.
 
-    lambda = 0 is plain KD. Two sliders pick a cell; its training curves and its explanations of a few test images are
-    drawn beside the map. The button trains a cell without a finished run in the background, with live curves and a stop
-    button.
+    lambda = 0 is plain KD. A click or two sliders pick a cell; its training curves and its explanations of a few test
+    images are drawn beside the map. The buttons train a cell without a finished run, or all of them, in the background,
+    with live curves and a stop button; meanwhile others can be looked at, and the map fills.
 
     Parameters
     ----------
@@ -63,18 +67,31 @@ class SweepMap(TrainingPanel):
     ----------
     measure, lam, tau, seed : ipywidgets controls
         Measure of the map; picked cell; one of its seeds.
-    train_button, stop_button, progress, time_left, session
+    cells : CellGrid
+        The map's cells as buttons.
+    train_all_button : ipywidgets.Button
+        Trains all cells of the grid without a finished run, the nearest to the picked one first.
+    train_button, stop_button, training_line, progress, time_left, session, queue
         See `TrainingPanel`.
     curves, explanations : ipywidgets.Image
         PNG pictures of the picked student.
-    results : DataFrame
-        Rows of `e2kd_lab.load_runs` of the map's finished runs and of their teacher.
 
     Examples
     --------
     >>> import e2kd_lab as lab
     >>> SweepMap(lab.experiments.get("waterbirds", "lab"))  # doctest: +SKIP
     """
+
+    figure_choices = (
+        "width",
+        "font_size",
+        "title",
+        "scale_note",
+        "images_per_row",
+        "maps_only",
+        "opacity",
+        "colour_map",
+    )
 
     def __init__(
         self,
@@ -90,85 +107,90 @@ class SweepMap(TrainingPanel):
         told: dict[str, Any] = {"folder": folder, "hardware": hardware, "watchers": watchers, "metrics": metrics}
         super().__init__(f"{experiment.name}_sweep", export_folder, **told)
         self.base, self.count = experiment, count
-        self._stem = functools.cache(self._stem_of)
-        self._maps: dict[tuple[Measure, Cell], Drawn] = {}
-        self._curves: dict[tuple[str, ...], Drawn] = {}
-        self._explanations: dict[str, Drawn] = {}
-        tried = [*experiment.grid("kd"), *experiment.grid("e2kd")]
-        self.grid = [(one.lam if one.method == "e2kd" else 0.0, one.tau) for one in tried]
-        self.results = self._finished()
-        students = self.results[self.results["method"] != "teacher"]
-        own = (experiment.lam, experiment.tau)
+        self._cached = CachedRuns(self.folder)
+        self._teacher = functools.cache(lambda: load_teacher(experiment, folder=self.folder))
+        self._examples = functools.cache(lambda: examples_of(experiment, count))
+        self._maps: dict[tuple[Measure, FigureOptions], Drawn] = {}
+        self._curves = functools.lru_cache(_PICTURES)(self._drawn_curves)
+        self._explained = functools.lru_cache(_PICTURES)(self._drawn_explanations)
+        self._swept = SweptRuns(experiment, self.folder)
+        self._make_controls((experiment.lam, experiment.tau))
+        self.arrange(
+            [self.measure, self.train_button, self.train_all_button, self.export_button],
+            [self.lam, self.tau, self.seed],
+            [self.training_line],
+        )
+        *above, picture = self.widget.children
+        self.widget.children = [*above, side_by_side([picture, self.cells], [self.curves, self.explanations])]
+        self._draw(None)
+
+    def _make_controls(self, own: Cell) -> None:
+        lambdas, taus = zip(*self._swept.cells(), strict=True)
         self.measure = widgets.Dropdown(
             description="Measure", options=self._measures(), layout=widgets.Layout(width="380px")
         )
-        lambdas, taus = zip(*self.grid, strict=True)
-        self.lam = ValueSlider("λ", [*students["lam"], *lambdas], own[0], zero="0 (KD)", closed=True)
-        self.tau = ValueSlider("τ", [*students["tau"], *taus], own[1], closed=True)
-        self.seed = widgets.Dropdown(description="Seed", options=self._seeds(own), layout=widgets.Layout(width="160px"))
+        self.lam = ValueSlider("λ", lambdas, own[0], zero="0 (KD)", closed=True)
+        self.tau = ValueSlider("τ", taus, own[1], closed=True)
+        self.seed = widgets.Dropdown(
+            description="Seed", options=self._swept.seeds(own), layout=widgets.Layout(width="160px")
+        )
+        self.cells = CellGrid(own)
+        self.train_all_button = widgets.Button(
+            description="Train all missing",
+            icon="forward",
+            tooltip="Train all cells of the grid without a finished run, the nearest to this one first",
+        )
         self.curves, self.explanations = picture_frame(), picture_frame()
         for control in (self.lam, self.tau):
             control.observe(self._pick, "value")
         for control in (self.measure, self.seed):
             control.observe(self._draw, "value")
-        self.arrange(
-            [self.measure, self.export_button],
-            [self.lam, self.tau, self.seed],
-            [self.train_button, self.stop_button, self.progress, self.time_left],
-        )
-        *controls, picture = self.widget.children
-        pictures = [picture, widgets.VBox([self.curves, self.explanations])]
-        self.widget.children = [*controls, widgets.HBox(pictures, layout=widgets.Layout(flex_flow="row wrap"))]
-        self._draw(None)
+        self.cells.observe(self._click, "value")
+        self.train_all_button.on_click(self._train_all)
 
     @property
     def experiment(self) -> Experiment:
         """The experiment that the controls describe."""
-        return self._experiment((self.lam.value, self.tau.value), self.seed.value)
+        return self._swept.experiment((self.lam.value, self.tau.value), self.seed.value)
 
     @property
     def run(self) -> Run:
         """The run that the controls describe, finished or not."""
-        return self._run((self.lam.value, self.tau.value), self.seed.value)
+        return self._swept.run((self.lam.value, self.tau.value), self.seed.value)
 
-    def _experiment(self, cell: Cell, seed: int) -> Experiment:
-        lam, tau = cell
-        return self.base.replace(method="e2kd" if lam > 0 else "kd", lam=lam, tau=tau, seed=seed)
-
-    def _stem_of(self, cell: Cell) -> str:
-        """Name of a cell's runs without the seed; cached, since it fingerprints the data."""
-        return self._experiment(cell, 0).run_name().removesuffix("-s0")
-
-    def _run(self, cell: Cell, seed: int) -> Run:
-        return Run(self.folder / f"{self._stem(cell)}-s{seed}")
-
-    def _finished(self) -> pd.DataFrame:
-        """Results of the finished runs with exactly this recipe, data and teacher, and the teacher's."""
-        results = load_runs(self.folder)
-        students = results.query(
-            "status == 'done' and method in ('kd', 'e2kd') and experiment == @self.base.name "
-            "and scale == @self.base.scale and family == @self.base.family and setting == @self.base.setting"
-        )
-        known = students[["run", "lam", "tau", "seed", "teacher"]].drop_duplicates()
-        names: set[str] = set()
-        for name, lam, tau, seed, teacher in known.itertuples(index=False):
-            if self._run((lam, tau), seed).folder.name == name:
-                names |= {name, teacher}
-        return results[results["run"].isin(names)].reset_index(drop=True)
+    @property
+    def results(self) -> pd.DataFrame:
+        """Rows of `e2kd_lab.load_runs` of the map's finished runs and of their teacher."""
+        return self._swept.results
 
     def _measures(self) -> list[tuple[str, Measure]]:
         present = measures_of(self.results) or [Measure("f1" if self.base.multilabel else "accuracy")]
         return [(measure.title, measure) for measure in present]
 
-    def _seeds(self, cell: Cell) -> list[int]:
-        """Seeds of the cell's finished runs; if there are none, the seed to train."""
-        own = self.results["run"].str.startswith(f"{self._stem(cell)}-s")
-        return sorted(int(seed) for seed in self.results.loc[own, "seed"].unique()) or [self.base.seed]
+    @shows_errors
+    def _train_all(self, _: Any) -> None:
+        with self._lock:
+            self.last_error = None
+            missing = self._swept.missing(self.cells.value)
+            if not missing:
+                self.say("Each cell of the grid has a finished run.")
+            self.train(self._swept.experiment(cell, self.base.seed) for cell in missing)
+            self.offer(self.run.status)
+
+    @shows_errors
+    def _click(self, change: Any) -> None:
+        if change["new"] == (self.lam.value, self.tau.value):
+            return
+        with self._lock:
+            with muted(self._pick, self.lam, self.tau):
+                self.lam.value, self.tau.value = change["new"]
+            self._pick(None)
 
     @shows_errors
     def _pick(self, _: Any) -> None:
         with self._lock:
-            seeds = self._seeds((self.lam.value, self.tau.value))
+            self.cells.value = self.lam.value, self.tau.value
+            seeds = self._swept.seeds(self.cells.value)
             if list(self.seed.options) != seeds:
                 with muted(self._draw, self.seed):
                     self.seed.options = seeds
@@ -177,21 +199,23 @@ class SweepMap(TrainingPanel):
     @shows_errors
     def _draw(self, _: Any) -> None:
         with self._lock:
-            session, experiment, here = self.session, self.experiment, self.run
+            experiment, here = self.experiment, self.run
             status = here.status
             if status == "done" and not self.results["run"].eq(here.folder.name).any():
                 self._read_again()  # another process finished it
             self.offer(status)
             self.export_name = f"sweep_{experiment.family}_{self.measure.value.metric}_{self.measure.value.group}"
-            self.show(*self._map())
+            self._show_map()
             if status == "done":
                 self.say(self._summary(experiment, here))
                 self.curves.value = self._curves_of(experiment, here)[2]
-                if here.folder.name not in self._explanations:
-                    self.explanations.value = b""  # if these fail, another student's must not stay
-                self.explanations.value = self._explanations_of(here)[2]
-            elif session is not None and session.running and session.experiment == experiment:
-                self.show_training(session)
+                try:
+                    self.explanations.value = self._explanations_of(here)[2]
+                except BaseException:
+                    self.explanations.value = b""  # another student's must not stay
+                    raise
+            elif self.trains(experiment) and self.session is not None:
+                self.show_training(self.session)
             else:
                 self.curves.value = b""
                 self.explanations.value = b""
@@ -200,36 +224,64 @@ class SweepMap(TrainingPanel):
                     "running": "is being trained by another process.",
                     "failed": f"failed: {here.error}",
                 }
-                self.say(f"{_label(experiment)} {advice.get(status, 'has no finished run yet: press Train.')}")
+                said = advice.get(status, "has no finished run yet: press Train.")
+                said = "waits in the queue." if experiment in self.queue else said
+                self.say(f"{run_title(experiment)} {said}")
+
+    def draw(self) -> None:
+        """Draw map, curves and explanations anew."""
+        self._draw(None)
+
+    def _cells(self) -> pd.DataFrame:
+        return sweep_cells(self.results, self.measure.value, grid=self._swept.grid)
 
     def _map(self) -> Drawn:
-        measure, picked = self.measure.value, (self.lam.value, self.tau.value)
-        if (measure, picked) not in self._maps:
-            figure = sweep_map(self.results, measure, grid=self.grid, picked=picked)
-            cells = sweep_cells(self.results, measure, grid=self.grid)
-            self._maps[measure, picked] = (figure, cells, figure_bytes(figure))
-        return self._maps[measure, picked]
+        """The map without an outline, drawn once."""
+        key = self.measure.value, current_options()
+        if key not in self._maps:
+            figure = sweep_map(self.results, self.measure.value, grid=self._swept.grid)
+            self._maps[key] = rendered(figure, self._cells())
+        return self._maps[key]
+
+    def _show_map(self) -> None:
+        """Show the map with the picked cell outlined, and its cells as buttons."""
+        figure, cells, png = self._map()
+        assert cells is not None
+        places = [sorted(cells[name].unique()) for name in ("lam", "tau")]
+        if all(one in known for one, known in zip(self.cells.value, places, strict=True)):
+            column, row = (known.index(one) for one, known in zip(self.cells.value, places, strict=True))
+            png = outlined_cell(figure, png, column, row)
+        self.show(figure, cells, png)
+        self.cells.show(cells, self.measure.value)
+        self.show_queue()
+
+    def show_queue(self) -> None:
+        """See `TrainingPanel.show_queue`."""
+        if self.cells.buttons:
+            trained = self.session.experiment if self.session is not None and self.training else None
+            self.cells.mark(None if trained is None else _cell_of(trained), map(_cell_of, self.queue))
 
     def _curves_of(self, experiment: Experiment, here: Run) -> Drawn:
         """Training curves of a finished run, and of KD at the same temperature and seed."""
-        curves: dict[str, tuple[str, pd.DataFrame]] = {_label(experiment): (experiment.method, here.metrics())}
-        kd = self._run((0.0, experiment.tau), experiment.seed)
+        shown = {here: experiment}
+        kd = self._swept.run((0.0, experiment.tau), experiment.seed)
         if experiment.method == "e2kd" and kd.status == "done":
-            curves = {_label(experiment.replace(method="kd")): ("kd", kd.metrics())} | curves
-        key = (here.folder.name, *curves)
-        if key not in self._curves:
-            self._curves[key] = _drawn_curves(curves, experiment)
-        return self._curves[key]
+            shown = {kd: experiment.replace(method="kd")} | shown
+        parts = [(run_title(one), one.method, run, state_of(run.folder / METRICS)) for run, one in shown.items()]
+        return self._curves(tuple(parts), current_options())
+
+    def _drawn_curves(self, parts: tuple[Any, ...], _options: FigureOptions) -> Drawn:
+        curves = {title: (method, self._cached.metrics(run)) for title, method, run, _ in parts}
+        return _drawn_curves(curves, self.base)
 
     def _explanations_of(self, here: Run) -> Drawn:
-        name = here.folder.name
-        if name not in self._explanations:
-            comparison = explained_examples(self.base, [here], count=self.count, folder=self.folder)
-            figure = explanation_comparison(comparison, contributions=self.base.multilabel)
-            right = {f"{network} is right": marks.cpu().numpy() for network, marks in comparison.correct.items()}
-            data = pd.DataFrame({"image": comparison.titles} | right)
-            self._explanations[name] = (figure, data, figure_bytes(figure))
-        return self._explanations[name]
+        return self._explained(here, state_of(here.checkpoint()), current_options())
+
+    def _drawn_explanations(self, here: Run, _state: State, _options: FigureOptions) -> Drawn:
+        networks = {"teacher": self._teacher(), here.config["method"]: self._cached.network(here)}
+        comparison = self._examples().explained_by(networks)
+        figure = explanation_comparison(comparison, contributions=self.base.multilabel)
+        return rendered(figure, comparison_table(comparison, classes=self.base.classes()))
 
     def _summary(self, experiment: Experiment, here: Run) -> str:
         measure = self.measure.value
@@ -237,16 +289,16 @@ class SweepMap(TrainingPanel):
         rows = rows[rows["group"] == measure.group]
         own = rows.loc[rows["run"] == here.folder.name, "value"]
         said = f"{measure.text(own.mean())} {measure.unit}".rstrip() if len(own) else "not measured"
-        return f"{_label(experiment)}: {measure.title} {said}. Run {here.folder.name}."
+        return f"{run_title(experiment)}: {measure.title} {said}. Run {here.folder.name}."
 
     def show_training(self, session: Session) -> None:
         """See `TrainingPanel.show_training`; a different picked student stays in the picture."""
         if session.experiment != self.experiment:
             return
-        self.say(f"{session.title}: training ...")
+        self.say(f"{run_title(session.experiment)} is in training.")
         curves = {}
-        if len(session.rows):
-            curves[_label(session.experiment)] = (session.experiment.method, session.rows)
+        if len(session.rows) and session.title == session.experiment.title:  # not its teacher
+            curves[run_title(session.experiment)] = (session.experiment.method, session.rows)
         self.curves.value = _drawn_curves(curves, session.experiment)[2] if curves else b""
         self.explanations.value = b""
 
@@ -257,7 +309,7 @@ class SweepMap(TrainingPanel):
 
     def _read_again(self) -> None:
         """Add newly finished runs to the map."""
-        self.results = self._finished()
+        self._swept.read()
         self._maps.clear()
         if list(self.measure.options) != (measures := self._measures()):
             chosen = self.measure.value
@@ -265,27 +317,21 @@ class SweepMap(TrainingPanel):
                 self.measure.options = measures
                 self.measure.value = chosen if chosen in dict(measures).values() else measures[0][1]
 
-    @shows_errors
-    def _export(self, _: Any) -> None:
-        with self._lock:
-            parts = {"": self._map()}
-            if self.run.status == "done":
-                student = f"_lam{self.lam.value:g}_tau{self.tau.value:g}_s{self.seed.value}"
-                parts[f"{student}_curves"] = self._curves_of(self.experiment, self.run)
-                parts[f"{student}_explanations"] = self._explanations_of(self.run)
-            written = [
-                export_figure(figure, self.export_folder / f"{self.export_name}{suffix}", data, overwrite=False)
-                for suffix, (figure, data, _png) in parts.items()
-            ]
-            names = ", ".join(files[0].stem for files in written)
-            self.say(f"Wrote {names} as PDF, SVG, PNG and CSV to {self.export_folder}.")
+    def parts(self) -> dict[str, Drawn]:
+        """See `TrainingPanel.parts`: the map, and curves and explanations if a student is shown."""
+        parts = {"": self._map()}
+        if self.run.status == "done":
+            student = f"_lam{self.lam.value:g}_tau{self.tau.value:g}_s{self.seed.value}"
+            parts[f"{student}_curves"] = self._curves_of(self.experiment, self.run)
+            parts[f"{student}_explanations"] = self._explanations_of(self.run)
+        return parts
 
 
-def _label(experiment: Experiment) -> str:
-    return f"{run_label(experiment.method, experiment.hyperparameters)}, seed {experiment.seed}"
+def _cell_of(experiment: Experiment) -> Cell:
+    return experiment.lam if experiment.method == "e2kd" else 0.0, experiment.tau
 
 
 def _drawn_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], experiment: Experiment) -> Drawn:
     figure = training_curves(curves, total_epochs=experiment.epochs)
     rows = [rows.assign(run=label) for label, (_, rows) in curves.items()]
-    return figure, pd.concat(rows, ignore_index=True), figure_bytes(figure)
+    return rendered(figure, pd.concat(rows, ignore_index=True))

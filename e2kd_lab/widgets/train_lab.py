@@ -12,10 +12,8 @@ import ipywidgets as widgets
 import pandas as pd
 
 from e2kd_lab.experiments import Experiment
-from e2kd_lab.figures import explanation_comparison, figure_bytes, training_curves
-from e2kd_lab.figures.labels import run_label, title_of
-from e2kd_lab.methods import METHODS, SYMBOLS, defaults_of, has_hyperparameter
-from e2kd_lab.metrics.titles import LAB_MEASURES, measure_title
+from e2kd_lab.figures import comparison_table, explanation_comparison, training_curves
+from e2kd_lab.figures.options import FigureOptions, current_options
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
 from e2kd_lab.runs.evaluate import load_teacher
@@ -25,22 +23,28 @@ from e2kd_lab.system.errors import RunError
 from e2kd_lab.training import Hardware, Watcher
 from e2kd_lab.training.own_measures import MeasureFunction
 from e2kd_lab.training.trainer import METRICS
-from e2kd_lab.widgets.panel import by_family, family_switch, muted, picture_frame, shows_errors
-from e2kd_lab.widgets.training_panel import TrainingPanel
-from e2kd_lab.widgets.value_slider import ValueSlider
+from e2kd_lab.widgets.cached_runs import CachedRuns, State, state_of
+from e2kd_lab.widgets.panel import by_family, muted, picture_frame, shows_errors
+from e2kd_lab.widgets.run_controls import RunControls
+from e2kd_lab.widgets.run_list import RunList
+from e2kd_lab.widgets.run_summary import run_summary
+from e2kd_lab.widgets.run_titles import run_title
+from e2kd_lab.widgets.training_panel import Drawn, TrainingPanel, rendered, side_by_side
 
 LAMBDAS = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0)
 TAUS = (1.0, 2.0, 5.0, 10.0)
 _EXAMPLES = 8
-_JOINED = 3  # runs trained here that stay in the picture
+_PICTURES = 64  # to keep
+# Title, method, run and the state of its metrics.
+_Curve = tuple[str, str, Run, State]
 
 
 class TrainLab(TrainingPanel):
     """Pick a run by method, lambda, tau, epochs and seed; see it, or train it.
 
-    e2KD with lambda = 0 is plain KD. An existing run is drawn at once. The button trains a missing one in the
-    background, with live curves, the changing explanation of an image, and a stop button. KD at the same temperature
-    is drawn for comparison, and so are the last runs trained in this panel.
+    e2KD with lambda = 0 is plain KD. An existing run is drawn at once, beside those chosen from a list. The button
+    trains a missing one in the background, with live curves, the changing explanation of an image, and a stop button;
+    meanwhile others can be looked at.
 
     Parameters
     ----------
@@ -55,17 +59,20 @@ class TrainLab(TrainingPanel):
     watchers, metrics
         Passed to every training, see `e2kd_lab.run`.
     export_folder : Path or str
-        Folder that the export button writes to.
+        Folder that the export button writes to: the curves, and the explanation.
 
     Attributes
     ----------
     family, method, lam, tau, epochs, seed : ipywidgets controls
         The run to show or train.
+    compare : RunList
+        Runs to draw beside it: any finished run of the folder whose experiment has the same classes. Those that are
+        trained here join it, and until it is taken out, KD at the same temperature is chosen.
     number : ipywidgets.IntSlider
         Number of the test image to explain, counted from 1.
     explanation : ipywidgets.Image
-        That image, explained by the teacher and by the chosen run's network.
-    train_button, stop_button, progress, time_left, session
+        That image, explained by the teacher and by the shown run's network.
+    train_button, stop_button, training_line, progress, time_left, session, queue
         See `TrainingPanel`.
 
     Examples
@@ -73,6 +80,8 @@ class TrainLab(TrainingPanel):
     >>> import e2kd_lab as lab
     >>> TrainLab(lab.experiments.get("waterbirds", "lab"))  # doctest: +SKIP
     """
+
+    figure_choices = ("width", "font_size", "maps_only", "opacity", "colour_map")
 
     def __init__(
         self,
@@ -89,142 +98,158 @@ class TrainLab(TrainingPanel):
         experiment, self.bases = by_family(experiments)
         training: dict[str, Any] = {"folder": folder, "hardware": hardware, "watchers": watchers, "metrics": metrics}
         super().__init__(f"{experiment.name}_curves", export_folder, **training)
-        self.lambdas, self.taus = lambdas, taus
         self._examples = functools.cache(lambda family: examples_of(self.bases[family], _EXAMPLES))
-        self._joined: dict[str, tuple[Experiment, pd.DataFrame]] = {}
+        self._curves = functools.lru_cache(_PICTURES)(self._drawn_curves)
+        self._explained = functools.lru_cache(_PICTURES)(self._drawn_explanation)
+        self._cached = CachedRuns(self.folder)
+        self._names: dict[str, str] = {}
         self._teachers: dict[str, ExplainableModel] = {}
-        self._make_method_controls(experiment)
-        self._make_run_controls(experiment)
-        self._observe()
-        self.arrange(
-            [self.family, self.method],
-            [self.lam, self.tau],
-            [self._option_row],
-            [self.epochs, self.seed],
-            [self.train_button, self.stop_button, self.progress, self.export_button, self.time_left],
-        )
-        self.widget.children = [*self.widget.children, self.number, self.explanation]
-        self._pick(None)
-
-    def _make_method_controls(self, experiment: Experiment) -> None:
-        """Controls of networks, method and hyper-parameters."""
-        self.family = family_switch(list(self.bases))
-        strangers = [name for name in METHODS if METHODS.identity(name) is not None]
-        others = [name for name in dict.fromkeys([*experiment.methods, *strangers]) if name not in ("kd", "e2kd")]
-        self.method = widgets.Dropdown(
-            description="Method",
-            options=[("e²KD (λ = 0: KD)", "e2kd"), *((title_of("method", name), name) for name in others)],
-            layout=widgets.Layout(width="260px"),
-        )
-        self.lam = ValueSlider("λ", self.lambdas, experiment.lam)
-        self.tau = ValueSlider("τ", self.taus, experiment.tau, positive=True)
-        self.options: dict[str, ValueSlider] = {}
-        self._option_row = widgets.HBox(layout=widgets.Layout(display="none"))
-
-    def _make_run_controls(self, experiment: Experiment) -> None:
-        """Controls of epochs and seed, and the explained image."""
-        self.epochs = widgets.BoundedIntText(
-            description="Epochs", value=experiment.epochs, min=1, max=10_000, layout=widgets.Layout(width="160px")
-        )
-        self.seed = widgets.BoundedIntText(
-            description="Seed", value=experiment.seed, min=0, max=9999, layout=widgets.Layout(width="160px")
-        )
+        self._usual: str | None = ""  # KD at the same temperature; None once it was taken out
+        self._student: ExplainableModel | None = None  # as it was after the last epoch of the training
+        self._in_training: dict[str, dict[str, Any]] = {}
+        self._explanation: Drawn | None = None
+        self.controls = RunControls(experiment, self.bases, lambdas, taus, self._pick)
+        self.family, self.method = self.controls.family, self.controls.method
+        self.lam, self.tau = self.controls.lam, self.controls.tau
+        self.epochs, self.seed = self.controls.epochs, self.controls.seed
+        self.compare = RunList(experiment)
         self.number = widgets.IntSlider(description="Image", min=1, max=_EXAMPLES, continuous_update=False)
         self.explanation = picture_frame()
-
-    def _observe(self) -> None:
-        self.family.observe(self._reset_epochs, "value")
-        self.method.observe(self._offer_weights, "value")
-        for control in (self.family, self.method, self.lam, self.tau, self.epochs, self.seed):
-            control.observe(self._pick, "value")
+        self.compare.observe(self._choose, "value")
         self.number.observe(self._explain, "value")
+        self.arrange(
+            [self.family, self.method, self.epochs, self.seed],
+            [self.lam, self.tau, self.controls.option_row],
+            [self.train_button, self.export_button, self.number],
+            [self.training_line],
+        )
+        *above, picture = self.widget.children
+        self.widget.children = [*above, side_by_side([picture, self.compare], [self.explanation])]
+        self._pick(None)
 
     @property
     def experiment(self) -> Experiment:
         """The experiment that the controls describe."""
-        method = "kd" if self.method.value == "e2kd" and self.lam.value == 0 else self.method.value
-        values = {"lam": self.lam.value, "tau": self.tau.value, "epochs": self.epochs.value, "seed": self.seed.value}
-        values |= {name: slider.value for name, slider in self.options.items()}
-        return self.bases[self.family.value].by_method(method, **values)
+        return self.controls.experiment
 
-    @shows_errors
-    def _reset_epochs(self, _: Any) -> None:
-        with muted(self._pick, self.epochs):
-            self.epochs.value = self.bases[self.family.value].epochs
+    @property
+    def options(self) -> dict[str, Any]:
+        """Sliders of hyper-parameters that only the chosen method has, by name."""
+        return self.controls.options
 
-    @shows_errors
-    def _offer_weights(self, _: Any) -> None:
-        """Offer the values of another method on the sliders; disable those it does not have."""
-        method, base = self.method.value, self.bases[self.family.value]
-        grid, usual = base.grid(method), {"lam": base.lam, "tau": base.tau} | defaults_of(method)
-        explains = method == "e2kd"  # the panel's values, and the experiment's as defaults
-        for slider, offered, tried, value in (
-            (self.lam, self.lambdas, {one.lam for one in grid}, base.lam if explains else usual["lam"]),
-            (self.tau, self.taus, {one.tau for one in grid}, base.tau if explains else usual["tau"]),
-        ):
-            values = offered if explains else tried
-            with muted(self._pick, slider):
-                slider.offer(values, value)
-        self.lam.disabled, self.tau.disabled = (not has_hyperparameter(method, name) for name in ("lam", "tau"))
-        self._offer_options(method)
-
-    def _offer_options(self, method: str) -> None:
-        """Offer a slider for each hyper-parameter that only this method has and that its grid varies."""
-        defaults = self.bases[self.family.value].by_method(method).hyperparameters
-        grids = {name: values for name, values in METHODS[method].grid.items() if name not in SYMBOLS}
-        self.options = {name: ValueSlider(name, values, defaults[name], closed=True) for name, values in grids.items()}
-        for slider in self.options.values():
-            slider.observe(self._pick, "value")
-        self._option_row.children = tuple(self.options.values())
-        self._option_row.layout.display = None if self.options else "none"
+    def _run(self, experiment: Experiment) -> Run:
+        """Its run; the name is kept, since it fingerprints the data."""
+        key = repr(experiment)
+        if key not in self._names:
+            self._names[key] = experiment.run_name()
+        return Run(self.folder / self._names[key])
 
     @shows_errors
     def _pick(self, _: Any) -> None:
         with self._lock:
-            if self.session is not None and self.session.running:
-                self.show_training(self.session)
-                return
             experiment = self.experiment
-            here = Run(self.folder / experiment.run_name())
+            here = self._run(experiment)
             status = here.status
             self.offer(status)
-            self.progress.value = self.progress.max if status == "done" else 0
-            curves = self._comparison(experiment)
-            if status in ("done", "stopped", "failed") and (here.folder / METRICS).is_file():
-                curves[_label(experiment)] = (experiment.method, here.metrics())
+            self._offer_runs(experiment)
+            title = run_title(experiment)
             if status == "done":
-                self.say(f"{_label(experiment)}, seed {experiment.seed}: {_summary(here.results())}")
+                self.say(f"{title}: {run_summary(self._cached.metrics(here))}")
             elif status == "failed":
-                self.say(f"{_label(experiment)}, seed {experiment.seed} failed: {here.error}")
+                self.say(f"{title} failed: {here.error}")
             else:
                 advice = {"stopped": "press Resume to go on", "running": "another process trains it"}
-                self.say(
-                    f"{_label(experiment)}, {experiment.epochs} epochs, seed {experiment.seed} has no result yet: "
-                    f"{advice.get(status, 'press Train')}."
-                )
-            self._draw(curves, experiment)
+                said = "it trains now" if self.trains(experiment) else advice.get(status, "press Train")
+                said = "it waits in the queue" if experiment in self.queue else said
+                self.say(f"{title}, {_epochs(experiment)} has no result yet: {said}.")
+            self._draw()
             self._explain(None)
+
+    def _offer_runs(self, experiment: Experiment) -> None:
+        """Refresh the list, and choose KD at the same temperature unless it was taken out."""
+        with muted(self._choose, self.compare):
+            self.compare.offer(self._cached.finished() | self._in_training)
+            usual = self._run(experiment.replace(method="kd")).folder.name
+            if self._usual is None or usual == self._usual:
+                return
+            kept = [name for name in self.compare.value if name != self._usual]
+            self._usual = usual if usual in self.compare.titles else ""
+            self.compare.value = tuple(name for name in self.compare.titles if name in {*kept, self._usual})
+
+    @shows_errors
+    def _choose(self, _: Any) -> None:
+        with self._lock:
+            if self._usual and self._usual not in self.compare.value:
+                self._usual = None
+            self._draw()
+
+    def draw(self) -> None:
+        """Draw curves and explanation anew."""
+        with self._lock:
+            self._draw()
+            self._explain(None)
+
+    def _draw(self) -> None:
+        """Draw the curves of the chosen runs and of the one that the controls describe."""
+        experiment = self.experiment
+        names = dict.fromkeys([*self.compare.value, self._run(experiment).folder.name])
+        session, live = self.session, {}
+        if session is not None and session.running and len(session.rows) and session.title == session.experiment.title:
+            live = {self._run(session.experiment).folder.name: session}
+        parts: list[_Curve] = []
+        curves: dict[str, tuple[str, pd.DataFrame]] = {}
+        for name in names:
+            run = Run(self.folder / name)
+            title = self.compare.titles.get(name) or run_title(experiment, self.compare.experiment)
+            title = f"{title} ({name.split('-')[-2]})" if title in curves else title
+            if name in live:
+                curves[title] = live[name].experiment.method, live[name].rows
+            elif run.status in ("done", "stopped", "failed") and (run.folder / METRICS).is_file():
+                method = run.config["method"]
+                curves[title] = method, self._cached.metrics(run)
+                parts.append((title, method, run, state_of(run.folder / METRICS)))
+        self.export_name = _export_name(experiment)
+        if len(parts) == len(curves):  # nothing that changes
+            self.show(*self._curves(tuple(parts), experiment.epochs, current_options()))
+        else:
+            self.show(*_drawn(curves, experiment.epochs))
+
+    def _drawn_curves(self, parts: tuple[_Curve, ...], epochs: int, _options: FigureOptions) -> Drawn:
+        return _drawn({title: (method, self._cached.metrics(run)) for title, method, run, _ in parts}, epochs)
 
     @shows_errors
     def _explain(self, _: Any) -> None:
-        """Explain the chosen image by the finished run; a run in training redraws it itself."""
+        """Explain the chosen image by the network of the run that the controls describe, finished or in training."""
         with self._lock:
-            if self.training:
-                return
-            here = Run(self.folder / self.experiment.run_name())
-            self._show_explanation(self.experiment, here.load_model() if here.status == "done" else None)
+            experiment = self.experiment
+            here = self._run(experiment)
+            if self.trains(experiment) and self._student is not None:
+                self._show_explanation(experiment, self._student)
+            elif here.status == "done":
+                self._show(self._explained(here, state_of(here.checkpoint()), self.number.value, current_options()))
+            else:
+                self._show_explanation(experiment, None)
+
+    def _drawn_explanation(self, run: Run, _state: State, number: int, _options: FigureOptions) -> Drawn | None:
+        return self._explanation_by(self.experiment, self._cached.network(run), number)
 
     def _show_explanation(self, experiment: Experiment, network: ExplainableModel | None) -> None:
+        self._show(self._explanation_by(experiment, network, self.number.value))
+
+    def _show(self, drawn: Drawn | None) -> None:
+        self._explanation = drawn
+        self.explanation.value = b"" if drawn is None else drawn[2]
+
+    def _explanation_by(self, experiment: Experiment, network: ExplainableModel | None, number: int) -> Drawn | None:
         teacher = self._teacher(experiment)
         networks = {} if teacher is None else {"teacher": teacher}
         if network is not None:
-            networks[experiment.method] = network
+            networks[run_title(experiment)] = network
         if not networks:
-            self.explanation.value = b""
-            return
-        chosen = self._examples(experiment.family)[self.number.value - 1 : self.number.value]
-        figure = explanation_comparison(chosen.explained_by(networks), side_by_side=1, contributions=True)
-        self.explanation.value = figure_bytes(figure)
+            return None
+        comparison = self._examples(experiment.family)[number - 1 : number].explained_by(networks)
+        figure = explanation_comparison(comparison, side_by_side=1, contributions=True)
+        return rendered(figure, comparison_table(comparison, indices=[number], classes=experiment.classes()))
 
     def _teacher(self, experiment: Experiment) -> ExplainableModel | None:
         if experiment.family not in self._teachers:
@@ -235,69 +260,51 @@ class TrainLab(TrainingPanel):
         return self._teachers[experiment.family]
 
     def show_network(self, experiment: Experiment, network: ExplainableModel) -> None:
-        """See `TrainingPanel.show_network`: its current explanation of the chosen image."""
-        self._show_explanation(experiment, copy.deepcopy(network).cpu().eval())
-
-    def show_end(self, session: Session) -> None:
-        """See `TrainingPanel.show_end`; a finished run joins the picture."""
-        if session.run is not None and session.run.status == "done":
-            self._joined[session.run.folder.name] = session.experiment, session.run.metrics()
-        self._pick(None)
+        """See `TrainingPanel.show_network`: its current explanation of the chosen image, if its run is shown."""
+        self._student = copy.deepcopy(network).cpu().eval()
+        if experiment == self.experiment:
+            self._show_explanation(experiment, self._student)
 
     def show_training(self, session: Session) -> None:
-        """See `TrainingPanel.show_training`; it is drawn whatever the controls describe."""
-        self.say(f"{session.title}: training ...")
-        if len(session.rows):
-            curves = self._comparison(session.experiment)
-            curves[_label(session.experiment)] = (session.experiment.method, session.rows)
-            self._draw(curves, session.experiment)
+        """See `TrainingPanel.show_training`; its run joins the list, and is chosen, when it starts."""
+        name = self._run(session.experiment).folder.name
+        if name not in self._in_training:
+            self._student = None
+            self._in_training = {name: session.experiment.config()}
+            with muted(self._choose, self.compare):
+                self.compare.offer(self._cached.finished() | self._in_training)
+                self.compare.value = (*self.compare.value, name)
+        if self.trains(self.experiment):
+            self.say(f"{run_title(self.experiment)}, {_epochs(self.experiment)} has no result yet: it trains now.")
+        if name in (*self.compare.value, self._run(self.experiment).folder.name):
+            self._draw()
 
-    def _comparison(self, experiment: Experiment) -> dict[str, tuple[str, pd.DataFrame]]:
-        """KD at the same temperature, and the last runs trained here."""
-        kd = experiment.replace(method="kd")
-        here = Run(self.folder / kd.run_name())
-        shown = {_label(kd): ("kd", here.metrics())} if here.status == "done" else {}
-        for other, rows in list(self._joined.values())[-_JOINED:]:
-            if other.family == experiment.family:
-                shown[_label(other)] = (other.method, rows)
-        shown.pop(_label(experiment), None)
-        return shown
+    def show_end(self, session: Session) -> None:
+        """See `TrainingPanel.show_end`."""
+        if not self.trains(session.experiment):
+            self._in_training.pop(self._run(session.experiment).folder.name, None)
+        self._names.clear()  # the data may have been made only now
+        self._pick(None)
 
-    def _draw(self, curves: dict[str, tuple[str, pd.DataFrame]], experiment: Experiment) -> None:
-        data = [rows.assign(run=label) for label, (_, rows) in curves.items()]
-        figure = training_curves(curves, total_epochs=experiment.epochs)
-        parts: list[str] = [experiment.family, experiment.method]
-        parts += [f"{name}{value}".removesuffix(".0") for name, value in _weights(experiment).items()]
-        self.export_name = "_".join(["curves", *parts, f"s{experiment.seed}"])
-        self.show(figure, pd.concat(data, ignore_index=True) if data else None)
-
-
-def _label(experiment: Experiment) -> str:
-    return run_label(experiment.method, experiment.hyperparameters)
+    def parts(self) -> dict[str, Drawn]:
+        """See `TrainingPanel.parts`."""
+        curves = {} if self.figure is None else {"": (self.figure, self.data, bytes(self.image.value))}
+        return curves | ({} if self._explanation is None else {"_explanation": self._explanation})
 
 
-def _weights(experiment: Experiment) -> dict[str, Any]:
-    """Hyper-parameters that are part of the file name."""
+def _drawn(curves: Mapping[str, tuple[str, pd.DataFrame]], epochs: int) -> Drawn:
+    figure = training_curves(curves, total_epochs=epochs)
+    data = [rows.assign(run=title) for title, (_, rows) in curves.items()]
+    return rendered(figure, pd.concat(data, ignore_index=True) if data else None)
+
+
+def _epochs(experiment: Experiment) -> str:
+    return f"{experiment.epochs} epoch" + ("s" if experiment.epochs != 1 else "")
+
+
+def _export_name(experiment: Experiment) -> str:
     quiet = ("explain_every", "explain_part")
-    return {name: value for name, value in experiment.hyperparameters.items() if name not in quiet}
-
-
-def _summary(results: pd.DataFrame) -> str:
-    test = results[results["split"] == "test"].set_index(["metric", "group"])["value"]
-    out = "out_of_distribution"
-    group = out if ("agreement", out) in test else "all"
-    shown = {
-        "test accuracy": ("accuracy", "all"),
-        "out-of-distribution accuracy": ("accuracy", out),
-        "F1": ("f1", "all"),
-        "EPG": ("epg", "all"),
-        "IoU": ("iou", "all"),
-        "agreement": ("agreement", group),
-    }
-    parts = [f"{title} {test[key]:.1f} %" for title, key in shown.items() if key in test]
-    if ("explanation_cosine", group) in test:
-        parts.append(f"explanation cosine {test['explanation_cosine', group]:.2f}")
-    for name in sorted(set(test.index.get_level_values("metric")) - set(LAB_MEASURES)):
-        key = (name, group) if (name, group) in test else (name, "all")
-        parts += [f"{measure_title(name).title} {measure_title(name).text(test[key])}"] if key in test else []
-    return ", ".join(parts)
+    weights = {name: value for name, value in experiment.hyperparameters.items() if name not in quiet}
+    parts = [experiment.family, experiment.method]
+    parts += [f"{name}{value}".removesuffix(".0") for name, value in weights.items()]
+    return "_".join(["curves", *parts, f"s{experiment.seed}"])

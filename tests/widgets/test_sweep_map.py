@@ -56,7 +56,13 @@ def test_picking_a_cell_shows_its_run(tiny, runs, tmp_path):
     metrics = panel.run.metrics()
     assert set(written["run"]) == {"KD, τ = 1, seed 0"}
     pd.testing.assert_frame_equal(written[metrics.columns], metrics, check_dtype=False)
-    assert len(pd.read_csv(tmp_path / "exports" / f"{stem}_lam0_tau1_s0_explanations.csv")) == panel.count
+    explained = pd.read_csv(tmp_path / "exports" / f"{stem}_lam0_tau1_s0_explanations.csv")
+    assert (explained["image"].nunique(), set(explained["network"])) == (panel.count, {"teacher", "kd"})
+    exported = tmp_path / "exports" / f"{stem}.png"
+    panel.lam.value = 5.0
+    panel.export_button.click()
+    assert [file.name for file in exported.parent.glob(f"{stem}*.png") if "lam" not in file.name] == [exported.name]
+    panel.lam.value = 0.0
     panel.lam.value = 5.0
     assert [bytes(getattr(panel, name).value) for name in PICTURES] == first
     assert panel.last_error is None
@@ -65,7 +71,7 @@ def test_picking_a_cell_shows_its_run(tiny, runs, tmp_path):
 def test_what_was_drawn_once_is_not_drawn_again(tiny, runs, monkeypatch):
     panel = SweepMap(tiny.replace(lam=5.0), folder=runs)
     panel.lam.value = 0.0
-    for name in ("sweep_map", "training_curves", "explained_examples"):
+    for name in ("sweep_map", "training_curves", "explanation_comparison"):
         monkeypatch.setattr(f"e2kd_lab.widgets.sweep_map.{name}", None)
     panel.lam.value = 5.0
     assert panel.last_error is None
@@ -112,7 +118,7 @@ def test_others_can_be_looked_at_while_one_trains_and_stop_leaves_it_to_resume(t
     panel = SweepMap(long.replace(lam=1.0), folder=runs)
     panel.train_button.click()
     panel.lam.value = 0.0
-    assert panel.train_button.disabled  # one training at a time
+    assert not panel.train_button.disabled  # it would wait in the queue
     assert "no finished run" in panel.message.value
     panel.stop_button.click()
     assert panel.wait(120).status == "stopped"
@@ -154,3 +160,61 @@ def test_classes_of_voc_are_explained_with_their_boxes(workspace):
 
 def teacher_of(experiment, runs):
     return str(runs / experiment.teacher_experiment().run_name() / "last.ckpt")
+
+
+def test_a_click_or_a_slider_picks_a_cell_of_the_buttons_which_say_what_the_map_shows(tiny, runs):
+    panel = SweepMap(tiny.replace(lam=5.0), folder=runs)
+    grid, drawn = panel.cells, []
+    panel.image.observe(lambda change: drawn.append(change["new"]), "value")
+    assert list(grid.buttons) == [(lam, tau) for tau in (1.0, 5.0) for lam in (0.0, 1.0, 5.0, 10.0, 15.0)]
+    kd = grid.buttons[0.0, 1.0]
+    accuracy = cells(panel).loc[(0, 1), "mean"]
+    assert (kd.description, kd.tooltip) == (
+        f"{accuracy:.1f}",
+        f"λ = 0, τ = 1: Accuracy, out-of-distribution {accuracy:.1f} %, 1 seed",
+    )
+    assert grid.buttons[1.0, 1.0].tooltip == "λ = 1, τ = 1: no finished run yet"
+    kd.click()
+    assert (panel.lam.value, panel.tau.value, len(drawn)) == (0.0, 1.0, 1)
+    assert tiny.replace(method="kd").run_name() in panel.message.value
+    panel.lam.value = 10.0
+    assert grid.value == (10.0, 1.0)
+    borders = {place: button.layout.border_top for place, button in grid.buttons.items()}
+    assert [place for place, border in borders.items() if border == borders[10.0, 1.0]] == [(10.0, 1.0)]
+    assert panel.last_error is None
+
+
+def test_all_missing_cells_are_trained_the_nearest_first_and_the_map_fills(tiny, runs):
+    trained = []
+
+    class Listening(lab.Watcher):
+        def on_end(self, title):
+            trained.append((title, cells(panel)["n"].sum()))
+
+    panel = SweepMap(tiny.replace(lam=5.0, epochs=1), folder=runs, watchers=[Listening()])
+    panel.lam.value, panel.tau.value = 15.0, 5.0
+    panel.train_all_button.click()
+    assert panel.train_button.disabled
+    panel.wait(300)
+    titles = [title.split(": ")[1] for title, _ in trained]
+    assert titles[:3] == ["e2kd, λ = 15, τ = 5, seed 0", "e2kd, λ = 10, τ = 5, seed 0", "e2kd, λ = 15, τ = 1, seed 0"]
+    assert [count for _, count in trained] == list(range(10))  # each is drawn before the next one ends
+    assert (cells(panel)["n"] == 1).all()
+    panel.train_all_button.click()
+    assert "Each cell of the grid has a finished run" in panel.message.value
+    assert panel.last_error is None
+
+
+def test_cells_in_training_and_in_the_queue_are_marked_and_stop_clears_them(tiny, runs):
+    long = tiny.replace(epochs=400, teacher_recipe=None, teacher_weights=teacher_of(tiny, runs))
+    panel = SweepMap(long.replace(lam=1.0), folder=runs)
+    panel.train_button.click()
+    panel.train_all_button.click()
+    states = {place: button.tooltip.rpartition(", ")[2] for place, button in panel.cells.buttons.items()}
+    assert states.pop((1.0, 1.0)) == "in training"
+    assert set(states.values()) == {"in the queue"}
+    assert len(panel.queue) == 9
+    panel.stop_button.click()
+    assert panel.wait(120).status == "stopped"
+    assert not any("queue" in button.tooltip or "training" in button.tooltip for button in panel.cells.buttons.values())
+    assert panel.last_error is None

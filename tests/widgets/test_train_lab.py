@@ -1,11 +1,14 @@
 """Each panel's callbacks, without a browser."""
 
 import shutil
+import threading
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import e2kd_lab as lab
+from e2kd_lab.figures import FigureOptions
 from e2kd_lab.runs import Run
 from e2kd_lab.training import Watcher
 from e2kd_lab.widgets import TrainLab
@@ -35,7 +38,8 @@ def test_sliders_pick_a_run_or_train_the_missing_one(tiny, runs):
     assert bytes(panel.image.value) != before
     assert "test accuracy" in panel.message.value
     panel.lam.value = 5.0
-    assert set(panel.data["run"]) == {"KD, τ = 1", "e²KD, λ = 2, τ = 1", "e²KD, λ = 5, τ = 1"}  # it has joined
+    shown = ["KD, τ = 1, seed 0", "e²KD, λ = 2, τ = 1, seed 0", "e²KD, λ = 5, τ = 1, seed 0"]
+    assert list(panel.data["run"].unique()) == shown  # it has joined
     assert panel.last_error is None
 
 
@@ -125,6 +129,10 @@ def test_stop_leaves_a_run_to_resume(tiny, runs):
     panel.stop_button.click()
     assert panel.wait(120).status == "stopped"
     assert panel.train_button.description == "Resume"
+    kept = panel.session.step
+    assert panel.progress.value == kept < panel.progress.max
+    assert f"λ = 5, τ = 1, seed 0: stopped at step {kept} of {panel.progress.max}: Resume" in panel.time_left.value
+    assert panel.last_error is None
 
 
 def test_a_stopped_run_keeps_its_curves_and_goes_on_from_them(tiny, runs):
@@ -135,7 +143,7 @@ def test_a_stopped_run_keeps_its_curves_and_goes_on_from_them(tiny, runs):
     experiment = tiny.replace(method="e2kd", lam=4.0, epochs=3)
     assert lab.run(experiment, folder=runs, progress=False, watchers=[AfterAnEpoch()]).status == "stopped"
     panel = TrainLab(experiment, folder=runs)
-    assert panel.data.loc[panel.data["run"] == "e²KD, λ = 4, τ = 1", "epoch"].unique().tolist() == [1]
+    assert panel.data.loc[panel.data["run"] == "e²KD, λ = 4, τ = 1, seed 0", "epoch"].unique().tolist() == [1]
     panel.train_button.click()
     panel.wait(120)
     assert panel.session.rows["epoch"].unique().tolist() == [1, 2, 3]
@@ -170,3 +178,174 @@ def test_the_summary_names_what_the_experiment_measures(few_shots, taught, works
     objects = TrainLab(taught["EPG teacher"][0].replace(lam=1.0), folder=workspace / "voc-runs")
     assert all(f"{name} " in objects.message.value for name in ("F1", "EPG", "IoU", "agreement"))
     assert (shots.last_error, objects.last_error) == (None, None)
+
+
+def drawn_runs(panel):
+    return [] if panel.data is None else list(panel.data["run"].unique())
+
+
+def test_runs_to_compare_are_chosen_from_a_list_of_all_methods_and_seeds(tiny, tiny_bcos, runs):
+    other_seed = lab.run(tiny.replace(method="kd", seed=1), folder=runs, progress=False)
+    lab.run(tiny.replace(method="kd", tau=5.0), folder=runs, progress=False)
+    panel = TrainLab(tiny.replace(lam=5.0), folder=runs)
+    listed = dict(panel.compare.choice.options)
+    assert {"Teacher, seed 1000", "KD, τ = 1, seed 1", "e²KD, λ = 5, τ = 1, seed 0"} <= set(listed)
+    assert "B-cos KD, τ = 1, seed 0" in listed
+    shown = "e²KD, λ = 5, τ = 1, seed 0"
+    assert drawn_runs(panel) == ["KD, τ = 1, seed 0", shown]  # by default
+    panel.compare.choice.value = (*panel.compare.choice.value, listed["KD, τ = 1, seed 1"])
+    assert drawn_runs(panel) == ["KD, τ = 1, seed 0", "KD, τ = 1, seed 1", shown]
+    panel.tau.value = 5.0
+    assert drawn_runs(panel) == ["KD, τ = 1, seed 1", "KD, τ = 5, seed 0"]  # KD follows the temperature
+    panel.compare.clear_button.click()
+    assert (drawn_runs(panel), panel.compare.choice.value) == ([], ())
+    panel.tau.value = 1.0
+    assert drawn_runs(panel) == [shown]  # it was taken out
+    panel.compare.value = (other_seed.folder.name,)
+    assert drawn_runs(panel) == ["KD, τ = 1, seed 1", shown]
+    assert panel.last_error is None
+
+
+def test_other_experiments_are_listed_if_their_classes_are_the_same(few_shots, workspace):
+    folder = workspace / "shots"
+    frozen = lab.experiments.get("imagenet_frozen", "smoke")
+    ours = {"name": "imagenet_standard", "scale": "smoke", "num_classes": frozen.num_classes, "method": "kd"}
+    panel = TrainLab(frozen, folder=folder)
+    names = {name for name, config in panel._cached.finished().items() if config["num_classes"] == frozen.num_classes}
+    assert set(panel.compare.titles) == names
+    assert any("imagenet standard" in title for title in panel.compare.titles.values())
+    assert not panel.compare._fits({**ours, "name": "somebody_elses"})
+    assert not panel.compare._fits({**ours, "num_classes": 2})
+
+
+class Held(Watcher):
+    """Keeps a training at its first step until the test lets it go on."""
+
+    def __init__(self):
+        self.started, self.go_on = threading.Event(), threading.Event()
+
+    def on_step(self, step, losses):
+        self.started.set()
+        assert self.go_on.wait(60)
+
+
+def test_controls_say_what_is_shown_while_another_run_trains(tiny, runs):
+    held = Held()
+    panel = TrainLab(tiny.replace(lam=3.0), folder=runs, watchers=[held])
+    assert panel.training_line.layout.display == "none"
+    panel.train_button.click()
+    assert held.started.wait(60)
+    assert panel.train_button.disabled
+    assert "it trains now" in panel.message.value
+    panel.lam.value = 5.0  # finished
+    assert "e²KD, λ = 5, τ = 1, seed 0: test accuracy" in panel.message.value
+    assert panel.export_name == "curves_standard_e2kd_lam5_tau1_s0"
+    assert "λ = 3, τ = 1, seed 0: " in panel.time_left.value
+    assert (panel.training_line.layout.display, panel.stop_button.disabled) == (None, False)
+    finished = bytes(panel.explanation.value)
+    held.go_on.set()
+    assert panel.wait(120).status == "done"
+    assert bytes(panel.explanation.value) == finished  # that of another network is not drawn
+    assert "λ = 5, τ = 1, seed 0: test accuracy" in panel.message.value
+    assert drawn_runs(panel)[-2:] == ["e²KD, λ = 3, τ = 1, seed 0", "e²KD, λ = 5, τ = 1, seed 0"]
+    assert "λ = 3, τ = 1, seed 0: done" in panel.time_left.value
+    assert panel.stop_button.disabled
+    assert panel.last_error is None
+
+
+def test_trainings_wait_in_a_queue_and_stop_empties_it(tiny, runs):
+    held = Held()
+    panel = TrainLab(tiny.replace(lam=3.0), folder=runs, watchers=[held])
+    panel.train_button.click()
+    assert held.started.wait(60)
+    for lam in (4.0, 6.0):
+        panel.lam.value = lam
+        assert not panel.train_button.disabled
+        panel.train_button.click()
+        assert panel.train_button.disabled
+        panel.seed.value = panel.seed.value  # what waits is said when it is picked again
+    panel._pick(None)
+    assert "it waits in the queue" in panel.message.value
+    assert "2 more in the queue" in panel.time_left.value
+    held.go_on.set()
+    assert panel.wait(120).config["lam"] == 6.0
+    assert [Run(runs / tiny.replace(method="e2kd", lam=lam).run_name()).status for lam in (3.0, 4.0)] == ["done"] * 2
+    held.started.clear(), held.go_on.clear()
+    for lam in (7.0, 8.0):
+        panel.lam.value = lam
+        panel.train_button.click()
+    assert held.started.wait(60)
+    panel.stop_button.click()
+    held.go_on.set()
+    assert panel.wait(120).status == "stopped"
+    assert (panel.queue, panel.training) == ([], False)
+    assert Run(runs / tiny.replace(method="e2kd", lam=8.0).run_name()).status == "new"
+    assert panel.last_error is None
+
+
+def test_one_that_fails_does_not_keep_those_behind_it_from_training(tiny, runs):
+    panel = TrainLab(tiny, folder=runs)
+    broken = tiny.replace(method="e2kd", lr=1e30, clip_norm=None, warmup_epochs=0.0)
+    teacher = str(runs / tiny.teacher_experiment().run_name() / "last.ckpt")
+    good = tiny.replace(method="e2kd", lam=9.0)
+    panel.train([broken.replace(teacher_recipe=None, teacher_weights=teacher), good])
+    with pytest.raises(lab.errors.TrainingError, match="finite number"):
+        panel.wait(120)
+    assert Run(runs / good.run_name()).status == "done"
+    assert "finite number" in str(panel.last_error)
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"), [("epochs", "1e9"), ("epochs", "0"), ("epochs", "2.5"), ("seed", "-1"), ("seed", "many")]
+)
+def test_numbers_that_are_not_valid_are_said_at_the_field_and_change_nothing(tiny, runs, name, typed):
+    panel = TrainLab(tiny.replace(lam=5.0), folder=runs)
+    before, shown = panel.experiment, panel.message.value
+    control = getattr(panel, name)
+    control.field.value = typed
+    assert f"{typed}: expected a whole number" in control.problem.value
+    assert (panel.experiment, panel.message.value) == (before, shown)
+    control.field.value = "7"
+    assert (getattr(panel.experiment, name), control.problem.value) == (7, "")
+
+
+def test_the_export_is_what_is_shown_curves_and_explanation(tiny, runs, tmp_path):
+    panel = TrainLab(tiny.replace(lam=5.0), folder=runs, export_folder=tmp_path / "exports")
+    panel.number.value = 3
+    panel.export_button.click()
+    stem = "curves_standard_e2kd_lam5_tau1_s0"
+    for suffix in ("", "_explanation"):
+        assert {file.suffix for file in (tmp_path / "exports").glob(f"{stem}{suffix}.*")} == {
+            *(".pdf", ".svg", ".png", ".csv")
+        }
+    table = pd.read_csv(tmp_path / "exports" / f"{stem}_explanation.csv")
+    assert table["network"].tolist() == ["teacher", "e²KD, λ = 5, τ = 1, seed 0"]
+    assert table["image"].unique().tolist() == [3]
+    assert panel.last_error is None
+
+
+def test_what_was_read_or_drawn_once_is_kept_until_its_files_change(tiny, runs, monkeypatch):
+    panel = TrainLab(tiny.replace(lam=5.0), folder=runs)
+    panel.lam.value = 0.0
+    read = []
+    monkeypatch.setattr("e2kd_lab.runs.run_folder.read_metrics", lambda path: read.append(path))
+    for name in ("training_curves", "explanation_comparison"):
+        monkeypatch.setattr(f"e2kd_lab.widgets.train_lab.{name}", None)
+    panel.lam.value = 5.0
+    panel.compare.value = ()
+    assert panel.last_error is not None  # these curves alone are new
+    panel.last_error = None
+    panel.lam.value = 0.0
+    assert (panel.last_error, read) == (None, [])
+
+
+def test_the_figures_options_hold_for_curves_and_explanation(tiny, runs):
+    panel = TrainLab(tiny.replace(lam=5.0), folder=runs)
+    before = [bytes(picture.value) for picture in (panel.image, panel.explanation)]
+    panel.figure_options = FigureOptions(width="neurips", opacity=1.0)
+    after = [bytes(picture.value) for picture in (panel.image, panel.explanation)]
+    assert all(old != new for old, new in zip(before, after, strict=True))
+    assert panel.parts()[""][0].get_figwidth() == pytest.approx(5.5)
+    panel.figure_options = FigureOptions()
+    assert [bytes(picture.value) for picture in (panel.image, panel.explanation)] == before
+    assert panel.last_error is None

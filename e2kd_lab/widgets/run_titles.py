@@ -1,0 +1,52 @@
+"""Titles of runs, in full: method, hyper-parameters, seed, and what sets a run apart from a panel's experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from e2kd_lab.experiments import Experiment
+from e2kd_lab.explanations import EXPLANATIONS
+from e2kd_lab.figures.labels import run_label
+
+# What a title says only where it differs from the panel's experiment, in this order.
+_APART = ("name", "scale", "setting", "epochs", "explanation")
+
+
+def run_title(run: Experiment | Mapping[str, Any], beside: Experiment | None = None) -> str:
+    """Title of a run for lists, legends, pictures and messages.
+
+    Parameters
+    ----------
+    run : Experiment, or mapping
+        What was or will be trained: an experiment, or the configuration of a run.
+    beside : Experiment, optional
+        Experiment of the panel; what is not as there is said, too.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> experiment = lab.experiments.get("waterbirds", "smoke").replace(method="e2kd", lam=5.0)
+    >>> run_title(experiment), run_title(experiment.replace(epochs=9), beside=experiment)
+    ('e²KD, λ = 5, τ = 1, seed 0', 'e²KD, λ = 5, τ = 1, seed 0, 9 epochs')
+    """
+    if isinstance(run, Experiment):
+        values = {name: getattr(run, name) for name in ("method", "seed", "family", *_APART)}
+        own = run.hyperparameters
+    else:
+        values = {"explanation": None, **run}
+        own = {**run, **run.get("options", {})}
+    parts = [run_label(values["method"], own), f"seed {values['seed']}"]
+    if beside is not None:
+        parts += [_said(name, values[name]) for name in _APART if values[name] != getattr(beside, name)]
+    networks = "B-cos " if values["family"] == "bcos" else ""
+    return networks + ", ".join(parts)
+
+
+def _said(name: str, value: Any) -> str:
+    if name == "epochs":
+        return f"{value} epoch" + ("s" if value != 1 else "")
+    if name == "explanation":
+        known = value in EXPLANATIONS
+        return f"by {EXPLANATIONS[value].title if known else value}" if value else "by its networks' own explanation"
+    return str(value).replace("_", " ")
