@@ -59,7 +59,7 @@ def train(
     workers: WorkersOption = 0,
     runs: RunsOption = None,
 ) -> None:
-    """Train a student, after its teacher if there is none yet.
+    """Train a student, and its teacher first if there is none yet.
 
     Ctrl-C saves the state; the same command resumes. A finished run is loaded, not repeated.
     """
