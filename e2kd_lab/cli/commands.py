@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 from rich.console import Console
@@ -28,7 +28,10 @@ from e2kd_lab.system.workspace import runs_folder, workspace
 # Panels of ``e2kd-lab --help``.
 TRAINING, RESULTS, MORE = "Train", "Results", "More"
 
-app = typer.Typer(no_args_is_help=True, help="A lab for explanation-enhanced knowledge distillation.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Train students to match a teacher's logits and explanations (e²KD); draw the paper's figures.",
+)
 
 
 @app.command(rich_help_panel=TRAINING)
@@ -38,7 +41,7 @@ def demo(
     runs: RunsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Run the main experiment from nothing to figures: teacher, baseline, KD and e²KD on embedded data."""
+    """Train a teacher and three students (baseline, KD, e²KD) on embedded data; print a table and draw figures."""
     table = run_demo(out, scale=scale, runs=runs, hardware=lab.Hardware(device=device), say=console.print)
     wide = table[table["group"].isin(["in_distribution", "out_of_distribution"])]
     print_results(wide, f"Waterbirds, MiniBirds test set, measured here ({scale}); percent, cosine in [-1, 1]")
@@ -57,7 +60,7 @@ app.command(rich_help_panel=RESULTS)(evaluate)
 def results(
     runs: RunsOption = None,
     plugin: PluginOption = None,
-    out: Annotated[Path | None, typer.Option(help="CSV file that receives all rows")] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file to write all rows to")] = None,
 ) -> None:
     """Print the test results of all runs: mean and standard deviation over seeds."""
     table = lab.load_runs(runs)
@@ -78,11 +81,17 @@ def results(
 def figures(
     runs: RunsOption = None,
     plugin: PluginOption = None,
-    out: Annotated[Path, typer.Option(help="Folder that receives the figures")] = Path("exports"),
-    scale: Annotated[str | None, typer.Option(help="smoke, lab, paper or own (default: all that have runs)")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the figures")] = Path("exports"),
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            help="lab, paper, smoke or own (default: all that have runs)",
+            autocompletion=lambda: list(get_args(lab.experiments.Scale)),
+        ),
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", hidden=True)] = False,  # what it asked for is done anyway
 ) -> None:
-    """Draw every figure and table that the finished runs allow, as PDF, SVG, PNG and CSV; name the missing runs."""
+    """Draw the paper's figures and tables from finished runs, as PDF, SVG, PNG and CSV; list missing runs."""
     if not lab.paper.write_figures(out, runs=runs, scale=scale, say=say):
         which = "" if scale is None else f" at scale '{scale}'"
         raise LabError(f"{runs or runs_folder()} holds no finished runs{which} yet; train some first.")
@@ -98,22 +107,26 @@ def list_names(
     ] = None,
     plugin: PluginOption = None,
 ) -> None:
-    """List the names of experiments, methods, explanations and networks, those of plug-ins included."""
+    """List experiments, methods, explanations and networks by name, those of plug-ins included."""
     print_names(kind)
 
 
 @app.command(rich_help_panel=MORE)
 def bench(
     only: Annotated[
-        list[str] | None, typer.Option(help="steps, explaining, epg_iou, frozen or loading; repeatable")
+        list[str] | None,
+        typer.Option(
+            help="steps, explaining, epg_iou, frozen or loading (default: all); repeatable",
+            autocompletion=lambda: list(lab.bench.BENCHMARKS),
+        ),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Check that it works; the numbers mean nothing")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Only check that it runs; the numbers mean nothing")] = False,
     out: Annotated[
         Path | None, typer.Option(help="Folder for bench.json and the figure (default: bench in the runs folder)")
     ] = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Time the lab against a plain PyTorch program that computes the same; write bench.json and a figure."""
+    """Time the lab against a plain PyTorch baseline that computes the same; write bench.json and a figure."""
     from e2kd_lab.training.hardware import named_device
 
     where = named_device(device).type if device == "auto" else device

@@ -42,7 +42,7 @@ def make_minibirds_set(
     seed: SeedOption = 0,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Write MiniBirds: drawn birds on land and water; the embedded Waterbirds-100."""
+    """Write MiniBirds, which stands in for Waterbirds-100: drawn birds on land and water."""
     fields = {"size": size, "train": train, "val": val, "test": test, "teacher": teacher, "seed": seed}
     _make("minibirds", make_minibirds, MiniBirds, fields, out, overwrite)
 
@@ -56,7 +56,7 @@ def make_mininet_set(
     seed: SeedOption = 0,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Write MiniNet: drawn objects of 20 classes; the embedded ImageNet."""
+    """Write MiniNet, which stands in for ImageNet: drawn objects of 20 classes."""
     fields = {"size": size, "train": train, "val": val, "seed": seed}
     _make("mininet", make_mininet, MiniNet, fields, out, overwrite)
 
@@ -70,7 +70,7 @@ def make_miniscenes_set(
     seed: SeedOption = 0,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Write MiniScenes: drawn scenes of 10 classes; the embedded SUN397."""
+    """Write MiniScenes, which stands in for SUN397: drawn scenes of 10 classes."""
     fields = {"size": size, "train": train, "val": val, "seed": seed}
     _make("miniscenes", make_miniscenes, MiniScenes, fields, out, overwrite)
 
@@ -85,7 +85,7 @@ def make_minivoc_set(
     seed: SeedOption = 0,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Write MiniVOC: pictures of several drawn things, with boxes; the embedded PASCAL VOC."""
+    """Write MiniVOC, which stands in for PASCAL VOC: drawn scenes of several objects, with bounding boxes."""
     fields = {"size": size, "train": train, "val": val, "test": test, "seed": seed}
     _make("minivoc", make_minivoc, MiniVoc, fields, out, overwrite)
 

@@ -21,6 +21,8 @@ from e2kd_lab.cli.options import (
     SettingOption,
     TeacherDataOption,
     TeacherOption,
+    scale_names,
+    split_names,
 )
 from e2kd_lab.cli.tables import print_measures
 from e2kd_lab.system.errors import ExperimentError, RunError
@@ -37,20 +39,26 @@ _NO_FIELDS = ("network", "data", "teacher", "options", "plugins", "initial_weigh
 
 def evaluate(
     run: Annotated[
-        str, typer.Argument(help="A run's folder or name; or, before CHECKPOINT, an experiment", metavar="RUN")
+        str, typer.Argument(help="Folder or name of a run; with CHECKPOINT, the name of an experiment", metavar="RUN")
     ],
-    checkpoint: Annotated[Path | None, typer.Argument(help="A student's weights, for instance best.ckpt")] = None,
+    checkpoint: Annotated[Path | None, typer.Argument(help="A student's weights, such as best.ckpt")] = None,
     scale: Annotated[
         str | None,
-        typer.Option(help="Of the experiment: lab, paper or smoke (default: lab)", rich_help_panel=EXPERIMENT),
+        typer.Option(
+            help="With CHECKPOINT: lab, paper or smoke (default: lab)",
+            rich_help_panel=EXPERIMENT,
+            autocompletion=scale_names,
+        ),
     ] = None,
     family: FamilyOption = None,
     setting: SettingOption = "base",
     plugin: PluginOption = None,
     set_: SetOption = None,
-    split: Annotated[str, typer.Option(help="train, val or test", rich_help_panel=DATA)] = "test",
+    split: Annotated[
+        str, typer.Option(help="train, val or test", rich_help_panel=DATA, autocompletion=split_names)
+    ] = "test",
     alone: Annotated[
-        bool, typer.Option("--alone", help="Without a teacher: accuracy only", rich_help_panel=DATA)
+        bool, typer.Option("--alone", help="Evaluate without a teacher: accuracy only", rich_help_panel=DATA)
     ] = False,
     data_root: RootOption = None,
     teacher_data: TeacherDataOption = None,
@@ -60,7 +68,7 @@ def evaluate(
 ) -> None:
     """Evaluate a student and compare it with its teacher.
 
-    e2kd-lab evaluate RUN, or e2kd-lab evaluate EXPERIMENT CHECKPOINT.
+    A finished run: e2kd-lab evaluate RUN. Any checkpoint: e2kd-lab evaluate EXPERIMENT CHECKPOINT.
     """
     from e2kd_lab.data.splits import SPLITS
     from e2kd_lab.runs.evaluate import averaged

@@ -25,6 +25,18 @@ def method_names() -> list[str]:
     return list(lab.methods.METHODS)
 
 
+def scale_names() -> list[str]:
+    """Scales of the paper's experiments."""
+    return list(lab.experiments.SCALES)
+
+
+def split_names() -> list[str]:
+    """Splits of a data set."""
+    from e2kd_lab.data.splits import SPLITS
+
+    return list(SPLITS)
+
+
 def _option(help: str, panel: str, *flags: str, **more: Any) -> Any:
     return typer.Option(*flags, help=help, rich_help_panel=panel, **more)
 
@@ -32,24 +44,24 @@ def _option(help: str, panel: str, *flags: str, **more: Any) -> Any:
 ExperimentArgument = Annotated[
     str,
     typer.Argument(
-        help="Such as waterbirds; 'e2kd-lab list' names all",
+        help="Name of the experiment, such as waterbirds; 'e2kd-lab list' shows all",
         autocompletion=experiment_names,
     ),
 ]
 ScaleOption = Annotated[
     str,
     _option(
-        "lab (a CPU, minutes), paper (GPUs, real data) or smoke (seconds)",
+        "lab (a CPU, minutes), paper (GPUs, real data) or smoke (seconds; the numbers mean nothing)",
         EXPERIMENT,
-        autocompletion=lambda: ["lab", "paper", "smoke"],
+        autocompletion=scale_names,
     ),
 ]
 FamilyOption = Annotated[
     str | None,
     _option(
-        "standard (GradCAM) or bcos (W(x)) networks (default: the experiment's)",
+        "Networks: standard, explained by GradCAM, or bcos, by their linear map W(x) (default: the experiment's)",
         EXPERIMENT,
-        autocompletion=lambda: ["standard", "bcos"],
+        autocompletion=lambda: list(lab.experiments.FAMILIES),
     ),
 ]
 SettingOption = Annotated[str, _option("Variant of the experiment, such as mixup or 10-shots", EXPERIMENT)]
@@ -66,14 +78,16 @@ PluginOption = Annotated[
     ),
 ]
 SetOption = Annotated[
-    list[str] | None, _option("Any other field of the experiment, such as image_size=64; repeatable", RECIPE, "--set")
+    list[str] | None,
+    _option("Another field of the experiment, such as image_size=64; repeatable", RECIPE, "--set"),
 ]
 EpochsOption = Annotated[int | None, _option("Number of epochs (default: the recipe's)", RECIPE)]
 MethodOption = Annotated[
-    str, _option("Method of distillation; 'e2kd-lab list' names all", METHOD, autocompletion=method_names)
+    str, _option("Distillation method; 'e2kd-lab list' shows all", METHOD, autocompletion=method_names)
 ]
 MethodsOption = Annotated[
-    list[str], _option("Method whose grid is trained; repeatable", METHOD, "--method", autocompletion=method_names)
+    list[str],
+    _option("Method whose grid is trained; repeatable", METHOD, "--method", autocompletion=method_names),
 ]
 LamOption = Annotated[
     float | None, _option("Weight λ of the explanation or feature loss (default: the method's)", METHOD)
@@ -82,17 +96,17 @@ TauOption = Annotated[float | None, _option("Temperature τ (default: the method
 ExplanationOption = Annotated[
     str | None,
     _option(
-        "How both networks are explained; 'e2kd-lab list' names all (default: the networks' own)",
+        "Explanation of teacher and student; 'e2kd-lab list' shows all (default: the networks' own)",
         METHOD,
         autocompletion=lambda: list(lab.explanations.EXPLANATIONS),
     ),
 ]
-RootOption = Annotated[str | None, _option("Folder of the data set, or a root that holds it", DATA)]
-TeacherDataOption = Annotated[str | None, _option("Unbiased data that the teacher is trained on", DATA)]
+RootOption = Annotated[str | None, _option("Folder of the data set, or one that contains it", DATA)]
+TeacherDataOption = Annotated[str | None, _option("Folder of unbiased data to train the teacher on", DATA)]
 TeacherOption = Annotated[
     str | None, _option("Teacher's checkpoint, or a torchvision weight enum (default: train one)", DATA)
 ]
 DeviceOption = Annotated[str, _option("auto, cpu or cuda", HARDWARE, autocompletion=lambda: ["auto", "cpu", "cuda"])]
-DevicesOption = Annotated[int, _option("Processes, one per device; torchrun works too", HARDWARE)]
+DevicesOption = Annotated[int, _option("Number of devices, one process each; torchrun works too", HARDWARE)]
 WorkersOption = Annotated[int, _option("Data-loading processes per device", HARDWARE)]
 RunsOption = Annotated[Path | None, _option("Folder of runs (default: runs in the workspace)", OUTPUT)]

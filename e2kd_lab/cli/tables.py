@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 console = Console(soft_wrap=True)
 say = partial(console.print, markup=False, highlight=False)  # paths may look like markup
-_ACRONYMS = {"f1": "F1", "epg": "EPG", "iou": "IoU"}
 _HASH_DIGITS = 6  # enough to tell the configurations of a table apart
 _SHORT_GROUPS = {"in_distribution": "ID", "out_of_distribution": "OOD"}
 
@@ -24,7 +23,7 @@ _SHORT_GROUPS = {"in_distribution": "ID", "out_of_distribution": "OOD"}
 def print_storage(choices: list[Storage]) -> None:
     """A row per way to store frozen explanations."""
     table = Table(title="Ways to store explanations: size, and cosine with the original maps", title_justify="left")
-    for heading in ("maps", "side in px", "GB", "cosine"):
+    for heading in ("precision", "side (px)", "GB", "cosine"):
         table.add_column(heading, justify="right")
     for choice in choices:
         spec = choice.spec
@@ -36,7 +35,7 @@ def print_ratios(findings: Findings) -> None:
     """Two tables: the lab against the plain program, and methods against each other."""
     machine = findings.machine
     where = f"{machine['device_name']}, threads: {machine['threads']}"
-    titles = {"gain": "Time of the plain program / time of the lab", "cost": "Time of one / time of the other"}
+    titles = {"gain": "Time of plain PyTorch / time of the lab", "cost": "Time of the first / time of the second"}
     for kind, title in titles.items():
         table = Table(title=f"{title}, measured here ({where})", title_justify="left")
         for heading in ("case", kind):
@@ -64,18 +63,29 @@ def print_results(rows: pd.DataFrame, title: str) -> None:
     keys = ["method", "lam", "tau", "hash"]
     found: Any = rows.groupby([*keys, "metric", "group"], sort=False)["value"].agg(["mean", "std", "count"])
     columns = list(dict.fromkeys(zip(rows["metric"], rows["group"], strict=True)))
-    configurations = found.index.droplevel(["metric", "group"]).drop_duplicates()
-    told_apart = configurations.droplevel("hash").has_duplicates
-    table = Table(title=title, title_justify="left")
+    configurations: dict[tuple[Any, ...], dict[Any, Any]] = {}
+    for (*configuration, metric, group), values in found.to_dict("index").items():
+        configurations.setdefault(tuple(configuration), {})[metric, group] = values
+    told_apart = len({configuration[:-1] for configuration in configurations}) < len(configurations)
+    table = Table(title=title, title_justify="left", caption=_abbreviations(columns), caption_justify="left")
     for heading in ("method", "λ", "τ", *(["hash"] if told_apart else [])):
         table.add_column(heading, no_wrap=True)
     for metric, group in columns:
         table.add_column(f"{_short_title(metric)}\n{_SHORT_GROUPS.get(group, group)}", justify="right")
-    for configuration in configurations:
-        cells = {cell[-2:]: values for cell, values in found.loc[configuration, :].to_dict("index").items()}
+    for configuration, cells in configurations.items():
         shown = (_mean(metric, **cells[metric, group]) if (metric, group) in cells else "" for metric, group in columns)
         table.add_row(*_names(*configuration)[: 4 if told_apart else 3], *shown)
     console.print(table)
+
+
+def _abbreviations(columns: list[tuple[str, str]]) -> str:
+    """What short headings stand for: a line of measures, a line of groups."""
+    from e2kd_lab.figures.labels import title_of
+
+    measures = {_short_title(metric): title_of("metric", metric) for metric, _ in columns}
+    groups = {short: title_of("group", group) for _, group in columns if (short := _SHORT_GROUPS.get(group))}
+    lines = (", ".join(f"{short}: {title}" for short, title in long.items()) for long in (measures, groups))
+    return "\n".join(filter(None, lines))
 
 
 def _names(method: str, lam: float, tau: float, digest: str) -> list[str]:
@@ -99,14 +109,16 @@ def _short_title(metric: str) -> str:
 
 def print_measures(rows: pd.DataFrame, title: str) -> None:
     """A row per group of images, a column per metric."""
+    from e2kd_lab.figures.labels import title_of
+
     wide: Any = rows.pivot_table(index="group", columns="metric", values="value", sort=False)
     table = Table(title=title, title_justify="left")
     table.add_column("images", no_wrap=True)
     for metric in wide.columns:
-        table.add_column(_ACRONYMS.get(metric, metric.replace("_", " ")), justify="right")
+        table.add_column(title_of("metric", metric), justify="right")
     for group, values in wide.iterrows():
         cells = [_number(metric, value) for metric, value in values.items()]
-        table.add_row(group.replace("_", "-"), *cells)
+        table.add_row(title_of("group", group), *cells)
     console.print(table)
 
 

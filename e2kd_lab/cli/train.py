@@ -59,9 +59,9 @@ def train(
     workers: WorkersOption = 0,
     runs: RunsOption = None,
 ) -> None:
-    """Train one student, and its teacher first if need be.
+    """Train a student, and its teacher first if there is none yet.
 
-    Ctrl-C saves the state; the same command resumes. A finished run is loaded.
+    Ctrl-C saves the state; the same command resumes. A finished run is loaded, not repeated.
     """
     wanted = chosen_experiment(
         experiment, scale, family, setting, method=method, assignments=set_, lam=lam, tau=tau, seed=seed, epochs=epochs,
@@ -94,7 +94,7 @@ def sweep(
     workers: WorkersOption = 0,
     runs: RunsOption = None,
 ) -> None:
-    """Train a method's grid of hyper-parameters over seeds.
+    """Train a student for each point of a method's hyper-parameter grid and each seed.
 
     Finished runs are not repeated; failed ones are listed at the end.
     """
@@ -130,12 +130,13 @@ def freeze(
     device: DeviceOption = "auto",
     runs: RunsOption = None,
     report: Annotated[
-        bool, typer.Option("--report", help="Only compare ways to store the maps", rich_help_panel=OUTPUT)
+        bool,
+        typer.Option("--report", help="Store nothing; compare storage formats", rich_help_panel=OUTPUT),
     ] = False,
 ) -> None:
-    """Store a teacher's logits and explanations of all training images (Sec. 3.3).
+    """Compute a teacher's logits and explanations of all training images once and store them (Sec. 3.3).
 
-    An interrupted call goes on where it stopped.
+    After an interruption, the same command resumes.
     """
     from e2kd_lab.cli.tables import print_storage
     from e2kd_lab.runs.freeze import freeze as freeze_teacher

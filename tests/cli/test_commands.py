@@ -1,17 +1,24 @@
 """The command line as a user calls it."""
 
 import os
+import re
 import subprocess
 import sys
+from typing import get_args
 
 import pandas as pd
 import pytest
+from rich.console import Console
 from typer.main import get_command
 from typer.testing import CliRunner
 
 import e2kd_lab as lab
 from e2kd_lab.cli.commands import app, main
 from e2kd_lab.cli.demo import COLUMNS
+from e2kd_lab.cli.tables import print_measures
+from e2kd_lab.data.splits import SPLITS
+from e2kd_lab.figures.labels import title_of
+from e2kd_lab.metrics.titles import LAB_MEASURES
 from e2kd_lab.runs import load_runs
 from e2kd_lab.system.errors import LabError
 
@@ -82,7 +89,7 @@ def test_train_evaluate_results_figures(workspace, tmp_path):
     assert ": done" in trained.output
     checkpoint = next(tmp_path.glob("*-kd-*")) / "last.ckpt"
     evaluated = call("evaluate", "waterbirds", checkpoint, "--scale", "smoke", "--set", "lr=0.005", "--runs", tmp_path)
-    assert "agreement" in evaluated.output
+    assert {"Agreement", "Accuracy", "cosine"} <= set(evaluated.output.split())
     assert call("results", "--runs", tmp_path, "--out", tmp_path / "all.csv").exit_code == 0
     assert len(pd.read_csv(tmp_path / "all.csv")) > 50
     drawn = call("figures", "--runs", tmp_path, "--out", tmp_path / "figures")
@@ -105,13 +112,13 @@ def test_a_run_is_evaluated_as_it_was_trained(runs, tiny, method, by_name):
     shown = numbers_in(call("evaluate", *run, "--data-root", tiny.data_root).output)
     test = lab.Run(folder).results().query("split == 'test' and metric == 'accuracy'").set_index("group")["value"]
     for group in ("all", "worst"):
-        assert f"{test[group]:.1f}" in shown[group]
+        assert f"{test[group]:.1f}" in shown[title_of("group", group)]
 
 
 def test_a_run_with_a_setting_of_its_own_is_evaluated(workspace, tmp_path):
     experiment = lab.experiments.get("waterbirds", "smoke").replace(method="e2kd", explain_every=2, setting="every 2")
     run = lab.run(experiment, folder=tmp_path, progress=False)
-    assert "agreement" in call("evaluate", run.folder, "--split", "val").output
+    assert "Agreement" in call("evaluate", run.folder, "--split", "val").output
 
 
 def test_a_run_that_needs_other_data_says_so(runs, tiny, workspace):
@@ -127,6 +134,7 @@ def test_results_mix_seeds_but_no_recipes(workspace, tmp_path):
         assert call(*arguments, *more).exit_code == 0
     lines = call("results", "--runs", tmp_path).output.splitlines()
     assert max(len(line) for line in lines) <= 80
+    assert "OOD: Out-of-distribution" in " ".join(" ".join(lines).split())
     wide = CliRunner().invoke(app, ["results", "--runs", str(tmp_path)], env={"COLUMNS": "160"}).output
     rows = [[cell.strip() for cell in line.split("│")] for line in wide.splitlines() if "baseline" in line]
     runs = load_runs(tmp_path).query("split == 'test' and metric == 'accuracy' and group == 'in_distribution'")
@@ -233,6 +241,36 @@ def test_the_shell_completes_names():
                    "_E2KD_LAB_COMPLETE": "complete_bash"}  # fmt: skip
     shown = subprocess.run(["e2kd-lab"], capture_output=True, text=True, check=True, env=environment)
     assert shown.stdout.split() == ["waterbirds"]
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "names"),
+    [
+        ("train", "scale", lab.experiments.SCALES),
+        ("train", "family", lab.experiments.FAMILIES),
+        ("evaluate", "scale", lab.experiments.SCALES),
+        ("evaluate", "split", SPLITS),
+        ("figures", "scale", get_args(lab.experiments.Scale)),
+        ("bench", "only", lab.bench.BENCHMARKS),
+    ],
+)
+def test_the_shell_completes_all_values_and_the_help_names_them(command, option, names):
+    described = {one.name: one for one in get_command(app).commands[command].params}[option]
+    completed = described.shell_complete(None, "")
+    assert [item.value for item in completed] == list(names)
+    assert set(names) <= set(re.findall(r"\w+", described.help))
+
+
+def test_tables_take_their_titles_from_the_measures(capsys):
+    """Every measure of the lab, and one of a plug-in."""
+    metrics = [*LAB_MEASURES, "brier_score"]
+    rows = pd.DataFrame({"group": "worst", "metric": metrics, "value": range(len(metrics))})
+    wide = Console(width=300)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("e2kd_lab.cli.tables.console", wide)
+        print_measures(rows, "Test")
+    headings = capsys.readouterr().out.splitlines()[2]
+    assert [cell.strip() for cell in headings.strip("┃").split("┃")[1:]] == [title_of("metric", m) for m in metrics]
 
 
 def test_names_are_listed(workspace):
