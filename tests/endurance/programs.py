@@ -11,7 +11,8 @@ import lightning_fabric  # noqa: F401 - imported once, before the first fork
 from endurance.kill_points import Places, Steps
 
 import e2kd_lab as lab
-from e2kd_lab.data.frozen import LOGITS, MANIFEST, MAPS
+from e2kd_lab.data.frozen import LOGITS, MAPS
+from e2kd_lab.data.frozen_manifest import MANIFEST
 from e2kd_lab.minidata import minibirds
 from e2kd_lab.models.checkpoints import read_checkpoint
 from e2kd_lab.runs import freeze as freezing

@@ -18,7 +18,8 @@ from e2kd_lab import experiments
 from e2kd_lab.data.frozen import FrozenTeacher, FrozenWriter
 from e2kd_lab.data.frozen_spec import FrozenSpec
 from e2kd_lab.data.image_folders import LabelledImages, read_imagenet, read_sun397
-from e2kd_lab.data.images import read_image, read_mask
+from e2kd_lab.data.images import read_image
+from e2kd_lab.data.masks import read_mask
 from e2kd_lab.data.splits import SPLITS
 from e2kd_lab.data.voc import read_voc
 from e2kd_lab.data.waterbirds import read_waterbirds
