@@ -34,10 +34,13 @@ def subfolders(folder: Path, findings: Findings) -> list[Path]:
     DataError
         If a link without an image's extension leads nowhere: it may have been a class.
     """
-    found = []
+    found: list[Path] = []
     for path in _seen(folder, findings):
         if path.is_dir():
-            found.append(path)
+            if _leads_back(path.resolve(), (folder.resolve(),)):
+                findings.add("skipped", LOOPS, path.name)
+            else:
+                found.append(path)
         elif is_dangling(path) and not is_image_file(path):
             raise DataError(f"{path} is a link that leads nowhere; expected a folder. Mend the link, or remove it.")
         else:

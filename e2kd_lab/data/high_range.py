@@ -46,4 +46,4 @@ def as_eight_bits(values: np.ndarray, *, sixteen: bool = False, mask: bool = Fal
         full = next(largest for largest in (*_LARGEST.values(), high) if high <= largest)
     if full == _LARGEST[8]:
         return values.astype(np.uint8)
-    return (values.astype(np.float64) * (255 / full)).round().astype(np.uint8)
+    return (values.astype(np.float32) * (255 / full)).round().astype(np.uint8)

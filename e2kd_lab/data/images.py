@@ -36,7 +36,7 @@ DIGEST_BYTES = 16
 # a chunk that claims gigabytes, the others where a field has an impossible value.
 _DAMAGE = (
     *(OSError, SyntaxError, ValueError, MemoryError, ArithmeticError, LookupError, TypeError, RuntimeError),
-    *(struct.error, PILImage.DecompressionBombError),
+    *(struct.error, AssertionError, AttributeError, PILImage.DecompressionBombError),
 )
 
 
@@ -188,6 +188,8 @@ def upright(image: PILImage.Image) -> tuple[PILImage.Image, int]:
     """Decode an image and turn it upright; also the orientation in which it was stored."""
     orientation = orientation_of(image)
     image.load()  # of TIFF, this turns it
+    if image.mode == "P" and image.palette is None:
+        raise ValueError("its palette is not there")
     return turned(image, orientation if orientation_of(image) == orientation else 1), orientation
 
 

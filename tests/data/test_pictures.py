@@ -137,3 +137,14 @@ def test_soft_masks_keep_their_values(tmp_path):
     assert np.array_equal(read_mask(tmp_path / "m.png")[0], soft)
     assert not is_empty(soft)
     assert is_empty(soft // 2)
+
+
+def test_a_palette_that_is_not_there_is_damage(tmp_path):
+    palette(BLOB, VOC_COLOURS).save(tmp_path / "m.png")
+    content = (tmp_path / "m.png").read_bytes()
+    start = content.index(b"PLTE") - 4
+    length = 12 + int.from_bytes(content[start : start + 4], "big")
+    (tmp_path / "m.png").write_bytes(content[:start] + content[start + length :])
+    for reader in (read_image, read_mask):
+        with pytest.raises(DataError, match=r"m\.png is truncated or damaged and cannot be decoded"):
+            reader(tmp_path / "m.png")
