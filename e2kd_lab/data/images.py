@@ -198,18 +198,19 @@ def is_high_range(image: PILImage.Image) -> bool:
     return image.mode in ("I", "F") or image.mode.startswith("I;16")
 
 
-def eight_bits(image: PILImage.Image, *, mask: bool = False) -> np.ndarray:
+def eight_bits(image: PILImage.Image, *, sixteen: bool = False, mask: bool = False) -> np.ndarray:
     """Values of a greyscale image of more than 8 bits, scaled to 8; see `as_eight_bits`."""
-    return as_eight_bits(np.asarray(image), sixteen=image.mode.startswith("I;16"), mask=mask)
+    return as_eight_bits(np.asarray(image), sixteen=sixteen, mask=mask)
 
 
 def _decoded(image: PILImage.Image, orientation: int = 1, stored: str = "") -> Picture:
     repairs = ["turned upright by their EXIF orientation"] if orientation > 1 else []
+    sixteen = ";16" in image.mode or ";16" in stored
+    repairs += ["scaled from 16 bits to 8 bits"] if sixteen else []
     if is_high_range(image):
-        repairs.append(f"scaled from {'16 bits' if image.mode.startswith('I;16') else 'a high range'} to 8 bits")
-        pixels = np.repeat(eight_bits(image)[..., None], 3, axis=2)
+        repairs += [] if sixteen else ["scaled from a high range to 8 bits"]
+        pixels = np.repeat(eight_bits(image, sixteen=sixteen)[..., None], 3, axis=2)
     else:
-        repairs += ["scaled from 16 bits to 8 bits"] if ";16" in stored else []
         repairs += ["converted from CMYK, without a colour profile"] if image.mode == "CMYK" else []
         repairs += ["read without their transparency"] if _is_transparent(image) else []
         # A copy, because torch does not support the read-only arrays over Pillow's buffer.
