@@ -15,6 +15,7 @@ from e2kd_lab.data.frozen import FrozenTeacher, FrozenWriter
 from e2kd_lab.data.frozen_images import FrozenImages
 from e2kd_lab.data.frozen_spec import FrozenSpec
 from e2kd_lab.data.image_folders import ImageFolders, LabelledImages, read_imagenet
+from e2kd_lab.data.images import content_digest
 from e2kd_lab.data.loading import StepSampler, steps_per_epoch, train_loader
 from e2kd_lab.data.transforms import train_transform
 from e2kd_lab.minidata.mininet import MiniNet, make_mininet
@@ -63,7 +64,8 @@ def loading_sets(folders: ImageFolders, cache: Path, size: int) -> dict[str, Dat
     generator = torch.Generator().manual_seed(0)
     for rows in writer.missing():
         logits = torch.randn(len(rows), spec.classes, generator=generator)
-        writer.write(rows, logits, torch.randn(len(rows), spec.channels, size, size, generator=generator))
+        maps = torch.randn(len(rows), spec.channels, size, size, generator=generator)
+        writer.write(rows, logits, maps, [content_digest(folders.train[row].path) for row in rows])
     return {
         "decoded": LabelledImages(folders.train),
         "augmented": LabelledImages(folders.train, transform=train_transform(size)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -91,11 +92,22 @@ def make_minivoc_set(
 
 
 @data_app.command("check")
-def data_check(path: Annotated[Path, typer.Argument(help="A data set's folder, or a root that holds it")]) -> None:
-    """Read a whole data set and print what it holds, or what is wrong with it."""
+def data_check(
+    path: Annotated[Path, typer.Argument(help="A data set's folder, a root that holds it, or a CSV file")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON, for programs")] = False,
+) -> None:
+    """Read a whole data set and print what it holds, what was repaired and skipped, or what is wrong with it."""
     from e2kd_lab.data.check import check_data
+    from e2kd_lab.data.report import refused
 
-    say(check_data(path))
+    try:
+        report = check_data(path)
+    except LabError as error:
+        if not as_json:
+            raise
+        say(json.dumps(refused(path, str(error))))
+        raise typer.Exit(1) from error
+    say(json.dumps(report.values()) if as_json else str(report))
 
 
 def _make(

@@ -2,7 +2,8 @@
 
 A cache is a folder with memory-mapped arrays, one row per image, and a manifest that binds them to the teacher, the
 images and the view: each whole image, resized to a square. It is written in chunks with checksums, so that a killed
-writer can resume, and is refused for any other teacher or data set.
+writer can resume, and is refused for any other teacher or data set. Digests of the image files tell others in their
+place.
 
 See `e2kd_lab.data.frozen_spec` for the content of a row, `e2kd_lab.data.frozen_images` for training on it.
 """
@@ -13,7 +14,7 @@ import contextlib
 import hashlib
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tokenize import TokenError
@@ -23,14 +24,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from e2kd_lab.data.frozen_manifest import DIGESTS_SINCE, MANIFEST, VERSION, read_cache_json, read_manifest
 from e2kd_lab.data.frozen_spec import FrozenSpec, stored_form
+from e2kd_lab.data.images import DIGEST_BYTES, content_digest
 from e2kd_lab.system.atomic_write import remove_unfinished, write_json
-from e2kd_lab.system.errors import DataError, RunError, shown
-from e2kd_lab.system.json_files import read_json
+from e2kd_lab.system.errors import DataError, RunError, note, shown
 
-MANIFEST, LOGITS, MAPS, FILES, LOCK = "manifest.json", "logits.npy", "maps.npy", "files.json", ".lock"
+LOGITS, MAPS, PICTURES, FILES, LOCK = "logits.npy", "maps.npy", "pictures.npy", "files.json", ".lock"
 VERIFIED = "verified.json"
-VERSION = 1
 
 
 class FrozenWriter:
@@ -58,6 +59,7 @@ class FrozenWriter:
     def __init__(self, folder: Path, spec: FrozenSpec, files: Sequence[str], *, chunk: int = 256) -> None:
         self.folder, self.spec, self.files, self.chunk = folder, spec, list(files), chunk
         self.checksums: list[str] = []
+        self._version = VERSION
         try:
             self._opened = self._open_arrays()
         except OSError as error:
@@ -71,21 +73,22 @@ class FrozenWriter:
     def _open_arrays(self) -> dict[str, np.memmap]:
         folder = self.folder
         if (folder / MANIFEST).is_file():
-            known = _read_manifest(folder)
+            known = read_manifest(folder)
             if known["spec"] != asdict(self.spec) or known["files"] != _digest_of_names(self.files):
                 raise DataError(
                     f"{folder} holds another frozen teacher; expected an empty folder, or this one's cache."
                 )
             self.chunk, self.checksums = int(known["chunk"]), list(known["checksums"])
+            self._version = known["version"]
             remove_unfinished(folder)
         else:
             folder.mkdir(parents=True, exist_ok=True)
             remove_unfinished(folder)
-            for name, shape, dtype in _forms(self.spec, len(self.files)):
+            for name, shape, dtype in _forms(self.spec, len(self.files), VERSION):
                 _reserve(folder / name, shape, dtype)
             write_json(folder / FILES, self.files)
             self._write_manifest()
-        forms = _forms(self.spec, len(self.files))
+        forms = _forms(self.spec, len(self.files), self._version)
         return {name: _open(folder / name, shape, dtype, "r+") for name, shape, dtype in forms}
 
     def missing(self) -> Iterator[range]:
@@ -93,10 +96,12 @@ class FrozenWriter:
         for number in range(len(self.checksums), -(-len(self.files) // self.chunk)):
             yield self._rows(number)
 
-    def write(self, rows: range, logits: Tensor, maps: Tensor) -> None:
-        """Store a chunk: logits (n, K) and maps (n, C, view, view) in float32."""
+    def write(self, rows: range, logits: Tensor, maps: Tensor, digests: Sequence[bytes] = ()) -> None:
+        """Store a chunk: logits (n, K) and maps (n, C, view, view) in float32, and `content_digest` of each image."""
         self._opened[LOGITS][rows.start : rows.stop] = logits.float().cpu().numpy()
         self._opened[MAPS][rows.start : rows.stop] = stored_form(maps, self.spec)
+        if digests and PICTURES in self._opened:
+            self._opened[PICTURES][rows.start : rows.stop] = [list(digest) for digest in digests]
         for array in self._opened.values():
             array.flush()
         self.checksums.append(_checksum(self._opened, rows))
@@ -109,7 +114,7 @@ class FrozenWriter:
         write_json(
             self.folder / MANIFEST,
             {
-                "version": VERSION,
+                "version": self._version,
                 "spec": asdict(self.spec),
                 "files": _digest_of_names(self.files),
                 "count": len(self.files),
@@ -141,7 +146,7 @@ class FrozenTeacher:
         self, folder: Path | str, *, teacher: str | None = None, data: str | None = None, verify: bool = True
     ) -> None:
         self.folder = Path(folder)
-        manifest = _read_manifest(self.folder)
+        manifest = read_manifest(self.folder)
         self.spec = _spec_of(manifest, self.folder)
         for what, expected, found in (("teacher", teacher, self.spec.teacher), ("data set", data, self.spec.data)):
             if expected is not None and expected != found:
@@ -152,14 +157,16 @@ class FrozenTeacher:
             raise DataError(
                 f"{self.folder} is not complete: {done} of {count} images are frozen; freeze it to the end."
             )
-        files = _read_json(self.folder / FILES)
+        files = read_cache_json(self.folder / FILES)
         listed = isinstance(files, list) and all(isinstance(name, str) for name in files)
         if not listed or len(files) != count or _digest_of_names(files) != manifest["files"]:
             raise DataError(
                 f"{self.folder / FILES} is not the list that the manifest names; expected the file as written."
             )
         self.row_of = {name: row for row, name in enumerate(files)}
-        forms = _forms(self.spec, count)
+        if manifest["version"] < DIGESTS_SINCE:
+            note(f"{self.folder} was frozen without digests of its images, so that others in their place go unnoticed.")
+        forms = _forms(self.spec, count, manifest["version"])
         self._arrays = {name: _open(self.folder / name, shape, dtype) for name, shape, dtype in forms}
         if verify:
             for number, checksum in enumerate(manifest["checksums"]):
@@ -180,6 +187,21 @@ class FrozenTeacher:
     def map(self, name: str) -> Tensor:
         """Map of the whole image, float32 (C, side, side), largest absolute value 1."""
         return torch.from_numpy(self._arrays[MAPS][self.row(name)].astype(np.float32))
+
+    def require_image(self, name: str, path: Path) -> None:
+        """Refuse another image file than the one that was frozen.
+
+        Raises
+        ------
+        DataError
+            If its content differs.
+        """
+        digest = bytes(self._arrays[PICTURES][self.row(name)]) if PICTURES in self._arrays else b""
+        if any(digest) and digest != content_digest(path):
+            raise DataError(
+                f"Image {path} has another content than when {self.folder} was frozen; expected the same images. "
+                "Remove that folder and freeze the teacher again."
+            )
 
     def row(self, name: str) -> int:
         """Row of an image by its path in the data set."""
@@ -212,7 +234,7 @@ def verified_once(folder: Path | str, *, teacher: str | None = None, data: str |
 def _stamps(folder: Path) -> dict[str, list[int]]:
     """Size and modification time of each checksummed file that exists."""
     stamps = {}
-    for name in (MANIFEST, LOGITS, MAPS):
+    for name in (MANIFEST, LOGITS, MAPS, PICTURES):
         with contextlib.suppress(OSError):
             status = (folder / name).stat()
             stamps[name] = [status.st_size, status.st_mtime_ns]
@@ -221,7 +243,7 @@ def _stamps(folder: Path) -> dict[str, list[int]]:
 
 def _was_verified(folder: Path, stamps: dict[str, list[int]]) -> bool:
     try:
-        return _read_json(folder / VERIFIED) == stamps
+        return read_cache_json(folder / VERIFIED) == stamps
     except DataError:
         return False
 
@@ -233,12 +255,13 @@ def _spec_of(manifest: dict[str, Any], folder: Path) -> FrozenSpec:
         raise DataError(f"{folder / MANIFEST}: 'spec' is wrong ({error}); expected it as this lab wrote it.") from error
 
 
-def _forms(spec: FrozenSpec, count: int) -> tuple[tuple[str, tuple[int, ...], str], ...]:
+def _forms(spec: FrozenSpec, count: int, version: int) -> list[tuple[str, tuple[int, ...], str]]:
     """Name, shape and type of each array."""
-    return (
+    forms: list[tuple[str, tuple[int, ...], str]] = [
         (LOGITS, (count, spec.classes), "float32"),
         (MAPS, (count, spec.channels, spec.side, spec.side), spec.dtype),
-    )
+    ]
+    return forms + ([(PICTURES, (count, DIGEST_BYTES), "uint8")] if version >= DIGESTS_SINCE else [])
 
 
 def _reserve(path: Path, shape: tuple[int, ...], dtype: str) -> None:
@@ -264,7 +287,7 @@ def _digest_of_names(files: Sequence[str]) -> str:
 
 def _checksum(arrays: dict[str, Any], rows: range) -> str:
     digest = hashlib.sha256()
-    for name in (LOGITS, MAPS):
+    for name in arrays:
         digest.update(np.ascontiguousarray(arrays[name][rows.start : rows.stop]).tobytes())
     return digest.hexdigest()
 
@@ -281,29 +304,3 @@ def _open(path: Path, shape: tuple[int, ...], dtype: str, mode: Literal["r", "r+
         found = shown(f"{array.dtype} {array.shape}")
         raise DataError(f"{path} holds {found}; expected {dtype} {shape}, as the manifest says.")
     return array
-
-
-def _read_json(path: Path) -> Any:
-    return read_json(path, DataError, missing="the folder of a frozen teacher, which 'e2kd-lab freeze' makes")
-
-
-_FIELDS: dict[str, Callable[[Any], bool]] = {
-    "spec": lambda value: isinstance(value, dict) and set(value) == set(FrozenSpec.__dataclass_fields__),
-    "files": lambda value: isinstance(value, str),
-    "count": lambda value: isinstance(value, int) and not isinstance(value, bool) and value > 0,
-    "chunk": lambda value: isinstance(value, int) and not isinstance(value, bool) and value > 0,
-    "checksums": lambda value: isinstance(value, list) and all(isinstance(entry, str) for entry in value),
-}
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
-    manifest = _read_json(path)
-    if not isinstance(manifest, dict) or manifest.get("version") != VERSION:
-        raise DataError(f"{path} is not a manifest of version {VERSION}; expected one that this lab wrote.")
-    for field, valid in _FIELDS.items():
-        if not valid(manifest.get(field)):
-            raise DataError(
-                f"{path}: '{field}' is {shown(manifest.get(field))!r}; expected a manifest that this lab wrote."
-            )
-    return manifest

@@ -38,7 +38,7 @@ class FrozenImages(Dataset):
     Raises
     ------
     DataError
-        If an image is not in the cache.
+        If an image is not in the cache; when it is read, if its file has another content than the frozen one.
     """
 
     def __init__(
@@ -52,12 +52,16 @@ class FrozenImages(Dataset):
         self.images, self.names, self.cache, self.size, self.scale = images, list(names), cache, size, scale
         for name in self.names:
             cache.row(name)
+        self._recognised: set[int] = set()
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         sample, name = self.images[index], self.names[index]
+        if index not in self._recognised:
+            self.cache.require_image(name, self.images.images[index].path)
+            self._recognised.add(index)
         image = sample["image"]
         top, left, height, width = RandomResizedCrop.get_params(image, list(self.scale), [3 / 4, 4 / 3])
         flip = bool(torch.rand(()) < 0.5)

@@ -1,17 +1,17 @@
 """Readers of images in class folders (ImageNet, SUN397), and the images that experiments take from them.
 
 ImageNet has ``train/<class>/*`` and ``val/<class>/*``; ``val`` serves as the test set, and validation images are held
-out of ``train`` (Sec. C.1.1). SUN397 has nested class folders, and ten official partitions in ``Training_NN.txt`` and
-``Testing_NN.txt``. The embedded MiniNet and MiniScenes have the ImageNet layout.
+out of ``train`` (Sec. C.1.1). Where ``test/<class>/*`` is there, too, it is the test set, and ``val`` validates. SUN397
+has nested class folders, and ten official partitions in ``Training_NN.txt`` and ``Testing_NN.txt``. The embedded
+MiniNet and MiniScenes have the ImageNet layout.
 """
 
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,14 +19,18 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from e2kd_lab.data.folder_listing import SkippedEntries, image_files_in, require_utf8, subfolders
+from e2kd_lab.data.findings import Findings
+from e2kd_lab.data.folder_listing import class_folders, subfolders
 from e2kd_lab.data.images import read_image
+from e2kd_lab.data.listed_files import listed_path, require_file
 from e2kd_lab.data.text_files import read_text
-from e2kd_lab.system.errors import DataError, LabNote, shown
+from e2kd_lab.system.errors import DataError, shown
 from e2kd_lab.system.paths import expanded, is_file, is_folder, readable
 
 # The paper's seed for held-out images and shots, the same for all methods (Sec. C.1.1).
 SHOT_SEED = 42
+# Where copies of ImageNet have train and val below their root.
+IMAGENET_ROOTS = ("", "Data/CLS-LOC", "ILSVRC/Data/CLS-LOC")
 
 
 @dataclass(frozen=True)
@@ -50,18 +54,24 @@ class ImageFolders:
         Names of the classes in the order of their numbers.
     train, test : tuple of LabelledImage
         Official training and test images, sorted by path.
+    val : tuple of LabelledImage
+        Official validation images; empty where they are held out of the training images.
+    findings : Findings
+        What was skipped.
     """
 
     root: Path
     classes: tuple[str, ...]
     train: tuple[LabelledImage, ...]
     test: tuple[LabelledImage, ...]
+    val: tuple[LabelledImage, ...] = ()
+    findings: Findings = field(default_factory=Findings, compare=False, repr=False)
 
     def fingerprint(self) -> str:
         """Digest of the names, labels and file sizes of all images."""
         digest = hashlib.sha256()
         with readable(self.root, DataError):
-            for part in (self.train, self.test):
+            for part in (self.train, self.test, self.val):
                 for line in content_of(part, self.root):
                     digest.update(line)
         return "sha256:" + digest.hexdigest()
@@ -75,32 +85,47 @@ def content_of(images: Iterable[LabelledImage], root: Path) -> Iterator[bytes]:
 
 
 def read_imagenet(root: Path | str) -> ImageFolders:
-    """Read a folder in ImageNet's layout: ``train/<class>/*`` and ``val/<class>/*``.
+    """Read a folder in ImageNet's layout: ``train/<class>/*``, ``val/<class>/*`` and perhaps ``test/<class>/*``.
 
     Other entries are skipped, and counted in a `LabNote`.
+
+    Parameters
+    ----------
+    root : Path or str
+        The folder itself, or one that holds it as ``Data/CLS-LOC`` or ``ILSVRC/Data/CLS-LOC``.
 
     Raises
     ------
     DataError
-        If a folder is missing, a class has no images, train and val differ in classes, or a name is not UTF-8.
+        If a folder is missing, a class has no images, the splits differ in classes, or a name is not UTF-8.
     """
-    root = expanded(root)
+    root, findings = expanded(root), Findings()
     if not is_folder(root):
         raise DataError(f"{root} is not a folder; expected one that holds train/<class>/* and val/<class>/*.")
-    skipped = SkippedEntries()
+    root = imagenet_folder(root) or root
     with readable(root, DataError):
-        parts = {name: class_folders(root / name, skipped) for name in ("train", "val")}
-    if note := skipped.sentence(root):
-        warnings.warn(note, LabNote, stacklevel=2)
+        names = ["train", "val", *(["test"] if _has_classes(root / "test", findings) else [])]
+        parts = {name: class_folders(root / name, findings) for name in names}
+    findings.note(root)
     classes = tuple(sorted(parts["train"]))
-    if unknown := sorted(set(parts["train"]) ^ set(parts["val"])):
-        where = "val" if unknown[0] in parts["train"] else "train"
-        raise DataError(f"{root / where} has no class folder '{unknown[0]}'; expected the classes of train in val.")
+    for name in names[1:]:
+        if unknown := sorted(set(parts["train"]) ^ set(parts[name])):
+            where = name if unknown[0] in parts["train"] else "train"
+            raise DataError(
+                f"{root / where} has no class folder '{unknown[0]}'; expected the classes of train in {name}."
+            )
     listed = {
         name: tuple(LabelledImage(path, number) for number, label in enumerate(classes) for path in folders[label])
         for name, folders in parts.items()
     }
-    return ImageFolders(root, classes, listed["train"], listed["val"])
+    if "test" in listed:
+        return ImageFolders(root, classes, listed["train"], listed["test"], listed["val"], findings)
+    return ImageFolders(root, classes, listed["train"], listed["val"], findings=findings)
+
+
+def imagenet_folder(root: Path) -> Path | None:
+    """The folder of ``train`` and ``val``: ``root`` itself or below it, as copies of ImageNet have them."""
+    return next((root / below for below in IMAGENET_ROOTS if is_folder(root / below / "train")), None)
 
 
 def read_sun397(root: Path | str, partition: int = 1) -> ImageFolders:
@@ -120,10 +145,14 @@ def read_sun397(root: Path | str, partition: int = 1) -> ImageFolders:
         If a list or a listed image is missing, or a path points outside the folder.
     """
     root = expanded(root)
-    lists = {name: _partition_file(root, f"{name}_{partition:02d}.txt") for name in ("Training", "Testing")}
+    lists = {name: sun397_list(root, f"{name}_{partition:02d}.txt") for name in ("Training", "Testing")}
+    if missing := [f"{name}_{partition:02d}.txt" for name, path in lists.items() if path is None]:
+        raise DataError(
+            f"{root} has no {missing[0]}, nor has {root / 'Partitions'}; expected SUN397's official partitions."
+        )
     images = root / "SUN397" if is_folder(root / "SUN397") else root
     with readable(root, DataError):
-        found = {name: list(_listed_images(images, path)) for name, path in lists.items()}
+        found = {name: list(_listed_images(images, path)) for name, path in lists.items() if path is not None}
     classes = tuple(sorted({label for rows in found.values() for _, label in rows}))
     numbers = {label: number for number, label in enumerate(classes)}
     train, test = (
@@ -247,46 +276,20 @@ def _by_class(images: Iterable[LabelledImage]) -> Mapping[int, list[LabelledImag
     return dict(sorted(members.items()))
 
 
-def class_folders(
-    folder: Path, skipped: SkippedEntries, *, deep: bool = False, empty: bool = False
-) -> dict[str, list[Path]]:
-    """Image files by class, from a folder with one subfolder per class; both sorted.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder.
-    skipped : SkippedEntries
-        Receives the names of other entries.
-    deep : bool
-        Include subfolders of a class, at any depth.
-    empty : bool
-        Accept classes without images.
-
-    Raises
-    ------
-    DataError
-        If the folder is missing or has no classes, a class is empty and ``empty`` is false, or a name is not UTF-8.
-    """
-    if not folder.is_dir():
-        raise DataError(f"{folder} is not there; expected it to hold one folder per class.")
-    found = {}
-    for label in subfolders(folder, skipped):
-        found[label.name] = image_files_in(label, skipped, deep=deep)
-        if not (found[label.name] or empty):
-            raise DataError(f"{label} holds no images; expected JPEG, PNG or other pictures.")
-        for path in (label, *found[label.name]):
-            require_utf8(path)
-    if not found:
-        raise DataError(f"{folder} holds no class folders; expected one per class.")
-    return found
+def sun397_list(root: Path, name: str = "Training_01.txt") -> Path | None:
+    """A list of one of SUN397's partitions, in its root or in ``Partitions``; None if it is not there."""
+    return next((path for path in (root / name, root / "Partitions" / name) if is_file(path)), None)
 
 
-def _partition_file(root: Path, name: str) -> Path:
-    for path in (root / name, root / "Partitions" / name):
-        if is_file(path):
-            return path
-    raise DataError(f"{root} has no {name}, nor has {root / 'Partitions'}; expected SUN397's official partitions.")
+def _has_classes(folder: Path, findings: Findings) -> bool:
+    """Whether a folder of test images has class folders; ImageNet's own has images without labels, which are left."""
+    if not is_folder(folder):
+        return False
+    entries = Findings()
+    if subfolders(folder, entries):
+        return True
+    findings.add("skipped", "folders of images without labels", folder.name)
+    return False
 
 
 def _listed_images(images: Path, listing: Path) -> Iterable[tuple[Path, str]]:
@@ -294,12 +297,10 @@ def _listed_images(images: Path, listing: Path) -> Iterable[tuple[Path, str]]:
         name = line.strip().lstrip("/")
         if not name:
             continue
-        parts = PurePosixPath(name)
-        if ".." in parts.parts or "\\" in name or "\0" in name or len(parts.parts) < 2:
-            raise DataError(
-                f"{listing}, line {number}: '{shown(line)}' is not a path to an image in a class folder of {images}."
-            )
-        path = images / parts
-        if not is_file(path):
-            raise DataError(f"{listing}, line {number}: the image {path} is not there.")
-        yield path, parts.parent.as_posix()
+        where = f"{listing}, line {number}"
+        path = listed_path(where, images, name)
+        label = path.parent.relative_to(images).as_posix()
+        if label == ".":
+            raise DataError(f"{where}: '{shown(line)}' is not a path to an image in a class folder of {images}.")
+        require_file(where, "image", path, images)
+        yield path, label

@@ -1,12 +1,16 @@
-"""Image files, decoded by Pillow, with an error that names the file."""
+"""Image files, decoded by Pillow: upright, RGB, 8 bits a channel, with an error that names the file."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+import hashlib
+import struct
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image as PILImage
@@ -14,14 +18,59 @@ from PIL import UnidentifiedImageError
 from torch import from_numpy
 from torchvision import tv_tensors
 
+from e2kd_lab.data.findings import note_repairs
+from e2kd_lab.data.high_range import as_eight_bits
+from e2kd_lab.data.orientation import orientation_of, turned, turned_size
 from e2kd_lab.system.errors import DataError
+from e2kd_lab.system.paths import readable
 
+Result = TypeVar("Result")
 # Formats that Pillow decodes itself. For some others it would start other programs.
 _FORMATS = (
     *("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "JPEG2000", "AVIF", "PPM", "TGA", "ICO", "DIB", "PCX", "SGI", "QOI"),
 )
 # Above this, Pillow warns of decompression bombs: small files that fill the memory.
 _MOST_PIXELS = 89_000_000
+DIGEST_BYTES = 16
+# What decoders raise for damaged data: OSError ("image file is truncated"), SyntaxError for PNG chunks, MemoryError for
+# a chunk that claims gigabytes, the others where a field has an impossible value.
+_DAMAGE = (
+    *(OSError, SyntaxError, ValueError, MemoryError, ArithmeticError, LookupError, TypeError, RuntimeError),
+    *(struct.error, AssertionError, AttributeError, PILImage.DecompressionBombError),
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded image file.
+
+    Attributes
+    ----------
+    pixels : ndarray
+        uint8, (H, W, 3), or (H, W) of a mask; upright.
+    orientation : int
+        EXIF orientation in which the file stores it, 1 to 8.
+    repairs : tuple of str
+        What was done to read it, besides decoding.
+    """
+
+    pixels: np.ndarray
+    orientation: int = 1
+    repairs: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, upright."""
+        return self.pixels.shape[1], self.pixels.shape[0]
+
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Width and height in pixels, as the file stores it."""
+        return turned_size(*self.size, self.orientation)
+
+    def image(self) -> tv_tensors.Image:
+        """As uint8 (3, H, W)."""
+        return tv_tensors.Image(from_numpy(self.pixels).permute(2, 0, 1).contiguous())
 
 
 @functools.cache
@@ -44,7 +93,7 @@ def is_image_file(path: Path) -> bool:
 
 
 def read_image(path: Path) -> tv_tensors.Image:
-    """Decode an image file to RGB.
+    """Decode an image file to RGB, upright; a `LabNote` says once what kinds of repairs there were.
 
     Parameters
     ----------
@@ -61,61 +110,121 @@ def read_image(path: Path) -> tv_tensors.Image:
     DataError
         If the file is missing, damaged or not an image.
     """
-    return tv_tensors.Image(from_numpy(_decode(path, "RGB")).permute(2, 0, 1).contiguous())
+    picture = read_picture(path)
+    note_repairs(picture.repairs)
+    return picture.image()
 
 
-def read_mask(path: Path) -> tv_tensors.Mask:
-    """Decode a soft segmentation mask.
+def read_picture(path: Path) -> Picture:
+    """Decode an image file as `read_image` does, and return what was repaired."""
+    with opened(path) as image:
+        stored = _stored_form(image)
+        return _decoded(*upright(image), stored)
 
-    Parameters
-    ----------
-    path : Path
-        8-bit greyscale PNG, 0 outside to 255 inside the object.
 
-    Returns
-    -------
-    tv_tensors.Mask
-        uint8, (1, H, W).
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height in pixels as a file stores them; pixels are not decoded."""
+    with opened(path) as image:
+        size: tuple[int, int] = image.size
+        return size
+
+
+def content_digest(path: Path) -> bytes:
+    """Digest of an image file's bytes.
 
     Raises
     ------
     DataError
-        If the file is missing, damaged or not an image.
+        If it cannot be read.
     """
-    return tv_tensors.Mask(from_numpy(_decode(path, "L"))[None])
+    with readable(path, DataError):
+        return hashlib.blake2b(path.read_bytes(), digest_size=DIGEST_BYTES).digest()
 
 
 def as_image(picture: PILImage.Image) -> tv_tensors.Image:
-    """A PIL image as RGB, in the form of `read_image`."""
-    return tv_tensors.Image(from_numpy(_pixels(picture, "RGB")).permute(2, 0, 1).contiguous())
+    """A PIL image as RGB, in the form of `read_image`; it stays turned as it is."""
+    decoded = _decoded(picture)
+    note_repairs(decoded.repairs)
+    return decoded.image()
 
 
-def read_all(read: Callable[[Any], object], items: Iterable[Any]) -> None:
-    """Call a reader on every item, in threads; raises the first error in the order of the items."""
+def read_all(read: Callable[[Any], Result], items: Iterable[Any]) -> Iterator[Result]:
+    """Results of a reader of every item, called in threads; raises the first error in the order of the items."""
     with ThreadPoolExecutor() as pool:
-        for _ in pool.map(read, items):
-            pass
+        yield from pool.map(read, items)
 
 
-def _pixels(picture: PILImage.Image, mode: Literal["RGB", "L"]) -> np.ndarray:
-    # A copy, because torch does not support the read-only arrays over Pillow's buffer.
-    return np.array(picture.convert(mode))
+def repairs_of_all(paths: Iterable[Path]) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """Decode every image file; the path of each, and what was repaired."""
+    return read_all(lambda path: (path, read_picture(path).repairs), paths)
 
 
-def _decode(path: Path, mode: Literal["RGB", "L"]) -> np.ndarray:
+@contextmanager
+def opened(path: Path) -> Iterator[PILImage.Image]:
+    """An image file, opened and not yet decoded; errors inside the block are those of a damaged file.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, too large, damaged or not an image.
+    """
     try:
         with PILImage.open(path, formats=_formats()) as image:
             width, height = image.size
             if width * height > _MOST_PIXELS:
                 most = f"{_MOST_PIXELS / 1e6:.0f} million"
                 raise DataError(f"Image {path} has {width}x{height} pixels; expected at most {most}.")
-            return _pixels(image, mode)
+            yield image
     except FileNotFoundError:
         raise DataError(f"Image {path} is not there.") from None
     except UnidentifiedImageError as error:
         raise DataError(f"Image {path} is not an image that can be decoded; expected JPEG or PNG.") from error
-    except (OSError, SyntaxError, ValueError, MemoryError, PILImage.DecompressionBombError) as error:
-        # Pillow raises OSError ("image file is truncated") for damaged data, SyntaxError for damaged PNG chunks, and
-        # MemoryError for a chunk that claims gigabytes.
+    except _DAMAGE as error:
         reason = str(error) or type(error).__name__
         raise DataError(f"Image {path} is truncated or damaged and cannot be decoded: {reason}.") from error
+
+
+def upright(image: PILImage.Image) -> tuple[PILImage.Image, int]:
+    """Decode an image and turn it upright; also the orientation in which it was stored."""
+    orientation = orientation_of(image)
+    image.load()  # of TIFF, this turns it
+    if image.mode == "P" and image.palette is None:
+        raise ValueError("its palette is not there")
+    return turned(image, orientation if orientation_of(image) == orientation else 1), orientation
+
+
+def is_high_range(image: PILImage.Image) -> bool:
+    """Whether Pillow has more than 8 bits a channel for it."""
+    return image.mode in ("I", "F") or image.mode.startswith("I;16")
+
+
+def eight_bits(image: PILImage.Image, *, sixteen: bool = False, mask: bool = False) -> np.ndarray:
+    """Values of a greyscale image of more than 8 bits, scaled to 8; see `as_eight_bits`."""
+    return as_eight_bits(np.asarray(image), sixteen=sixteen, mask=mask)
+
+
+def _decoded(image: PILImage.Image, orientation: int = 1, stored: str = "") -> Picture:
+    repairs = ["turned upright by their EXIF orientation"] if orientation > 1 else []
+    sixteen = ";16" in image.mode or ";16" in stored
+    repairs += ["scaled from 16 bits to 8 bits"] if sixteen else []
+    if is_high_range(image):
+        repairs += [] if sixteen else ["scaled from a high range to 8 bits"]
+        pixels = np.repeat(eight_bits(image, sixteen=sixteen)[..., None], 3, axis=2)
+    else:
+        repairs += ["converted from CMYK, without a colour profile"] if image.mode == "CMYK" else []
+        repairs += ["read without their transparency"] if _is_transparent(image) else []
+        # A copy, because torch does not support the read-only arrays over Pillow's buffer.
+        pixels = np.array(image.convert("RGB"))
+    return Picture(pixels, orientation, tuple(repairs))
+
+
+def _stored_form(image: PILImage.Image) -> str:
+    """How a file stores pixels, such as ``RGB;16B``: Pillow itself takes colours of 16 bits to 8."""
+    return str(getattr(image, "tile", [])[:1])
+
+
+def _is_transparent(image: PILImage.Image) -> bool:
+    if not image.has_transparency_data:
+        return False
+    least = image.convert("RGBA").getchannel("A").getextrema()[0]
+    return isinstance(least, int) and least < 255

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from e2kd_lab.data.findings import Findings
 from e2kd_lab.data.splits import Split
 from e2kd_lab.metrics.groups import AVERAGES
 from e2kd_lab.system.errors import DataError, shown
@@ -25,7 +26,7 @@ class OwnData:
     groups : tuple of str
         Names of the groups, in the order of their numbers; empty without groups.
     notes : tuple of str
-        Sentences about what was skipped, repaired or guessed.
+        Sentences about what was guessed.
     """
 
     classes: tuple[str, ...]
@@ -52,8 +53,8 @@ class OwnData:
         """A string that identifies the content."""
         raise NotImplementedError
 
-    def look_through(self) -> None:
-        """Read every image once.
+    def look_through(self) -> Findings:
+        """Read every image once; what was skipped and repaired.
 
         Raises
         ------

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 from torchvision import tv_tensors
 
+from e2kd_lab.data.findings import Findings
 from e2kd_lab.data.images import as_image
 from e2kd_lab.data.own_data import OwnData, check_names
 from e2kd_lab.data.splits import SPLITS, Split
@@ -64,12 +65,13 @@ class OwnDatasets(OwnData):
         ).hexdigest()
         return f"{self.version}+sha256:{digest}"
 
-    def look_through(self) -> None:
+    def look_through(self) -> Findings:
         """See `OwnData.look_through`."""
         for name in SPLITS:
             dataset = self.split(name)
             for index in range(len(dataset)):  # type: ignore[arg-type]
                 dataset[index]
+        return Findings()
 
 
 def read_datasets(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,19 +12,13 @@ from pathlib import Path
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from e2kd_lab.data.folder_listing import SkippedEntries, subfolders
-from e2kd_lab.data.image_folders import (
-    SHOT_SEED,
-    LabelledImage,
-    LabelledImages,
-    class_folders,
-    content_of,
-    hold_out,
-)
-from e2kd_lab.data.images import read_all, read_image
+from e2kd_lab.data.findings import Findings
+from e2kd_lab.data.folder_listing import OTHERS, class_folders, subfolders
+from e2kd_lab.data.image_folders import SHOT_SEED, LabelledImage, LabelledImages, content_of, hold_out
+from e2kd_lab.data.images import repairs_of_all
 from e2kd_lab.data.own_data import OwnData, check_names
 from e2kd_lab.data.splits import SPLITS, Split
-from e2kd_lab.system.errors import DataError, LabNote, shown
+from e2kd_lab.system.errors import DataError, note, shown
 from e2kd_lab.system.paths import expanded, is_folder, readable
 
 # Names of splits, in any case.
@@ -48,6 +41,8 @@ class OwnImages(OwnData):
         The folder of all images.
     train, val, test : tuple of LabelledImage
         The splits.
+    findings : Findings
+        What was skipped and repaired.
     """
 
     root: Path
@@ -57,6 +52,7 @@ class OwnImages(OwnData):
     test: tuple[LabelledImage, ...]
     groups: tuple[str, ...] = ()
     notes: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+    findings: Findings = dataclasses.field(default_factory=Findings, compare=False, repr=False)
 
     def split(self, name: Split, transform: Callable | None = None, fit: Callable | None = None) -> Dataset:
         """See `OwnData.split`; small splits stay decoded in memory."""
@@ -82,9 +78,13 @@ class OwnImages(OwnData):
                     digest.update(f"{name}\0{image.group}\0".encode() + line)
         return "sha256:" + digest.hexdigest()
 
-    def look_through(self) -> None:
+    def look_through(self) -> Findings:
         """See `OwnData.look_through`."""
-        read_all(lambda image: read_image(image.path), (*self.train, *self.val, *self.test))
+        found = Findings()
+        found.add_all(self.findings)
+        for path, repairs in repairs_of_all(image.path for name in SPLITS for image in self._images(name)):
+            found.add_repairs(repairs, path)
+        return found
 
     def _images(self, name: Split) -> tuple[LabelledImage, ...]:
         return {"train": self.train, "val": self.val, "test": self.test}[name]
@@ -111,11 +111,11 @@ def read_folder(root: Path | str, share: float = 0.1) -> OwnImages:
     root = expanded(root).absolute()
     if not is_folder(root):
         raise DataError(f"{root} is not a folder; expected one that holds train/<class>/*, or one folder per class.")
-    skipped = SkippedEntries()
+    findings = Findings()
     with readable(root, DataError):
-        folders = _splits_in(root, skipped)
+        folders = _splits_in(root, findings)
         listed = {
-            name: class_folders(folder, skipped, deep=True, empty=name != "train") for name, folder in folders.items()
+            name: class_folders(folder, findings, deep=True, empty=name != "train") for name, folder in folders.items()
         }
     classes = tuple(sorted(listed["train"]))
     for name, found in listed.items():
@@ -129,7 +129,7 @@ def read_folder(root: Path | str, share: float = 0.1) -> OwnImages:
         name: [LabelledImage(path, numbers[label]) for label in sorted(found) for path in found[label]]
         for name, found in listed.items()
     }
-    return completed(root, classes, parts, share, notes=[skipped.sentence(root)])
+    return completed(root, classes, parts, share, findings=findings)
 
 
 def completed(
@@ -140,6 +140,7 @@ def completed(
     *,
     groups: Sequence[str] = (),
     notes: Iterable[str] = (),
+    findings: Findings,
 ) -> OwnImages:
     """Own data from the splits found: hold out images for missing splits, check names, and give the notes.
 
@@ -164,12 +165,12 @@ def completed(
             notes.append(
                 f"{root}: classes without a picture in {name}: {', '.join(classes[n] for n in sorted(absent))}."
             )
-    found = tuple(note for note in notes if note)
-    if found:
-        warnings.warn(" ".join(found), LabNote, stacklevel=5)  # the caller of own()
+    guessed = tuple(line for line in notes if line)
+    if said := " ".join(line for line in (findings.sentence(root), *guessed) if line):
+        note(said)
     # hold_out sorts by class; without it, keep the given order.
     kept = tuple(rest) if missing else tuple(parts["train"])
-    return OwnImages(root, tuple(classes), kept, **splits, groups=tuple(groups), notes=found)
+    return OwnImages(root, tuple(classes), kept, **splits, groups=tuple(groups), notes=guessed, findings=findings)
 
 
 def _held_note(root: Path, share: float, held: Mapping[str, Sequence[LabelledImage]], left: int) -> str:
@@ -182,16 +183,16 @@ def _held_note(root: Path, share: float, held: Mapping[str, Sequence[LabelledIma
     )
 
 
-def _splits_in(root: Path, skipped: SkippedEntries) -> dict[str, Path]:
+def _splits_in(root: Path, findings: Findings) -> dict[str, Path]:
     """Folder of each split; without any, the root holds the classes, all for training."""
     found: dict[str, Path] = {}
-    entries = SkippedEntries()
+    entries = Findings()
     for folder in subfolders(root, entries):
         name = SPLIT_NAMES.get(folder.name.casefold())
         if name in found:
             raise DataError(f"{root} has {found[name].name} and {folder.name}, both for {name}; expected one of them.")
         if name is None:
-            entries.others.append(folder.name)
+            entries.add("skipped", OTHERS, folder.name)
         else:
             found[name] = folder
     if not found:
@@ -199,6 +200,5 @@ def _splits_in(root: Path, skipped: SkippedEntries) -> dict[str, Path]:
     if "train" not in found:
         first = next(iter(found.values()))
         raise DataError(f"{root} has {first.name}, but no train; expected train/<class>/*, or one folder per class.")
-    skipped.hidden += entries.hidden
-    skipped.others += entries.others
+    findings.add_all(entries)
     return found

@@ -97,12 +97,17 @@ def describe(data: Source, **options: Any) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LabNote)  # the notes are in the report
         found = read(data, **options)
-    found.look_through()
-    labels = {name: found.labels(name) for name in SPLITS}
+    findings = found.look_through()
+    images = sum(len(found.labels(name)) for name in SPLITS)
     place = f"{data}: " if isinstance(data, str | Path) else ""
-    lines = [f"{place}{sum(map(len, labels.values()))} images of {len(found.classes)} classes, all of them readable"]
-    lines += [f"  {len(found.groups)} groups: {', '.join(found.groups)}"] if found.groups else []
-    for name, numbers in labels.items():
-        counts = torch.bincount(numbers, minlength=len(found.classes))
-        lines.append(f"  {name:<6}{len(numbers)} images, {counts.min()} to {counts.max()} a class")
-    return "\n".join([*lines, *(f"  {note}" for note in found.notes)])
+    lines = [f"{place}{images} images of {len(found.classes)} classes, all of them readable", *summary(found)]
+    return "\n".join([*lines, *(f"  {line}" for line in (*findings.sentences(), *found.notes))])
+
+
+def summary(data: OwnData) -> list[str]:
+    """Lines on groups and splits."""
+    lines = [f"  {len(data.groups)} groups: {', '.join(data.groups)}"] if data.groups else []
+    for name in SPLITS:
+        counts = torch.bincount(data.labels(name), minlength=len(data.classes))
+        lines.append(f"  {name:<6}{counts.sum()} images, {counts.min()} to {counts.max()} a class")
+    return lines

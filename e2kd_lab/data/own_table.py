@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from e2kd_lab.data.findings import Findings
 from e2kd_lab.data.folder_listing import require_utf8
 from e2kd_lab.data.image_folders import LabelledImage
+from e2kd_lab.data.listed_files import listed_path, require_file
 from e2kd_lab.data.own_images import SPLIT_NAMES, OwnImages, completed
-from e2kd_lab.data.text_files import read_csv
+from e2kd_lab.data.text_files import read_csv, whole_number
 from e2kd_lab.system.errors import DataError, shown
 from e2kd_lab.system.paths import expanded, is_file, is_folder, readable
 
 _COLUMNS = "path, label, split and, for groups, group"
-# A whole number, also with the .0 that pandas writes for columns with gaps.
-_WHOLE = re.compile(r"([0-9]{1,18})(\.0*)?")
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,9 @@ def read_table(
     root = path.parent if root is None else expanded(root).absolute()
     if not is_folder(root):
         raise DataError(f"{root} is not a folder; expected the one that paths in {path} are relative to.")
+    findings = Findings()
     with readable(path, DataError):
-        rows = list(_rows(path, root, group))
+        rows = list(_rows(path, root, group, findings))
     if not rows:
         raise DataError(f"{path} has a header but no rows; expected one row per picture.")
     classes, numbers, notes = _classes(path, rows)
@@ -75,14 +75,13 @@ def read_table(
     for row in rows:
         number = groups.index(row.group) if groups else None
         parts[row.split].append(LabelledImage(row.path, numbers[row.label], number))
-    return completed(root, classes, parts, share, groups=groups, notes=notes)
+    return completed(root, classes, parts, share, groups=groups, notes=notes, findings=findings)
 
 
-def _rows(path: Path, root: Path, group: str | None) -> Iterator[_Row]:
+def _rows(path: Path, root: Path, group: str | None, findings: Findings) -> Iterator[_Row]:
     if not is_file(path):
         raise DataError(f"{path} is not there; expected a folder of pictures, or a CSV file of path, label and split.")
-    header, rows = read_csv(path, _COLUMNS)
-    columns = {name.strip().casefold(): name for name in header}
+    columns, rows = read_csv(path, _COLUMNS, findings)
     wanted = {"path": "path", "label": "label", "split": "split", "group": (group or "group").casefold()}
     for needed in ("path", "label", *([] if group is None else [wanted["group"]])):
         if needed not in columns:
@@ -90,7 +89,7 @@ def _rows(path: Path, root: Path, group: str | None) -> Iterator[_Row]:
             raise DataError(f"{path} lacks the column '{needed}'; found {found}; expected the columns {_COLUMNS}.")
     seen: dict[Path, int] = {}
     for line, row in rows:
-        values = {name: row[columns[column]].strip() for name, column in wanted.items() if column in columns}
+        values = {name: row[column].strip() for name, column in wanted.items() if column in columns}
         values["group"] = _group_name(wanted["group"], values.get("group", ""))
         yield _row(path, line, root, values, seen)
 
@@ -113,36 +112,25 @@ def _row(path: Path, line: int, root: Path, values: Mapping[str, str], seen: dic
 
 def _picture(where: str, root: Path, name: str) -> Path:
     """The path of a row's image, which must be a file below the root."""
-    path = root / name  # an absolute path stays as it is
-    if not name or ".." in Path(name).parts or "\0" in name or not path.is_relative_to(root):
-        raise DataError(
-            f"{where}: the path '{shown(name)}' is empty or points outside the folder {root}; expected a file in it, "
-            "or data_root, the folder that paths are relative to."
-        )
-    if not is_file(path):
-        beside = path.parent.iterdir() if is_folder(path.parent) else ()
-        alike = [one.name for one in beside if one.name.casefold() == path.name.casefold()]
-        raise DataError(
-            f"{where}: the picture {path} is not there"
-            + (f", but '{alike[0]}' is; expected the same small and capital letters." if alike else ".")
-        )
+    path = listed_path(where, root, name, absolute=True)
+    require_file(where, "picture", path, root)
     require_utf8(path)
     return path
 
 
 def _group_name(column: str, value: str) -> str:
     """Name of a group; a number is prefixed by its column, as classes may be numbers, too."""
-    match = _WHOLE.fullmatch(value)
-    return f"{column} {int(match[1])}" if match else value
+    number = whole_number(value)
+    return value if number is None else f"{column} {number}"
 
 
 def _classes(path: Path, rows: Sequence[_Row]) -> tuple[list[str], dict[str, int], list[str]]:
     """Names of the classes, the class number of each label as written, and notes."""
-    found = {row.label: _WHOLE.fullmatch(row.label) for row in rows}
-    if not all(found.values()):
+    found = {row.label: whole_number(row.label) for row in rows}
+    values = {label: number for label, number in found.items() if number is not None}
+    if len(values) < len(found):
         names = sorted(found)
         return names, {name: number for number, name in enumerate(names)}, []
-    values = {label: int(match[1]) for label, match in found.items() if match is not None}
     classes = sorted(set(values.values()))
     notes = []
     if len(classes) < len(found) or any("." in label for label in found):

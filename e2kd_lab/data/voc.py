@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from e2kd_lab.data.findings import Findings
+from e2kd_lab.data.listed_files import picture_of, require_file
 from e2kd_lab.data.text_files import read_text
 from e2kd_lab.data.voc_annotation import VocImage, read_annotation
 from e2kd_lab.data.voc_split import VocSplit
@@ -47,11 +49,14 @@ class Voc:
         Names of the classes in the order of their numbers.
     splits : mapping of str to tuple of VocImage
         The official lists found, among ``train``, ``val``, ``trainval`` and ``test``, each in its order.
+    findings : Findings
+        What was skipped and repaired in lists and annotations.
     """
 
     folder: Path
     classes: tuple[str, ...]
     splits: Mapping[str, tuple[VocImage, ...]]
+    findings: Findings = field(default_factory=Findings, compare=False, repr=False)
 
     def images(self, name: ImageSet) -> tuple[VocImage, ...]:
         """Images of a split, as experiments use it.
@@ -115,28 +120,28 @@ class Voc:
 
 
 def voc_folders(root: Path | str, year: int | None = None) -> list[Path]:
-    """VOC folders by year: ``root`` itself, or ``VOC<year>`` in it or in its ``VOCdevkit``."""
+    """VOC folders by year: ``root`` itself, or ``VOC<year>`` in it, in its ``VOCdevkit``, or in one a folder below."""
     root = expanded(root)
     if is_folder(root / "ImageSets") and (year is None or root.name == f"VOC{year}"):
         return [root]
     pattern = "VOC[0-9][0-9][0-9][0-9]" if year is None else f"VOC{year}"
     return [
         folder
-        for below in (root, root / "VOCdevkit")
+        for below in (root, root / "VOCdevkit", *sorted(root.glob("*/VOCdevkit")))
         for folder in sorted(below.glob(pattern))
         if is_folder(folder / "ImageSets")
     ]
 
 
 def read_voc(root: Path | str, year: int | None = None) -> Voc:
-    """Find and read a folder in the PASCAL VOC layout.
+    """Find and read a folder in the PASCAL VOC layout; a `LabNote` says what was skipped and repaired.
 
     A ``test`` list that is mostly unannotated, such as that of VOC 2012, is ignored.
 
     Parameters
     ----------
     root : Path or str
-        ``VOC<year>``, ``VOCdevkit``, or the folder of one of them.
+        ``VOC<year>``, ``VOCdevkit``, or the folder of one of them, such as ``VOCtrainval_06-Nov-2007``.
     year : int, optional
         Needed if there are several years, for instance 2012.
 
@@ -152,16 +157,24 @@ def read_voc(root: Path | str, year: int | None = None) -> Voc:
         found = voc_folders(root, year)
     if not found:
         name = f"VOC{year or '<year>'}"
-        raise DataError(f"{root} holds no VOC set; expected {name} or VOCdevkit/{name} in it, with a folder ImageSets.")
+        raise DataError(
+            f"{root} holds no VOC set; expected {name}, VOCdevkit/{name} or <any folder>/VOCdevkit/{name} in it, with "
+            "a folder ImageSets."
+        )
     if len(found) > 1:
-        names = ", ".join(sorted(folder.name for folder in found))
-        raise DataError(f"{root} holds several VOC sets ({names}); expected one: give a year.")
+        names = ", ".join(sorted(str(folder.relative_to(root)) for folder in found))
+        raise DataError(
+            f"{root} holds several VOC sets ({names}); expected one: pass its folder, such as {found[-1]}. Parts of "
+            "one year belong into one folder."
+        )
     with readable(root, DataError):
-        return _read(found[0])
+        voc = _read(found[0])
+    voc.findings.note(voc.folder)
+    return voc
 
 
 def _read(folder: Path) -> Voc:
-    classes = _classes(folder)
+    classes, findings = _classes(folder), Findings()
     read: dict[str, VocImage] = {}
     splits: dict[str, tuple[VocImage, ...]] = {}
     for name in _LISTS:
@@ -169,12 +182,14 @@ def _read(folder: Path) -> Voc:
         if path.is_file():
             ids = _ids(path)
             if name != "test" or _mostly_annotated(folder, ids):
-                splits[name] = tuple(_image(folder, path, line, key, classes, read) for line, key in ids)
+                splits[name] = tuple(_image(folder, path, line, key, classes, read, findings) for line, key in ids)
+            else:
+                findings.add("skipped", "lists without annotations", path.name)
     if not splits:
         raise DataError(
             f"{_lists(folder)} holds no list; expected train.txt and val.txt, each with one image id per line."
         )
-    return Voc(folder, classes, splits)
+    return Voc(folder, classes, splits, findings)
 
 
 def _lists(folder: Path) -> Path:
@@ -220,12 +235,17 @@ def _mostly_annotated(folder: Path, ids: Sequence[tuple[int, str]]) -> bool:
 
 
 def _image(
-    folder: Path, listing: Path, line: int, key: str, classes: Sequence[str], read: dict[str, VocImage]
+    folder: Path,
+    listing: Path,
+    line: int,
+    key: str,
+    classes: Sequence[str],
+    read: dict[str, VocImage],
+    findings: Findings,
 ) -> VocImage:
     if key not in read:
-        annotation, image = folder / "Annotations" / f"{key}.xml", folder / "JPEGImages" / f"{key}.jpg"
+        annotation, image = folder / "Annotations" / f"{key}.xml", picture_of(folder / "JPEGImages", key, ".jpg")
         for kind, path in (("annotation", annotation), ("image", image)):
-            if not is_file(path):
-                raise DataError(f"{listing}, line {line}: the {kind} {path} is not there.")
-        read[key] = read_annotation(annotation, image, classes)
+            require_file(f"{listing}, line {line}", kind, path, folder)
+        read[key] = read_annotation(annotation, image, classes, findings)
     return read[key]

@@ -14,11 +14,16 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from e2kd_lab.data.findings import Findings
+from e2kd_lab.data.images import image_size
+from e2kd_lab.data.text_files import whole_number
 from e2kd_lab.system.errors import DataError, shown
 
 Box = tuple[float, float, float, float]
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _MAX_SIDE = 100_000
+# Tools that round, or count pixels from zero, put boxes this far outside their images.
+_MOST_OUTSIDE = 2.0
 
 
 @dataclass(frozen=True)
@@ -49,43 +54,45 @@ class VocImage:
     height: int
 
 
-def read_annotation(annotation: Path, image: Path, classes: Sequence[str]) -> VocImage:
+def read_annotation(annotation: Path, image: Path, classes: Sequence[str], findings: Findings) -> VocImage:
     """Read one annotation.
 
     Files count pixels from one, and boxes include their last row and column. Decimals, as in some files of VOC 2012,
-    are kept. A box that starts at zero, from a tool that counts from there, is clipped to the image. Boxes of an
-    object's parts are ignored.
+    are kept. A box up to 2 pixels outside its image is clipped. A missing size is taken from the image. An image
+    without objects is a negative, and boxes of an object's parts are ignored.
 
     Parameters
     ----------
     annotation : Path
         The XML file.
     image : Path
-        The annotated image; it is not opened.
+        The annotated image; it is opened only if the annotation lacks its size.
     classes : sequence of str
         Names of the known classes, in the order of their numbers.
+    findings : Findings
+        Receives what was repaired.
 
     Raises
     ------
     DataError
-        If the file is missing, not XML, declares entities, or has no objects, an unknown class or an invalid box.
+        If the file is missing, not XML, declares entities, or has an unknown class or an invalid box.
     """
     root = _parse(annotation)
     if root.tag != "annotation":
         raise DataError(f"{annotation} begins with <{shown(root.tag)}>; expected <annotation>.")
-    width, height = (_side(annotation, root, side) for side in ("width", "height"))
+    width, height = _size(annotation, root, image, findings)
     objects = root.findall("object")
     if not objects:
-        raise DataError(f"{annotation} has no <object>; expected at least one.")
+        findings.add("noticed", "images without objects, kept as negatives", annotation.name)
     boxes, labels, difficult = [], [], []
     for number, found in enumerate(objects, start=1):
         name = (found.findtext("name") or "").strip()
         where = f"{annotation}, object {number} ({shown(name)})"
         if name not in classes:
             raise DataError(f"{where}: this class is unknown; expected one of {', '.join(classes)}.")
-        boxes.append(_box(where, found, width, height))
+        boxes.append(_box(where, found, width, height, findings))
         labels.append(classes.index(name))
-        difficult.append(_flag(where, found, "difficult"))
+        difficult.append(_flag(where, found, "difficult", findings))
     return VocImage(image, annotation, tuple(boxes), tuple(labels), tuple(difficult), width, height)
 
 
@@ -104,26 +111,44 @@ def _parse(path: Path) -> Element:
     return root
 
 
-def _side(path: Path, root: Element, side: str) -> int:
+def _size(path: Path, root: Element, image: Path, findings: Findings) -> tuple[int, int]:
+    """Width and height as the annotation gives them, else as the image has them."""
+    width, height = (_side(path, root, side, findings) for side in ("width", "height"))
+    if width and height:
+        return width, height
+    findings.add("repaired", "annotations without a size, taken from the image", path.name)
+    return image_size(image)
+
+
+def _side(path: Path, root: Element, side: str, findings: Findings) -> int:
+    """Pixels of a side; 0 if they are missing."""
     text = (root.findtext(f"size/{side}") or "").strip()
-    if not (text.isascii() and text.isdigit() and len(text) < 9 and 0 < int(text) <= _MAX_SIDE):
+    number = whole_number(text) if text else 0
+    if number is None or number > _MAX_SIDE:
         raise DataError(f"{path} gives '{shown(text)}' as <{side}> of its <size>; expected pixels, 1 to {_MAX_SIDE}.")
-    return int(text)
+    if "." in text:
+        findings.add("repaired", "sizes with decimals", path.name)
+    return number
 
 
-def _box(where: str, found: Element, width: int, height: int) -> Box:
+def _box(where: str, found: Element, width: int, height: int, findings: Findings) -> Box:
     xmin, ymin, xmax, ymax = (_number(where, found, side) for side in _SIDES)
     for low, high, axis in ((xmin, xmax, "x"), (ymin, ymax, "y")):
         if low > high:
             raise DataError(
                 f"{where}: {axis}min is {low:g} and {axis}max is {high:g}; expected {axis}min up to {axis}max."
             )
-    if xmin < 0 or ymin < 0 or xmax <= 0 or ymax <= 0 or xmax > width or ymax > height:
+    written = (xmin - 1, ymin - 1, xmax, ymax)
+    box = (max(xmin - 1, 0.0), max(ymin - 1, 0.0), min(xmax, float(width)), min(ymax, float(height)))
+    outside = max(abs(one - other) for one, other in zip(written, box, strict=True))
+    if outside > _MOST_OUTSIDE or box[0] >= box[2] or box[1] >= box[3]:
         raise DataError(
             f"{where}: the box ({xmin:g}, {ymin:g}, {xmax:g}, {ymax:g}) is outside its image of {width}x{height} "
-            f"pixels; expected (xmin, ymin, xmax, ymax) from 1 to width and height."
+            "pixels; expected (xmin, ymin, xmax, ymax) from 1 to width and height."
         )
-    return max(xmin - 1, 0.0), max(ymin - 1, 0.0), xmax, ymax
+    if outside:
+        findings.add("repaired", f"boxes clipped to their image, up to {_MOST_OUTSIDE:g} px", where.rpartition("/")[2])
+    return box
 
 
 def _number(where: str, found: Element, side: str) -> float:
@@ -137,8 +162,10 @@ def _number(where: str, found: Element, side: str) -> float:
     return value
 
 
-def _flag(where: str, found: Element, name: str) -> bool:
+def _flag(where: str, found: Element, name: str, findings: Findings) -> bool:
     text = found.findtext(name, default="0").strip()
-    if text not in ("0", "1"):
+    if not text:
+        findings.add("repaired", f"objects with an empty <{name}>, read as 0", where.rpartition("/")[2])
+    elif text not in ("0", "1"):
         raise DataError(f"{where}: <{name}> is '{shown(text)}'; expected 0 or 1.")
     return text == "1"

@@ -11,7 +11,9 @@ from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
 from e2kd_lab.data.boxes import box_masks
-from e2kd_lab.data.images import read_image
+from e2kd_lab.data.findings import note_repairs
+from e2kd_lab.data.images import Picture, read_picture
+from e2kd_lab.data.orientation import turned_boxes
 from e2kd_lab.data.voc_annotation import VocImage
 from e2kd_lab.system.errors import DataError
 
@@ -57,7 +59,7 @@ class VocSplit(Dataset):
     ) -> None:
         self.images, self.classes = tuple(images), tuple(classes)
         self.transform, self.boxes, self.masks = transform, boxes, masks
-        self._decoded: dict[int, Tensor] | None = {} if cache else None
+        self._decoded: dict[int, tuple[Tensor, int]] | None = {} if cache else None
         if not self.images:
             raise DataError("A data set of VOC images is empty; expected at least one image.")
         self.labels = torch.zeros(len(self.images), len(self.classes))
@@ -69,39 +71,32 @@ class VocSplit(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         described = self.images[index]
-        sample: dict[str, Any] = {"image": self.decoded(index)}
+        image, orientation = self._read(index)
+        sample: dict[str, Any] = {"image": image}
         if self.boxes or self.masks:
             # float: transforms of integer boxes truncate after a resize
-            corners = torch.tensor(described.boxes, dtype=torch.float32)
-            canvas = (described.height, described.width)
+            corners = torch.tensor(described.boxes, dtype=torch.float32).reshape(-1, 4)
+            corners = turned_boxes(corners, described.width, described.height, orientation)
+            canvas = (image.shape[1], image.shape[2])
             sample["boxes"] = tv_tensors.BoundingBoxes(corners, format="XYXY", canvas_size=canvas)
         if self.transform is not None:
             sample = self.transform(sample)
         if self.boxes or self.masks:
-            sample |= self._objects(sample["image"], sample.pop("boxes"), torch.tensor(described.labels))
+            sample |= self._objects(
+                sample["image"], sample.pop("boxes"), torch.tensor(described.labels, dtype=torch.long)
+            )
         return {**sample, "label": self.labels[index].clone(), "index": index}
 
-    def decoded(self, index: int) -> Tensor:
-        """The image before the transform, uint8 (3, H, W).
-
-        Raises
-        ------
-        DataError
-            If it cannot be decoded, or its size is not the one that its annotation gives.
-        """
+    def _read(self, index: int) -> tuple[Tensor, int]:
+        """The image before the transform, uint8 (3, H, W), and the orientation in which its boxes are given."""
         if self._decoded is not None and index in self._decoded:
             return self._decoded[index]
-        described = self.images[index]
-        picture = read_image(described.path)
-        height, width = picture.shape[-2:]
-        if (width, height) != (described.width, described.height):
-            raise DataError(
-                f"Image {described.path} has {width}x{height} pixels; expected {described.width}x{described.height}, "
-                f"as {described.annotation} says."
-            )
+        picture, orientation = read_annotated(self.images[index])
+        note_repairs(picture.repairs)
+        read = picture.image(), orientation
         if self._decoded is not None:
-            self._decoded[index] = picture
-        return picture
+            self._decoded[index] = read
+        return read
 
     def _objects(self, image: Tensor, boxes: Tensor, labels: Tensor) -> dict[str, Tensor]:
         height, width = image.shape[-2:]
@@ -112,3 +107,26 @@ class VocSplit(Dataset):
         if self.masks:
             objects["box_mask"] = box_masks(boxes, labels, len(self.classes), height, width)
         return objects
+
+
+def read_annotated(described: VocImage) -> tuple[Picture, int]:
+    """An annotated image, upright, and the EXIF orientation in which its boxes are given.
+
+    Boxes are those of the image as it is stored, unless the annotation has the size of the upright image alone.
+
+    Raises
+    ------
+    DataError
+        If it cannot be decoded, or its size is not the one that its annotation gives.
+    """
+    picture = read_picture(described.path)
+    annotated = (described.width, described.height)
+    if picture.stored_size == annotated:
+        return picture, picture.orientation
+    if picture.size == annotated:
+        return picture, 1
+    width, height = picture.size
+    raise DataError(
+        f"Image {described.path} has {width}x{height} pixels; expected {described.width}x{described.height}, "
+        f"as {described.annotation} says."
+    )

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from e2kd_lab.data.images import read_image, read_mask
+from e2kd_lab.data.findings import Findings, note_repairs
+from e2kd_lab.data.images import read_picture
+from e2kd_lab.data.listed_files import listed_path, picture_of, require_file
+from e2kd_lab.data.masks import read_mask
 from e2kd_lab.data.splits import SPLITS, Split
-from e2kd_lab.data.text_files import read_csv
+from e2kd_lab.data.text_files import read_csv, whole_number
 from e2kd_lab.system.errors import DataError, shown
 from e2kd_lab.system.paths import expanded, is_file, is_folder, readable
 
@@ -57,11 +60,14 @@ class Waterbirds:
         All images, in the order of the file.
     masks : Path or None
         The folder ``segmentations``, if it exists.
+    findings : Findings
+        What was skipped and repaired in the metadata.
     """
 
     folder: Path
     records: tuple[Record, ...]
     masks: Path | None
+    findings: Findings = field(default_factory=Findings, compare=False, repr=False)
 
     def split(
         self, name: Split, *, transform: Callable | None = None, masks: bool = False, cache: bool = False
@@ -87,7 +93,8 @@ class Waterbirds:
         """
         if self.masks is None:
             raise DataError(f"{self.folder} has no masks; expected a folder 'segmentations' beside or above it.")
-        return (self.masks / record.image.relative_to(self.folder)).with_suffix(".png")
+        beside = self.masks / record.image.relative_to(self.folder)
+        return picture_of(beside.parent, beside.stem, ".png")
 
 
 class WaterbirdsSplit(Dataset):
@@ -144,20 +151,18 @@ class WaterbirdsSplit(Dataset):
         if self._decoded is not None and index in self._decoded:
             return self._decoded[index]
         record = self.records[index]
-        pictures: dict[str, Tensor] = {"image": read_image(record.image)}
+        picture = read_picture(record.image)
+        note_repairs(picture.repairs)
+        pictures: dict[str, Tensor] = {"image": picture.image()}
         if self.masks:
-            path = self.waterbirds.mask_path(record)
-            pictures["mask"] = read_mask(path)
-            (height, width), (high, wide) = pictures["image"].shape[-2:], pictures["mask"].shape[-2:]
-            if (height, width) != (high, wide):
-                raise DataError(f"Mask {path} has {wide}x{high} pixels; expected its image's {width}x{height}.")
+            pictures["mask"] = read_mask(self.waterbirds.mask_path(record), picture)
         if self._decoded is not None:
             self._decoded[index] = pictures
         return pictures
 
 
 def read_waterbirds(root: Path | str, name: str | None = None) -> Waterbirds:
-    """Find and read a Waterbirds folder.
+    """Find and read a Waterbirds folder; a `LabNote` says what was skipped and repaired.
 
     Parameters
     ----------
@@ -173,24 +178,30 @@ def read_waterbirds(root: Path | str, name: str | None = None) -> Waterbirds:
     DataError
         If nothing or more than one set is found, or the metadata or an image it names is missing or wrong.
     """
-    root = expanded(root)
+    root, findings = expanded(root), Findings()
     with readable(root, DataError):
         folder = _find(root, name)
-        records = tuple(_records(folder))
+        records = tuple(_records(folder, findings))
     if not records:
         raise DataError(f"{folder / 'metadata.csv'} has a header but no rows; expected one row per image.")
     candidates = (folder, folder.parent, folder.parent.parent)
     masks = next((f / "segmentations" for f in candidates if is_folder(f / "segmentations")), None)
-    return Waterbirds(folder, records, masks)
+    findings.note(folder)
+    return Waterbirds(folder, records, masks, findings)
+
+
+def waterbirds_folders(root: Path, name: str | None = None) -> list[Path]:
+    """Waterbirds folders: ``root`` itself, or below it where copies of the data set have them."""
+    if name is None and is_file(root / "metadata.csv"):
+        return [root]
+    pattern = f"{name}/metadata.csv" if name else "waterbird*/metadata.csv"
+    return [path.parent for below in _ROOTS for path in sorted((root / below).glob(pattern))]
 
 
 def _find(root: Path, name: str | None) -> Path:
     if not is_folder(root):
         raise DataError(f"{root} is not a folder; expected a Waterbirds folder or a root that holds one.")
-    if name is None and (root / "metadata.csv").is_file():
-        return root
-    pattern = f"{name}/metadata.csv" if name else "waterbird*/metadata.csv"
-    found = [path.parent for below in _ROOTS for path in sorted((root / below).glob(pattern))]
+    found = waterbirds_folders(root, name)
     if not found:
         raise DataError(
             f"{root} holds no Waterbirds set; expected metadata.csv in it, or in "
@@ -199,14 +210,14 @@ def _find(root: Path, name: str | None) -> Path:
     if len(found) > 1:
         raise DataError(
             f"{root} holds several Waterbirds sets ({', '.join(folder.name for folder in found)}); "
-            "expected one: pass the folder itself."
+            f"expected one: pass the folder itself, such as {found[0]}."
         )
     return found[0]
 
 
-def _records(folder: Path) -> Iterator[Record]:
+def _records(folder: Path, findings: Findings) -> Iterator[Record]:
     path = folder / "metadata.csv"
-    columns, rows = read_csv(path, ", ".join(_COLUMNS))
+    columns, rows = read_csv(path, ", ".join(_COLUMNS), findings)
     if missing := [column for column in _COLUMNS[:5] if column not in columns]:
         raise DataError(
             f"{path} lacks the column '{missing[0]}'; found {shown(', '.join(columns))}; "
@@ -214,33 +225,31 @@ def _records(folder: Path) -> Iterator[Record]:
         )
     seen: dict[str, int] = {}
     for line, row in rows:
-        yield _record(folder, path, line, row, seen)
+        yield _record(folder, path, line, row, seen, findings)
 
 
-def _record(folder: Path, path: Path, line: int, row: dict[str, str], seen: dict[str, int]) -> Record:
+def _record(
+    folder: Path, path: Path, line: int, row: dict[str, str], seen: dict[str, int], findings: Findings
+) -> Record:
     where = f"{path}, line {line} (img_id {shown(row['img_id'])})"
-    label = _choice(where, "y", row["y"], ("0", "1"), "0 (landbird) or 1 (waterbird)")
-    place = _choice(where, "place", row["place"], ("0", "1"), "0 (land) or 1 (water)")
-    split = _choice(where, "split", row["split"], ("0", "1", "2"), "0 (train), 1 (val) or 2 (test)")
+    label = _choice(where, "y", row["y"], 2, "0 (landbird) or 1 (waterbird)")
+    place = _choice(where, "place", row["place"], 2, "0 (land) or 1 (water)")
+    split = _choice(where, "split", row["split"], 3, "0 (train), 1 (val) or 2 (test)")
+    if any("." in row[column] for column in ("y", "place", "split")):
+        findings.add("repaired", "rows with numbers such as 0.0", f"line {line}")
     name = row["img_filename"]
     if name in seen:
         raise DataError(
             f"{where}: the image '{shown(name)}' is already in line {seen[name]}; expected each image once."
         )
     seen[name] = line
-    parts = PurePosixPath(name)
-    image = folder / parts
-    if not parts.name or parts.is_absolute() or ".." in parts.parts or "\\" in name or "\0" in name:
-        raise DataError(
-            f"{where}: the path '{shown(name)}' is empty or points outside the data folder {folder}; "
-            "expected a file in it."
-        )
-    if not is_file(image):
-        raise DataError(f"{where}: the image {image} is not there.")
+    image = listed_path(where, folder, name)
+    require_file(where, "image", image, folder)
     return Record(line, image, label, place, SPLITS[split])
 
 
-def _choice(where: str, column: str, value: str, choices: tuple[str, ...], expected: str) -> int:
-    if value.strip() not in choices:
+def _choice(where: str, column: str, value: str, count: int, expected: str) -> int:
+    number = whole_number(value)
+    if number is None or number >= count:
         raise DataError(f"{where}: column '{column}' has the value '{shown(value)}'; expected {expected}.")
-    return int(value)
+    return number

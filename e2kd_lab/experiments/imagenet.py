@@ -46,7 +46,7 @@ class ImageNetData(Data):
     image_root : str or None
         Where the latter lies, if it is another one.
     held_out : int
-        Training images of each class kept for validation.
+        Training images of each class kept for validation, where the set has no validation images beside a test set.
     shots : int or None
         Training images of each class that students see; None for all.
     frozen : bool
@@ -140,12 +140,14 @@ class ImageNetData(Data):
         """The images that students see, by class, the same for all methods."""
         shown = self._read(self.images)
         # Images of another data set have no part in validation.
-        images = hold_out(shown.train, self.held_out)[0] if self.images == self.own else list(shown.train)
+        holds_out = self.images == self.own and not shown.val
+        images = hold_out(shown.train, self.held_out)[0] if holds_out else list(shown.train)
         return images if self.shots is None else draw_shots(images, self.shots)
 
     def validation_images(self) -> list[LabelledImage]:
-        """The images that are held out of training."""
-        return hold_out(self._read(self.own).train, self.held_out)[1]
+        """The images that are held out of training, or the set's own validation images beside its test images."""
+        own = self._read(self.own)
+        return list(own.val) or hold_out(own.train, self.held_out)[1]
 
     def test_images(self) -> list[LabelledImage]:
         """The images that students are evaluated on."""

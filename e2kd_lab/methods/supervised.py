@@ -12,7 +12,7 @@ from e2kd_lab.methods.distiller import Distiller
 from e2kd_lab.methods.guidance import Guidance
 from e2kd_lab.methods.registry import register_method
 from e2kd_lab.models.interface import ExplainableModel
-from e2kd_lab.system.errors import ExperimentError
+from e2kd_lab.system.errors import ExperimentError, note
 
 
 @register_method("baseline", title="Baseline", colour="#7F7F7F", order=4)
@@ -37,6 +37,7 @@ class Baseline(Distiller):
     ) -> None:
         super().__init__(student, teacher, **options)
         self.guidance = guidance
+        self._has_seen_objects = False
 
     def step(self, batch: Batch) -> Mapping[str, Tensor] | Tensor:
         """See `Distiller.step`: the label loss, with ``guidance_loss`` if there is guidance."""
@@ -46,6 +47,10 @@ class Baseline(Distiller):
             raise ExperimentError(
                 "Guidance needs object masks, but the training images have none; expected data with boxes or masks."
             )
+        if not self._has_seen_objects:  # until then only: reading values synchronises the device
+            self._has_seen_objects = bool(batch.masks.any())
+            if not self._has_seen_objects:
+                note("Guidance: all masks of a batch are empty, which has no effect; expected masks of the objects.")
         logits, guided = self.guidance(self.student, batch.images, batch.labels, batch.masks)
         label_loss = self.label_loss(logits, batch.labels)
         return {

@@ -13,6 +13,7 @@ from torchvision.transforms import v2
 from e2kd_lab.data.frozen import LOCK, FrozenWriter, verified_once
 from e2kd_lab.data.frozen_spec import FrozenSpec, cosine_kept
 from e2kd_lab.data.image_folders import LabelledImages
+from e2kd_lab.data.images import content_digest
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.experiments.frozen_teacher import frozen_folder, frozen_spec
@@ -96,7 +97,8 @@ def freeze(
         for rows in missing:
             batch = as_unit_range(default_collate([images[row]["image"] for row in rows])).to(where)
             explanation = explain_in_parts(teacher, batch)
-            writer.write(rows, explanation.logits, explanation.maps)
+            digests = [content_digest(images.images[row].path) for row in rows]
+            writer.write(rows, explanation.logits, explanation.maps, digests)
             say(f"{rows.stop} of {len(names)} images frozen")
     return folder
 

@@ -23,6 +23,7 @@ from e2kd_lab.system.errors import TrainingError
 from e2kd_lab.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint, save_student
 from e2kd_lab.training.gradient_clipping import clip_gradients_adaptively
 from e2kd_lab.training.hardware import Hardware
+from e2kd_lab.training.located_objects import object_masks, require_located_objects
 from e2kd_lab.training.metrics_file import MetricsFile
 from e2kd_lab.training.recipe import Recipe, build_optimizer, learning_rate
 from e2kd_lab.training.watchers import Watcher, Watchers
@@ -119,7 +120,11 @@ class Trainer:
             If a loss or a weight is no longer finite; the last checkpoint is from before that.
         CheckpointError
             If the checkpoint in the folder is damaged or of another run.
+        DataError
+            If guidance has no located object to learn from.
         """
+        if getattr(self.method, "guidance", None) is not None:
+            require_located_objects(self.train_set)
         random.seed(self.recipe.seed)
         np.random.seed(self.recipe.seed)  # noqa: NPY002 - the legacy generator is what libraries draw from
         torch.manual_seed(self.recipe.seed + self.fabric.global_rank)
@@ -217,7 +222,7 @@ class Trainer:
         frozen = None
         if "teacher_logits" in batch:
             frozen = moved(batch["teacher_logits"]), moved(batch["teacher_map"])
-        masks = batch.get("box_mask", batch["mask"] > 127 if "mask" in batch else None)
+        masks = object_masks(batch)
         return images, labels, frozen, None if masks is None else moved(masks)
 
     def _learning_rate(self, step: int) -> float:

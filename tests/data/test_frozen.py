@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from e2kd_lab.data import frozen
-from e2kd_lab.data.frozen import LOGITS, MANIFEST, MAPS, FrozenTeacher, FrozenWriter, verified_once
+from e2kd_lab.data.frozen import LOGITS, MAPS, FrozenTeacher, FrozenWriter, verified_once
+from e2kd_lab.data.frozen_manifest import MANIFEST
 from e2kd_lab.data.frozen_spec import FrozenSpec
 from e2kd_lab.system.errors import DataError
 

@@ -10,7 +10,7 @@ from e2kd_lab.data.image_folders import (
     read_sun397,
 )
 from e2kd_lab.data.images import read_image
-from e2kd_lab.system.errors import DataError
+from e2kd_lab.system.errors import DataError, LabNote
 
 
 def write(path, seed=0):
@@ -95,7 +95,7 @@ def test_damaged_imagenet_folders(imagenet, damage, says):
     ("line", "says"),
     [
         ("/a/abbey/sun_9.jpg", r"Training_02\.txt, line 2: the image .*sun_9\.jpg is not there"),
-        ("/a/../../secret.jpg", "line 2: '/a/../../secret.jpg' is not a path to an image"),
+        ("/a/../../secret.jpg", "line 2: the path 'a/../../secret.jpg' is empty or points outside"),
         ("/lonely.jpg", "is not a path to an image in a class folder"),
     ],
 )
@@ -141,10 +141,19 @@ def test_a_listed_name_that_no_file_system_takes_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("target", ["nowhere", "link.jpg"], ids=["nowhere", "itself"])
-def test_links_that_lead_nowhere_are_named(imagenet, target):
+def test_links_that_lead_nowhere_are_counted(imagenet, target):
+    before = read_imagenet(imagenet)
     (imagenet / "train" / "n01" / "link.jpg").symlink_to(target)
-    with pytest.raises(DataError, match=r"link\.jpg cannot be read: (No such file|Too many levels)"):
-        read_imagenet(imagenet).fingerprint()
+    with pytest.warns(LabNote, match=r"skipped: links that lead nowhere \(1, such as link\.jpg\)"):
+        found = read_imagenet(imagenet)
+    assert found.fingerprint() == before.fingerprint()
+
+
+@pytest.mark.parametrize("target", ["nowhere", "n09"], ids=["nowhere", "itself"])
+def test_a_link_in_the_place_of_a_class_that_leads_nowhere_is_refused(imagenet, target):
+    (imagenet / "train" / "n09").symlink_to(target)
+    with pytest.raises(DataError, match=r"n09 is a link that leads nowhere; expected a folder"):
+        read_imagenet(imagenet)
 
 
 @pytest.mark.parametrize("name", ["n01/caf\udce9.jpg", "n0\udcff/a.jpg"])
@@ -170,3 +179,42 @@ def test_a_folder_in_the_place_of_an_image_is_named(imagenet):
     (imagenet / "train" / "n01" / "0.jpg").mkdir()
     with pytest.raises(DataError, match=r"0\.jpg .* cannot be decoded: .*directory"):
         LabelledImages(read_imagenet(imagenet).train)[0]
+
+
+def test_hidden_and_system_entries_are_no_classes_and_no_images(imagenet):
+    clean = read_imagenet(imagenet)
+    for name in ("train/.ipynb_checkpoints/a.JPEG", "val/__MACOSX/a.JPEG", "train/n01/._a.JPEG"):
+        write(imagenet / name)
+    (imagenet / "train" / "lost+found").mkdir()
+    (imagenet / "val" / "n02" / "Thumbs.db").write_bytes(b"x")
+    with pytest.warns(LabNote, match=r"hidden or system entries \(5, such as .ipynb_checkpoints\)"):
+        found = read_imagenet(imagenet)
+    assert (found.classes, found.fingerprint()) == (clean.classes, clean.fingerprint())
+
+
+@pytest.mark.parametrize("below", ["Data/CLS-LOC", "ILSVRC/Data/CLS-LOC"])
+def test_imagenet_is_found_in_the_layout_of_its_archive(imagenet, tmp_path_factory, below):
+    root = tmp_path_factory.mktemp("archive")
+    (root / below).parent.mkdir(parents=True)
+    (root / below).symlink_to(imagenet)
+    write(imagenet / "test" / "ILSVRC2012_test_00000001.JPEG")
+    with pytest.warns(LabNote, match=r"folders of images without labels \(1, such as test\)"):
+        found = read_imagenet(root)
+    assert found.root == root / below
+    assert found.fingerprint() == read_imagenet(imagenet).fingerprint()
+    assert found.val == ()
+
+
+def test_test_beside_val_is_the_test_set(imagenet):
+    before = read_imagenet(imagenet)
+    for label in ("n01", "n02", "n03"):
+        write(imagenet / "test" / label / "t.JPEG")
+    found = read_imagenet(imagenet)
+    assert [image.path.name for image in found.test] == ["t.JPEG"] * 3
+    assert found.val == before.test
+    assert found.train == before.train
+    assert found.fingerprint() != before.fingerprint()
+    (imagenet / "test" / "n03" / "t.JPEG").unlink()
+    (imagenet / "test" / "n03").rmdir()
+    with pytest.raises(DataError, match="test has no class folder 'n03'; expected the classes of train in test"):
+        read_imagenet(imagenet)

@@ -80,8 +80,8 @@ def test_leftovers_are_skipped_and_counted_in_one_note(tmp_path):
     with pytest.warns(LabNote) as noted:
         found = read(tmp_path)
     assert len(noted) == 1
-    assert "skipped entries: 7 hidden or system (such as .ipynb_checkpoints)" in str(noted[0].message)
-    assert "1 other than pictures and their folders (such as notes.txt)" in str(noted[0].message)
+    assert "skipped: hidden or system entries (7, such as .ipynb_checkpoints)" in str(noted[0].message)
+    assert "entries other than pictures and their folders (1, such as notes.txt)" in str(noted[0].message)
     assert found.classes == ("cat", "dog")
     assert found.fingerprint() == quiet(folder(tmp_path / "clean")).fingerprint()
 
@@ -111,6 +111,17 @@ def test_the_split_that_is_there_stays_whole(tmp_path, given, missing):
         found = read(folder(tmp_path, given))
     assert len(found.val if missing == "test" else found.test) == 6
     assert len(found.val if missing == "val" else found.test) == 2
+
+
+def test_links_back_to_a_folder_above_are_counted_not_followed(tmp_path):
+    folder(tmp_path)
+    expected = quiet(tmp_path)
+    (tmp_path / "train" / "dog" / "again").symlink_to("..")
+    (tmp_path / "val" / "cat" / "gone.png").symlink_to("nowhere")
+    with pytest.warns(LabNote) as noted:
+        assert read(tmp_path) == expected
+    said = "links back to a folder above (1, such as again), links that lead nowhere (1, such as gone.png)"
+    assert said in str(noted[0].message)
 
 
 @pytest.mark.parametrize(
@@ -157,6 +168,7 @@ def test_pictures_of_every_kind_become_rgb(tmp_path):
         "  train 6 images, 3 to 3 a class",
         "  val   6 images, 3 to 3 a class",
         "  test  13 images, 3 to 10 a class",
+        "  repaired: converted from CMYK, without a colour profile (1, such as cmyk.JPG)",
     ]
 
 
@@ -227,7 +239,7 @@ def test_labels_that_are_numbers_but_no_class_numbers_are_told(tmp_path):
     [
         ("gone.png,a,train", r"line 14: the picture .*gone\.png is not there\."),
         ("TRAIN1_a.png,a,train", r"is not there, but 'train1_a\.png' is; expected the same small and capital"),
-        ("../secret.png,a,train", "line 14: the path '../secret.png' is empty or points outside the folder"),
+        ("../secret.png,a,train", "line 14: the path '../secret.png' is empty or points outside the data folder"),
         (
             "/etc/passwd,a,train",
             "line 14: the path '/etc/passwd' is empty or points outside .* or data_root",

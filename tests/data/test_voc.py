@@ -32,14 +32,17 @@ def test_every_root_finds_the_set(write_voc, tmp_path):
     for root in (tmp_path, tmp_path / "VOCdevkit", folder, str(folder)):
         assert read_voc(root).folder == folder
         assert read_voc(root, 2012).folder == folder
-        with pytest.raises(DataError, match="holds no VOC set; expected VOC2007 or VOCdevkit/VOC2007"):
+        with pytest.raises(DataError, match="holds no VOC set; expected VOC2007, VOCdevkit/VOC2007 or"):
             read_voc(root, 2007)
 
 
 def test_several_years_are_not_guessed_between(write_voc, tmp_path):
     write_voc()
     older = write_voc(below="VOCdevkit/VOC2007")
-    with pytest.raises(DataError, match=r"several VOC sets \(VOC2007, VOC2012\); expected one: give a year"):
+    with pytest.raises(
+        DataError,
+        match=r"several VOC sets \(VOCdevkit/VOC2007, .*: pass its folder, such as .*VOC2012",
+    ):
         read_voc(tmp_path)
     assert read_voc(tmp_path, 2007).folder == older
     assert len(voc_folders(tmp_path)) == 2
@@ -167,8 +170,8 @@ def test_the_fingerprint_changes_with_whatever_changes_the_data(write_voc):
 def test_check_counts_images_and_objects(write_voc, tmp_path):
     objects = {"a": (("cat", 1, 1, 2, 2), ("dog", 1, 1, 30, 20), ("dog", 3, 3, 9, 9))}
     folder = write_voc(objects=objects)
-    report = check_data(tmp_path)
-    assert report == check_voc(folder, 2012)
+    report = str(check_data(tmp_path))
+    assert report == str(check_voc(folder, 2012))
     assert "6 images, all of them readable" in report
     assert "lists: train 3, val 2, test 1" in report
     assert "objects: 8, 1 to 3 an image, 0 of them difficult" in report
@@ -179,7 +182,7 @@ def test_check_counts_images_and_objects(write_voc, tmp_path):
 
 
 def test_check_says_where_the_splits_come_from(write_voc):
-    report = check_voc(write_voc(WITHOUT_TEST))
+    report = str(check_voc(write_voc(WITHOUT_TEST)))
     assert ["in", "all", "18", "2", "2"] in [line.split() for line in report.splitlines()]
     assert "test is the list val, and val a tenth of the list train" in report
 

@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+from e2kd_lab.data.findings import Findings
 from e2kd_lab.data.voc_annotation import read_annotation
 from e2kd_lab.system.errors import DataError
 
@@ -27,10 +29,10 @@ LAUGHS = '<!DOCTYPE annotation [<!ENTITY a0 "ha">' + "".join(
 )
 
 
-def read(folder, content, classes=CLASSES):
+def read(folder, content, classes=CLASSES, findings=None):
     path = folder / "a.xml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return read_annotation(path, folder / "a.jpg", classes)
+    return read_annotation(path, folder / "a.jpg", classes, Findings() if findings is None else findings)
 
 
 def test_boxes_count_from_zero_and_end_outside(tmp_path):
@@ -52,22 +54,66 @@ def test_a_box_of_one_pixel_is_one(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "box"),
+    [
+        ("<xmax>10<", "<xmax>31<", (2, 3, 30, 12)),
+        ("<xmax>10<", "<xmax>32<", (2, 3, 30, 12)),
+        ("<xmax>10<", "<xmax>30.25<", (2, 3, 30, 12)),
+        ("<ymin>4<", "<ymin>0<", (2, 0, 10, 12)),
+        ("<ymin>4<", "<ymin>-1<", (2, 0, 10, 12)),
+        ("<ymin>4<", "<ymin>0.5<", (2, 0, 10, 12)),
+    ],
+)
+def test_boxes_a_little_outside_are_clipped_and_counted(tmp_path, old, new, box):
+    findings = Findings()
+    assert read(tmp_path, XML.replace(old, new), findings=findings).boxes[0] == box
+    said = "repaired: boxes clipped to their image, up to 2 px (1, such as a.xml, object 1 (cat))"
+    assert findings.sentences() == [said]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("<size><width>30</width><height>20</height><depth>3</depth></size>", "", "annotations without a size"),
+        ("<width>30<", "<width>0<", "annotations without a size, taken from the image"),
+        ("<height>20</height>", "", "annotations without a size, taken from the image"),
+        ("<width>30<", "<width>30.0<", "sizes with decimals"),
+        ("<difficult>0<", "<difficult><", "objects with an empty <difficult>, read as 0"),
+    ],
+)
+def test_what_tools_leave_out_is_filled_in_and_counted(tmp_path, old, new, said):
+    assert old in XML
+    Image.new("RGB", (30, 20)).save(tmp_path / "a.jpg")
+    findings = Findings()
+    image = read(tmp_path, XML.replace(old, new), findings=findings)
+    assert (image.width, image.height, image.difficult) == (30, 20, (False, True))
+    assert f"repaired: {said}" in findings.sentences()[0]
+
+
+def test_an_image_without_objects_is_a_negative(tmp_path):
+    findings = Findings()
+    image = read(tmp_path, XML.replace("object>", "thing>"), findings=findings)
+    assert (image.boxes, image.labels, image.difficult) == ((), (), ())
+    assert findings.sentences() == ["noticed: images without objects, kept as negatives (1, such as a.xml)"]
+
+
+@pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
         ("<name>cat<", "<name>lion<", r"a\.xml, object 1 \(lion\): this class is unknown; expected one of cat, dog"),
         ("<name>cat</name>", "", r"object 1 \(\): this class is unknown"),
-        ("<xmax>10<", "<xmax>31<", r"object 1 \(cat\): the box \(3, 4, 31, 12\) is outside its image of 30x20 pixels"),
-        ("<ymin>4<", "<ymin>-1<", r"the box \(3, -1, 10, 12\) is outside"),
+        ("<xmax>10<", "<xmax>33<", r"object 1 \(cat\): the box \(3, 4, 33, 12\) is outside its image of 30x20 pixels"),
+        ("<ymin>4<", "<ymin>-2<", r"the box \(3, -2, 10, 12\) is outside"),
         ("<xmin>3<", "<xmin>11<", r"object 1 \(cat\): xmin is 11 and xmax is 10; expected xmin up to xmax"),
         ("<ymin>4<", "<ymin>13<", r"ymin is 13 and ymax is 12"),
         ("<xmin>3<", "<xmin>three<", r"<xmin> of its <bndbox> is 'three'; expected a number"),
         ("<xmin>3<", "<xmin>nan<", r"<xmin> of its <bndbox> is 'nan'"),
         ("<xmin>3</xmin>", "", r"<xmin> of its <bndbox> is ''"),
         ("<difficult>0<", "<difficult>no<", r"object 1 \(cat\): <difficult> is 'no'; expected 0 or 1"),
-        ("<width>30<", "<width>0<", r"a\.xml gives '0' as <width> of its <size>; expected pixels, 1 to"),
-        ("<height>20</height>", "", r"gives '' as <height>"),
+        ("<width>30<", "<width>-3<", r"a\.xml gives '-3' as <width> of its <size>; expected pixels, 1 to"),
+        ("<height>20<", "<height>tall<", r"gives 'tall' as <height>"),
+        ("<height>20</height>", "", r"Image .*a\.jpg is not there"),
         ("annotation>", "note>", r"begins with <note>; expected <annotation>"),
-        ("object>", "thing>", r"a\.xml has no <object>; expected at least one"),
         ("</annotation>", "", r"a\.xml is not well-formed XML: no element found"),
         ("<annotation>", LAUGHS + "]><annotation>&a9;", r"a\.xml declares a DOCTYPE or entities, which are refused"),
         ("<annotation>", '<!DOCTYPE x SYSTEM "file:///etc/passwd"><annotation>', r"declares a DOCTYPE"),
@@ -85,10 +131,10 @@ def test_faults_are_named_with_their_place(tmp_path, old, new, sentence):
 
 def test_a_missing_file_and_a_folder_in_its_place_are_named(tmp_path):
     with pytest.raises(DataError, match=r"Annotation .*b\.xml is not there"):
-        read_annotation(tmp_path / "b.xml", tmp_path / "b.jpg", CLASSES)
+        read_annotation(tmp_path / "b.xml", tmp_path / "b.jpg", CLASSES, Findings())
     (tmp_path / "c.xml").mkdir()
     with pytest.raises(DataError, match=r"Annotation .*c\.xml cannot be read"):
-        read_annotation(tmp_path / "c.xml", tmp_path / "c.jpg", CLASSES)
+        read_annotation(tmp_path / "c.xml", tmp_path / "c.jpg", CLASSES, Findings())
 
 
 def sound_or_refused(folder: Path, content: bytes) -> None:
@@ -101,7 +147,6 @@ def sound_or_refused(folder: Path, content: bytes) -> None:
     if refusal:
         assert "\n" not in refusal
         return
-    assert image.boxes
     assert all(0 <= x1 < x2 <= image.width and 0 <= y1 < y2 <= image.height for x1, y1, x2, y2 in image.boxes)
     assert set(image.labels) <= {0, 1}
     assert len(image.boxes) == len(image.labels) == len(image.difficult)

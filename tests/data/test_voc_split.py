@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ from e2kd_lab.data.transforms import eval_transform, seeded, train_transform
 from e2kd_lab.data.voc import read_voc
 from e2kd_lab.data.voc_annotation import VocImage
 from e2kd_lab.data.voc_split import VocSplit
-from e2kd_lab.system.errors import DataError
+from e2kd_lab.system.errors import DataError, LabNote
 
 TWO_CATS_AND_A_DOG = (("cat", 1, 1, 5, 5), ("dog", 11, 3, 20, 18), ("cat", 21, 11, 30, 20))
 
@@ -149,3 +151,42 @@ def test_a_truncated_image_is_named(split):
 def test_an_empty_set_is_refused():
     with pytest.raises(DataError, match="VOC images is empty"):
         VocSplit([], ["cat"])
+
+
+def test_negatives_have_neither_labels_nor_boxes(write_voc):
+    folder = write_voc({"train": ["a", "b"], "val": ["c"], "test": ["d"]}, objects={"b": ()})
+    with pytest.warns(LabNote, match="images without objects, kept as negatives"):
+        voc = read_voc(folder)
+    sample = voc.split("train", boxes=True, masks=True, transform=train_transform(16))[1]
+    assert not sample["label"].any()
+    assert sample["boxes"].shape == (0, 4)
+    assert (sample["box_labels"].shape, sample["box_labels"].dtype) == ((0,), torch.int64)
+    assert not sample["box_mask"].any()
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_boxes_turn_with_a_picture_that_was_stored_turned(tmp_path, orientation):
+    described = draw(tmp_path, 5, 7, 25, 20)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.open(tmp_path / "r.jpg").save(tmp_path / "r.jpg", quality=100, subsampling=0, exif=exif)
+    with pytest.warns(LabNote, match="turned upright by their EXIF orientation"):
+        sample = VocSplit([described], ["red"], masks=True)[0]
+    assert torch.equal(sample["image"][0] > 127, sample["box_mask"][0])
+    if orientation >= 5:  # the size says that boxes are of the upright picture
+        upright = dataclasses.replace(described, width=48, height=64)
+        sample = VocSplit([upright], ["red"], boxes=True)[0]
+        assert sample["boxes"].tolist() == [[5, 7, 25, 20]]
+
+
+def test_pictures_of_other_types_than_jpeg_are_read(write_voc):
+    folder = write_voc()
+    for key, suffix in {"a": ".png", "b": ".JPG", "c": ".webp"}.items():
+        Image.open(folder / "JPEGImages" / f"{key}.jpg").save(folder / "JPEGImages" / f"{key}{suffix}")
+        (folder / "JPEGImages" / f"{key}.jpg").unlink()
+    voc = read_voc(folder)
+    assert [image.path.name for image in voc.images("train")] == ["a.png", "b.JPG", "c.webp"]
+    assert voc.split("train")[2]["image"].shape == (3, 20, 30)
+    Image.new("RGB", (30, 20)).save(folder / "JPEGImages" / "c.png")
+    with pytest.raises(DataError, match=r"line 3: the image .*c\.jpg is not there"):
+        read_voc(folder)

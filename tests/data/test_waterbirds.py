@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import torch
 from hypothesis import given
@@ -8,7 +10,7 @@ from torchvision.transforms.v2 import RandomHorizontalFlip
 from e2kd_lab.data.check import check_waterbirds
 from e2kd_lab.data.splits import SPLITS
 from e2kd_lab.data.waterbirds import read_waterbirds
-from e2kd_lab.system.errors import DataError
+from e2kd_lab.system.errors import DataError, LabNote
 
 
 def edit(root, line, column, value):
@@ -146,7 +148,7 @@ def test_any_metadata_ends_in_success_or_the_readers_error(tmp_path_factory, con
 
 
 def test_check_prints_counts_beside_the_known_ones(minibirds):
-    report = check_waterbirds(minibirds)
+    report = str(check_waterbirds(minibirds))
     assert "48 images, all of them readable" in report
     rows = [line.split() for line in report.splitlines()]
     assert ["train", "22", "0", "0", "10"] in rows
@@ -158,7 +160,7 @@ def test_check_prints_counts_beside_the_known_ones(minibirds):
 
 def test_check_names_upstream_mislabelling(write_waterbirds):
     root = write_waterbirds([(f"021.Eastern_Towhee/{s}.jpg", 1, s, 0) for s in range(3)])
-    assert "Eastern_Towhee are landbirds" in check_waterbirds(root)
+    assert "Eastern_Towhee are landbirds" in str(check_waterbirds(root))
 
 
 def test_every_split_of_the_embedded_set_is_read(minibirds):
@@ -195,3 +197,50 @@ def test_a_mask_of_another_size_is_named(write_waterbirds):
     Image.new("L", (31, 20)).save(waterbirds.mask_path(record))
     with pytest.raises(DataError, match=r"Mask .*\.png has 31x20 pixels; expected its image's 30x20"):
         waterbirds.split("train", masks=True)[0]
+
+
+def test_a_name_of_other_capitals_or_accents_is_named(write_waterbirds):
+    root = write_waterbirds([("1.A/a_1.JPG", 0, 0, 0), ("1.A/caf\u00e9.jpg", 0, 0, 0)])
+    edit(root, 2, 1, "1.a/A_1.jpg")
+    with pytest.raises(DataError, match=r"A_1\.jpg is not there, but '1\.A/a_1\.JPG' is; expected the same small and"):
+        read_waterbirds(root)
+    edit(root, 2, 1, "1.A/a_1.JPG")
+    edit(root, 3, 1, "1.A/cafe\u0301.jpg")
+    with pytest.raises(DataError, match="is not there, but '1\\.A/caf\u00e9\\.jpg' is"):
+        read_waterbirds(root)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+def test_metadata_of_every_dialect_mean_the_same(write_waterbirds, separator, newline, bom):
+    root = write_waterbirds()
+    expected = [(record.image, record.group, record.split) for record in read_waterbirds(root).records]
+    header, *lines = (root / "metadata.csv").read_text().splitlines()
+    rows = [f",{header.upper()}"]  # the index of pandas has no name
+    for number, line in enumerate(lines):
+        decimal = re.sub(",([01]),([012]),([01]),", r",\1.0,\2.0, \3.0,", line)
+        rows.append(f"{number},{decimal}")
+    text = newline.join(row.replace(",", separator) for row in rows) + newline
+    (root / "metadata.csv").write_bytes((bom + text).encode())
+    with pytest.warns(LabNote, match=r"rows with numbers such as 0\.0 \(12, such as line 2\)"):
+        found = read_waterbirds(root).records
+    assert [(record.image, record.group, record.split) for record in found] == expected
+
+
+def test_a_column_that_is_there_twice_is_refused(write_waterbirds):
+    root = write_waterbirds()
+    edit(root, 1, 5, "Y")
+    with pytest.raises(DataError, match=r"metadata\.csv has the column 'y' twice; expected each column once"):
+        read_waterbirds(root)
+
+
+def test_masks_of_other_types_than_png_are_read(write_waterbirds):
+    waterbirds = read_waterbirds(write_waterbirds(masks=True))
+    before = [waterbirds.split("train", masks=True)[index]["mask"] for index in range(2)]
+    for record in waterbirds.records[:4]:
+        path = waterbirds.mask_path(record)
+        Image.open(path).save(path.with_suffix(".bmp"))
+        path.unlink()
+    after = [waterbirds.split("train", masks=True)[index]["mask"] for index in range(2)]
+    assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))

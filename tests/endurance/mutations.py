@@ -1,9 +1,8 @@
-"""Mutations of files: of bytes, of text and of formats, and what may stand in a file's place."""
+"""Mutations of files: of bytes, text, tables and archives."""
 
 import io
 import json
 import re
-import shutil
 import zipfile
 
 # Values that a careless program, another system or an attacker might write.
@@ -146,6 +145,20 @@ def _in_header(rng, content):
     return len(header).to_bytes(8, "little") + header + content[8 + length :]
 
 
+def _dialect(change):
+    """Change every row of a table, such as its separator."""
+
+    def mutate(rng, content):
+        rows = [line.split(b",") for line in content.split(b"\n")]
+        return b"\n".join(change(rng.random(), number, row) for number, row in enumerate(rows))
+
+    return mutate
+
+
+def _decimal(_, number, row):
+    return b",".join(cell + b".0" if number and cell.isdigit() else cell for cell in row)
+
+
 OF_BYTES = {
     "flip bits": _flip,
     "overwrite": _overwrite,
@@ -170,14 +183,21 @@ OF_TEXT = {
     "a column twice": _cells(lambda at, row: row.insert(at, row[at])),
     "an odd cell": _other_cell,
 }
+OF_TABLES = {
+    **OF_TEXT,
+    "semicolons": _dialect(lambda seed, number, row: (b";" if seed < 0.9 else b",").join(row)),
+    "tabs": _dialect(lambda seed, number, row: b"\t".join(row)),
+    "quoted": _dialect(lambda seed, number, row: b",".join(b'"' + cell + b'"' for cell in row)),
+    "spaces": _dialect(lambda seed, number, row: b" , ".join(row)),
+    "index column": _dialect(lambda seed, number, row: b",".join([b"%d" % (number - 1) if number else b"", *row])),
+    "decimals": _dialect(_decimal),
+    "capitals": _dialect(lambda seed, number, row: b",".join(row).upper() if not number else b",".join(row)),
+    "blank rows": _dialect(lambda seed, number, row: b",".join(row) + (b"\n" + b"," * (len(row) - 1)) * (seed < 0.3)),
+}
 OF_JSON = {**OF_TEXT, **{f"odd value {number}": _json_value for number in range(12)}, "nest": _nest}
 OF_XML = {**OF_TEXT, "attack": lambda rng, content: rng.choice(XML_ATTACKS)}
 OF_ARCHIVES = {**OF_BYTES, **{f"in the archive {number}": _in_archive for number in range(8)}}
 OF_SAFETENSORS = {**OF_BYTES, **{f"in the header {number}": _in_header for number in range(8)}}
-_KINDS = {
-    ".csv": OF_TEXT, ".txt": OF_TEXT, ".json": OF_JSON, ".xml": OF_XML, ".pt": OF_ARCHIVES, ".ckpt": OF_ARCHIVES,
-    ".safetensors": OF_SAFETENSORS,
-}  # fmt: skip
 
 
 def mutated(rng, content, table):
@@ -185,36 +205,3 @@ def mutated(rng, content, table):
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         content = table[rng.choice(list(table))](rng, content) if content else b""
     return content
-
-
-def _loop(path):
-    path.symlink_to(path.name)
-
-
-IN_PLACE = {
-    "nothing at all": lambda path: None,
-    "a folder": lambda path: path.mkdir(),
-    "a loop of links": _loop,
-    "a link to nowhere": lambda path: path.symlink_to("nowhere"),
-}
-
-
-def spoil(rng, path):
-    """Damage a file or put something else in its place; returns what was done, for the report."""
-    if rng.random() < 0.04:
-        what = rng.choice(list(IN_PLACE))
-        path.unlink()
-        IN_PLACE[what](path)
-        return what
-    content = mutated(rng, path.read_bytes(), _KINDS.get(path.suffix, OF_BYTES))
-    path.write_bytes(content)
-    return content[:2000]
-
-
-def restore(path, content):
-    """Undo what `spoil` did."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    elif path.is_symlink():
-        path.unlink()
-    path.write_bytes(content)

@@ -11,7 +11,8 @@ import lightning_fabric  # noqa: F401 - imported once, before the first fork
 from endurance.kill_points import Places, Steps
 
 import e2kd_lab as lab
-from e2kd_lab.data.frozen import LOGITS, MANIFEST, MAPS
+from e2kd_lab.data.frozen import LOGITS, MAPS, PICTURES
+from e2kd_lab.data.frozen_manifest import MANIFEST
 from e2kd_lab.minidata import minibirds
 from e2kd_lab.models.checkpoints import read_checkpoint
 from e2kd_lab.runs import freeze as freezing
@@ -181,7 +182,7 @@ def digests(folder: Path | str) -> dict[str, str]:
 def cache_digest(cache: Path) -> str:
     """Digest of a frozen teacher's bytes."""
     digest = hashlib.sha256()
-    for name in (LOGITS, MAPS, MANIFEST):
+    for name in (LOGITS, MAPS, PICTURES, MANIFEST):
         digest.update((cache / name).read_bytes())
     return digest.hexdigest()
 

@@ -18,7 +18,9 @@ from e2kd_lab import experiments
 from e2kd_lab.data.frozen import FrozenTeacher, FrozenWriter
 from e2kd_lab.data.frozen_spec import FrozenSpec
 from e2kd_lab.data.image_folders import LabelledImages, read_imagenet, read_sun397
-from e2kd_lab.data.images import read_image, read_mask
+from e2kd_lab.data.images import read_image
+from e2kd_lab.data.masks import read_mask
+from e2kd_lab.data.own_source import read
 from e2kd_lab.data.splits import SPLITS
 from e2kd_lab.data.voc import read_voc
 from e2kd_lab.data.waterbirds import read_waterbirds
@@ -117,6 +119,33 @@ def _read_labelled(folders):
     folders.fingerprint()
     images = LabelledImages([*folders.train, *folders.test])
     list(map(images.__getitem__, range(len(images))))
+
+
+def _own(root):
+    for number, name in enumerate((*"abcd", *"efgh")):
+        label, part = "catdog"[3 * (number % 2) :][:3], ("train", "train", "val", "test")[number // 2]
+        _picture(root / part / label / f"{name}.{('jpg', 'png')[number % 2]}", number)
+    return [root / "train/cat/a.jpg", root / "train/dog/b.png", root / "val/cat/e.jpg"]
+
+
+def _read_own(root, _):
+    data = read(root, hold_out=0.5)
+    data.fingerprint()
+    data.look_through()
+
+
+def _table(root):
+    rows = [f"{number}.jpg,{number % 2},{split},{number % 3}" for number, split in enumerate(SPLITS * 4)]
+    for number in range(len(rows)):
+        _picture(root / f"{number}.jpg", number)
+    (root / "labels.csv").write_text("\n".join(["path,label,split,group", *rows]) + "\n")
+    return [*[root / "labels.csv"] * 6, root / "0.jpg"]
+
+
+def _read_table(root, _):
+    data = read(root / "labels.csv", hold_out=0.5)
+    data.fingerprint()
+    data.look_through()
 
 
 def _pictures(root):
@@ -266,6 +295,8 @@ READERS = {
     "voc": (_voc, _read_voc),
     "imagenet": (_imagenet, _read_imagenet),
     "sun397": (_sun397, _read_sun397),
+    "own": (_own, _read_own),
+    "table": (_table, _read_table),
     "pictures": (_pictures, _read_pictures),
     "run": (_run, _read_run),
     "shifts": (_shifts, _read_shifts),

@@ -17,7 +17,8 @@ from endurance.conftest import FROZEN
 from endurance.programs import cache_digest, digests, freeze, sweep, train
 
 import e2kd_lab as lab
-from e2kd_lab.data.frozen import FILES, MANIFEST, FrozenTeacher, FrozenWriter
+from e2kd_lab.data.frozen import FILES, FrozenTeacher, FrozenWriter
+from e2kd_lab.data.frozen_manifest import MANIFEST
 from e2kd_lab.data.frozen_spec import FrozenSpec
 from e2kd_lab.models.checkpoints import read_checkpoint
 from e2kd_lab.runs import Run, find_runs

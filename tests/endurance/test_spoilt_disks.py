@@ -24,7 +24,7 @@ from endurance.programs import (
 from matplotlib.figure import Figure
 
 import e2kd_lab as lab
-from e2kd_lab.data.frozen import MANIFEST
+from e2kd_lab.data.frozen_manifest import MANIFEST
 from e2kd_lab.figures import export_figure, figure_bytes
 from e2kd_lab.minidata import minibirds
 from e2kd_lab.minidata.minibirds import make_minibirds
