@@ -164,7 +164,7 @@ def _train_and_write_status(experiment: Experiment, here: Run, launch: _Launch) 
     fabric, start = launch.fabric, time.monotonic()
     try:
         finished = _train_and_evaluate(experiment, here, launch)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         _write_status(here, fabric, "stopped")
         raise
     except BaseException as cause:
