@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,42 @@ def train(
         experiment_of(experiment), folder=folder, hardware=hardware(), progress=False, watchers=[Pausing(places)]
     )
     return {"folder": str(run.folder), "status": run.status, "places": dict(places), "digests": digests(run.folder)}
+
+
+def train_share(
+    experiments: list[dict[str, Any]],
+    folder: str,
+    *,
+    wait: bool | None = None,
+    place: str | None = None,
+    count: int = 1,
+    begin: bool = True,
+    pause_at: int | None = None,
+    signs: str = "",
+) -> list[str]:
+    """Train several runs, one after the other, and return the folders of those that this process trained.
+
+    Parameters as for `train`; ``signs/waits`` is written when it waits for another process.
+    """
+    trained, places = list[str](), Places(place, count).watch()
+    warnings.simplefilter("always")
+    warnings.showwarning = lambda message, *_: "waiting for it" in str(message) and Path(signs, "waits").touch()  # type: ignore[assignment]
+    if not begin:
+        wait_for(Path(signs, "go"))
+
+    class Counting(Steps):
+        def on_start(self, title: str, step: int, total_steps: int) -> None:
+            trained.append(title)
+
+        def on_step(self, step: int, losses: Any) -> None:
+            super().on_step(step, losses)
+            if step == pause_at:
+                pause(signs)
+
+    for one in experiments:
+        lab.run(experiment_of(one), folder=folder, hardware=hardware(), progress=False, wait=wait,
+                watchers=[Counting(places)])  # fmt: skip
+    return trained
 
 
 def train_all(experiments: list[dict[str, Any]], folder: str, devices: int = 1) -> list[str]:
@@ -135,6 +172,7 @@ def make(folder: str, *, signs: str, pause_at: int | None = None, begin: bool = 
             pause(signs)
 
     minibirds._draw_picture = drawing
+    warnings.showwarning = lambda *_: Path(signs, "waits").touch()  # type: ignore[assignment]
     if not begin:
         wait_for(Path(signs, "go"))
     return str(minibirds.make_minibirds(folder, SMALL_BIRDS, workers=1))
