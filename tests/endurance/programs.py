@@ -80,8 +80,9 @@ def train_share(
     begin: bool = True,
     pause_at: int | None = None,
     signs: str = "",
+    is_sweep: bool = False,
 ) -> list[str]:
-    """Train several runs, one after the other, and return the folders of those that this process trained.
+    """Train several runs, one after the other, and return the titles of those that this process trained.
 
     Parameters as for `train`; ``signs/waits`` is written when it waits for another process.
     """
@@ -100,9 +101,12 @@ def train_share(
             if step == pause_at:
                 pause(signs)
 
-    for one in experiments:
-        lab.run(experiment_of(one), folder=folder, hardware=hardware(), progress=False, wait=wait,
-                watchers=[Counting(places)])  # fmt: skip
+    wanted = [experiment_of(one) for one in experiments]
+    shared: Any = {"folder": folder, "hardware": hardware(), "progress": False, "watchers": [Counting(places)]}
+    if is_sweep:
+        assert not lab.sweep(wanted, say=lambda line: None, **shared).failures
+    for experiment in wanted:
+        lab.run(experiment, wait=wait, **shared)
     return trained
 
 

@@ -114,15 +114,14 @@ def test_the_second_job_waits_for_the_teacher_of_the_first(forks, eight, signs, 
     assert {run.status for run in find_runs(tmp_path)} == {"done"}
 
 
-@pytest.mark.parametrize("is_shared_out", [True, False])
+@pytest.mark.parametrize("how", ["a share each", "the same list", "the same sweep"])
 @pytest.mark.parametrize("jobs", [2, 4])
-def test_jobs_that_start_at_once_train_each_run_once(forks, eight, signs, tmp_path, jobs, is_shared_out):
-    """With a share each, and all with the same list."""
-    place, shares = {"folder": str(tmp_path), "signs": str(signs), "begin": False}, [eight] * jobs
-    if is_shared_out:
-        shares = [eight[number::jobs] for number in range(jobs)]
+def test_jobs_that_start_at_once_train_each_run_once(forks, eight, signs, tmp_path, jobs, how):
+    shares = [eight[number::jobs] if how == "a share each" else eight for number in range(jobs)]
+    options = {"wait": True if how == "the same list" else None, "is_sweep": how == "the same sweep"}
     children = [
-        forks.start(train_share, experiments=share, wait=None if is_shared_out else True, **place) for share in shares
+        forks.start(train_share, experiments=share, folder=str(tmp_path), signs=str(signs), begin=False, **options)
+        for share in shares
     ]
     (signs / "go").touch()
     ended = [child.wait() for child in children]
