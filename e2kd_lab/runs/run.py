@@ -167,8 +167,9 @@ def _begun(here: Run, experiment: Experiment, launch: _Launch) -> Iterator[bool]
                     to_do = True
             except RunError as error:
                 refusal = None if stopped else str(error)
-        while (outcome := fabric.broadcast((to_do, refusal))) == "wait":
-            pass
+        outcome: Any = "wait"
+        while outcome == "wait":
+            outcome = fabric.broadcast((to_do, refusal))
         to_do, refusal = outcome
         if refusal is not None:
             raise RunError(refusal)

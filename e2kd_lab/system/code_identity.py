@@ -97,7 +97,7 @@ def _used(thing: Any, seen: set[int]) -> Iterator[bytes]:
         functions = [member for member in members if inspect.isfunction(member)]
         # Class methods, static methods, properties; the others are the definition itself.
         wrapped = [getattr(member, "__func__", getattr(member, "fget", None)) for member in members]
-        made_of = [*thing.__bases__, *filter(inspect.isfunction, wrapped)]
+        made_of: list[Any] = [*thing.__bases__, *filter(inspect.isfunction, wrapped)]
         uses = {f"{number} {one.__qualname__}": one for number, one in enumerate(made_of)}
     for function in functions:
         uses |= _variables(function)

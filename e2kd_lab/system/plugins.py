@@ -51,8 +51,8 @@ def use(plugin: Path | str) -> ModuleType:
         if (anew := anew or known not in (None, content)) and one.__name__ != "__main__":
             importlib.reload(one)
     place = str(files_of(module)[0].resolve()) if Path(plugin).suffix == ".py" else str(plugin)
-    known = [text for text in os.environ.get(VARIABLE, "").split(os.pathsep) if text]
-    os.environ[VARIABLE] = os.pathsep.join(dict.fromkeys([*known, place]))
+    inherited = [text for text in os.environ.get(VARIABLE, "").split(os.pathsep) if text]
+    os.environ[VARIABLE] = os.pathsep.join(dict.fromkeys([*inherited, place]))
     return module
 
 

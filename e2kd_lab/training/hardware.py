@@ -128,7 +128,7 @@ class Hardware:
             `e2kd_lab.training.processes.find_processes`.
         """
         from lightning_fabric import Fabric  # imported late: takes a second or two
-        from lightning_fabric.plugins.environments import LightningEnvironment
+        from lightning_fabric.plugins.environments.lightning import LightningEnvironment
         from lightning_fabric.utilities.exceptions import MisconfigurationException
 
         device, processes = named_device(self.device), find_processes(self.devices)
