@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import e2kd_lab as lab
+from e2kd_lab.cli.stop import stop_on_signal
 from e2kd_lab.system.atomic_write import write_text
 from e2kd_lab.system.workspace import runs_folder
 
@@ -56,7 +57,8 @@ def demo(
     for method, values in {"teacher": None, **METHODS}.items():
         experiment = base.teacher_experiment() if values is None else base.replace(method=method, **values)
         known = lab.Run(runs / experiment.run_name()).status == "done"
-        done[method] = lab.run(experiment, folder=runs, hardware=hardware)
+        with stop_on_signal() as stop:
+            done[method] = lab.run(experiment, folder=runs, hardware=hardware, watchers=[stop])
         say(f"{'loaded ' if known else 'trained'}  {experiment.title}")
     results = lab.results_of(done.values())
     table = _test_results(results)

@@ -61,7 +61,7 @@ def train(
 ) -> None:
     """Train a student, and its teacher first if there is none yet.
 
-    Ctrl-C saves the state; the same command resumes. A finished run is loaded, not repeated.
+    Ctrl-C or a signal of a batch system saves the state; the same command resumes. A finished run is loaded.
     """
     wanted = chosen_experiment(
         experiment, scale, family, setting, method=method, assignments=set_, lam=lam, tau=tau, seed=seed, epochs=epochs,
@@ -70,9 +70,9 @@ def train(
     hardware = lab.Hardware(device=device, devices=devices, workers=workers)
     with stop_on_signal() as stop:
         finished = lab.run(wanted, folder=runs, hardware=hardware, watchers=[stop])
-    console.print(f"{finished.folder}: {finished.status}")
-    if finished.status == "done":
-        print_measures(finished.results().query("split == 'test'"), f"{wanted.title}, test")
+        console.print(f"{finished.folder}: {finished.whereabouts}")
+        if finished.status == "done":
+            print_measures(finished.results().query("split == 'test'"), f"{wanted.title}, test")
 
 
 def sweep(
@@ -112,8 +112,8 @@ def sweep(
     hardware = lab.Hardware(device=device, devices=devices, workers=workers)
     with stop_on_signal() as stop:
         result = lab.sweep(wanted, folder=runs, hardware=hardware, watchers=[stop], say=say)
-    done = sum(finished.status == "done" for finished in result.runs)
-    console.print(f"{done} of {len(wanted)} runs are done, {len(result.failures)} failed.")
+        done = sum(finished.status == "done" for finished in result.runs)
+        console.print(f"{done} of {len(wanted)} runs are done, {len(result.failures)} failed.")
     if result.failures:
         raise typer.Exit(1)
 
@@ -150,7 +150,8 @@ def freeze(
         raise ExperimentError(f"Experiment '{experiment}' cannot be frozen; expected for instance imagenet_frozen.")
     where = str(named_device(device))
     if wanted.teacher_weights is None:
-        lab.run(wanted.teacher_experiment(), folder=runs, hardware=lab.Hardware(device=device))
+        with stop_on_signal() as stop:
+            lab.run(wanted.teacher_experiment(), folder=runs, hardware=lab.Hardware(device=device), watchers=[stop])
     if report:
         print_storage(storage_choices(wanted, runs=runs, device=where))
         return

@@ -190,7 +190,7 @@ def _replace(folder: Path, root: Path, aside: Path) -> None:
 def _alone(folder: Path) -> Iterator[None]:
     """Hold the lock of `folder`, and remove what a killed process left beside it."""
     lock = folder.with_name(f".{folder.name}.lock")
-    with folder_lock(folder, lock, "making this data set", DataError):
+    with folder_lock(folder, lock, "making this data set", DataError, wait=lambda: True):
         try:
             for unfinished in folder.parent.glob(f"{glob.escape(_prefix(folder))}*"):
                 shutil.rmtree(unfinished, ignore_errors=True)

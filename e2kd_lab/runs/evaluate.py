@@ -51,7 +51,7 @@ def load_teacher(experiment: Experiment, *, folder: Path | str | None = None) ->
     folder = runs_folder() if folder is None else Path(folder)
     teacher_run = Run(folder / experiment.teacher_experiment().run_name())
     if teacher_run.status != "done":
-        raise RunError(f"{teacher_run.folder} is {teacher_run.status}; expected the finished run of the teacher.")
+        raise RunError(f"{teacher_run.folder} is {teacher_run.whereabouts}; expected the finished run of the teacher.")
     return experiment.with_explanation(teacher_run.load_model())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,7 @@ def run(
     hardware: Hardware | None = None,
     watchers: Iterable[Watcher] = (),
     metrics: Mapping[str, MeasureFunction] | None = None,
+    wait: bool | None = None,
 ) -> Run:
     """Train an experiment, or load it if this exact run is done; its teacher likewise.
 
@@ -61,6 +62,9 @@ def run(
         on validation and test images, on all of them and on each group, and stand beside the lab's in ``metrics.csv``,
         `load_runs`, tables and panels. They do not change which run this is; a finished run that lacks them is
         evaluated again, and they are added.
+    wait : bool, optional
+        Wait while another process trains this run or its teacher, and go on from what it leaves; by default, for the
+        teacher only. A run in use that is not waited for is an error.
 
     Returns
     -------
@@ -87,7 +91,7 @@ def run(
     if here.status == "done" and not missing_measures(experiment, here, own_measures):
         return here
     fabric = hardware.fabric(experiment.precision)
-    launch = _Launch(folder, hardware, fabric, told, own_measures)
+    launch = _Launch(folder, hardware, fabric, told, own_measures, wait)
     with _arithmetic_for_training(fabric.device):
         return _run(experiment, launch)
 
@@ -106,6 +110,7 @@ class _Launch:
     fabric: Fabric
     watchers: Watchers
     own_measures: OwnMeasures
+    wait: bool | None
 
 
 @contextmanager
@@ -129,32 +134,43 @@ def _run(experiment: Experiment, launch: _Launch) -> Run:
         fabric.barrier("own measures added")
         return here
     if experiment.method != "teacher" and experiment.teacher_weights is None:
-        teacher_run = _run(experiment.teacher_experiment(), launch)
+        for_teacher = replace(launch, wait=launch.wait is not False)
+        teacher_run = _run(experiment.teacher_experiment(), for_teacher)
         if fabric.broadcast(teacher_run.status != "done"):
             return here
-    with _begun(here, experiment, fabric) as to_do:
+    with _begun(here, experiment, launch) as to_do:
         if to_do:
             _train_and_write_status(experiment, here, launch)
     return here
 
 
 @contextmanager
-def _begun(here: Run, experiment: Experiment, fabric: Fabric) -> Iterator[bool]:
-    """Lock the folder and begin; False if another process has finished the run meanwhile.
+def _begun(here: Run, experiment: Experiment, launch: _Launch) -> Iterator[bool]:
+    """Lock the folder and begin; False if another process has finished the run meanwhile, or a watcher stops waiting.
 
-    Rank 0 locks the folder and broadcasts the outcome.
+    Rank 0 locks the folder and broadcasts the outcome; while it waits, it tells the others to do so, too.
     """
+    fabric, stopped = launch.fabric, False
     to_do, refusal = False, None
+
+    def waits() -> bool:
+        nonlocal stopped
+        stopped = launch.watchers.should_stop()
+        return not stopped and fabric.broadcast("wait") == "wait"
+
     with ExitStack() as lock:
         if fabric.is_global_zero:
             try:
-                lock.enter_context(here.locked())
+                lock.enter_context(here.locked(wait=waits if launch.wait else None))
                 if here.status != "done":
                     here.begin(experiment, str(fabric.device))
                     to_do = True
             except RunError as error:
-                refusal = str(error)
-        to_do, refusal = fabric.broadcast((to_do, refusal))
+                refusal = None if stopped else str(error)
+        outcome: Any = "wait"
+        while outcome == "wait":
+            outcome = fabric.broadcast((to_do, refusal))
+        to_do, refusal = outcome
         if refusal is not None:
             raise RunError(refusal)
         yield to_do
@@ -164,7 +180,7 @@ def _train_and_write_status(experiment: Experiment, here: Run, launch: _Launch) 
     fabric, start = launch.fabric, time.monotonic()
     try:
         finished = _train_and_evaluate(experiment, here, launch)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         _write_status(here, fabric, "stopped")
         raise
     except BaseException as cause:

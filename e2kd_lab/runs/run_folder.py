@@ -8,7 +8,7 @@ import math
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,13 +26,13 @@ from e2kd_lab.system.atomic_write import remove_unfinished, write_json, write_te
 from e2kd_lab.system.errors import RunError, shown
 from e2kd_lab.system.folder_lock import folder_lock, is_locked
 from e2kd_lab.system.json_files import read_json
-from e2kd_lab.system.paths import is_file
+from e2kd_lab.system.paths import is_file, readable
 from e2kd_lab.training.metrics_file import read_metrics
 from e2kd_lab.training.trainer import BEST, LAST, METRICS
 
 CONFIG, ENVIRONMENT, STATUS, LOCK = "config.json", "environment.json", "status.json", ".lock"
 TRAINING_FILES = "training_files.csv"
-Status = Literal["new", "running", "stopped", "failed", "done"]
+Status = Literal["new", "running", "stopped", "failed", "done", "unknown"]
 
 # Fields of a configuration that other code reads, and their types.
 _TEXTS, _NUMBERS = ("name", "scale", "family", "setting", "method", "select", "network"), ("lam", "tau")
@@ -68,15 +68,42 @@ class Run:
 
     @property
     def status(self) -> Status:
-        """``new``, ``running``, ``stopped``, ``failed`` or ``done``; a run whose process died counts as stopped."""
+        """``new``, ``running``, ``stopped``, ``failed`` or ``done``; a run whose process died counts as stopped.
+
+        ``unknown`` if it was running at last, and this process lacks the rights to find out whether it still does.
+        """
         if not is_file(self.folder / STATUS):
             return "new"
         status = _status(self.folder / STATUS)
-        if status == "running" and not is_locked(self.folder / LOCK):
+        if status == "running" and not (locked := is_locked(self.folder / LOCK)):
             # It may have ended between reading and asking for the lock.
             status = _status(self.folder / STATUS)
-            return "stopped" if status == "running" else status
+            if status == "running":
+                return "unknown" if locked is None else "stopped"
         return status
+
+    @property
+    def whereabouts(self) -> str:
+        """The status in words: where a run is at work and when it last wrote a file, if it may be at work.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> Run(Path("runs/waterbirds-lab-kd-0123abcd-s0")).whereabouts
+        'new'
+        """
+        status = self.status
+        if status not in ("running", "unknown"):
+            return status
+        author = _read_json(self.folder / STATUS)
+        process, host = author.get("pid", "?"), author.get("host", "?")
+        here = (process, host) == (os.getpid(), socket.gethostname())
+        words = f"running {'here' if here else 'elsewhere'}" if status == "running" else status
+        with readable(self.folder, RunError):
+            # Those who wait for the lock touch its file.
+            last = max(path.stat().st_mtime for path in self.folder.iterdir() if path.name != LOCK)
+        moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(last))
+        return f"{words} (process {process} on {host}, last sign of life {moment})"
 
     @property
     def error(self) -> str | None:
@@ -148,7 +175,7 @@ class Run:
         >>> lab.build_model("resnet_mini", num_classes=2, weights="student.safetensors")  # doctest: +SKIP
         """
         if self.status != "done":
-            raise RunError(f"{self.folder} is {self.status}; expected a finished run to export.")
+            raise RunError(f"{self.folder} is {self.whereabouts}; expected a finished run to export.")
         config, model = self.config, self.load_model()
         about = {
             "network": config["network"],
@@ -180,15 +207,20 @@ class Run:
         write_json(self.folder / STATUS, {"status": status, "error": error, **author, **details})
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, *, wait: Callable[[], bool] | None = None) -> Iterator[None]:
         """Lock the folder for this process; the lock ends with the process, however that ends.
+
+        Parameters
+        ----------
+        wait : callable, optional
+            Whether to wait on for another process, asked every other second; by default, that is an error.
 
         Raises
         ------
         RunError
             If another process or thread has the lock, or the folder cannot be made.
         """
-        with folder_lock(self.folder, self.folder / LOCK, "working on this run", RunError):
+        with folder_lock(self.folder, self.folder / LOCK, "working on this run", RunError, wait=wait):
             yield
 
 

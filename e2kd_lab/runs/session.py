@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from e2kd_lab.experiments import Experiment
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
 from e2kd_lab.runs.run import run
-from e2kd_lab.system.errors import RunError, note
+from e2kd_lab.system.errors import LabNote, RunError, note, raised
 from e2kd_lab.training import Hardware, OwnMeasures, Watcher, Watchers
 from e2kd_lab.training.own_measures import MeasureFunction
 from e2kd_lab.training.preserved_state import random_state_preserved
@@ -165,9 +166,12 @@ class Session(Watcher):
         try:
             if self._on_network is not None:
                 self._on_network(self, network)
-        except Exception as error:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
             self._on_network = None
-            note(f"on_network raised {type(error).__name__} ({error}): it is not called again, and training goes on.")
+            with suppress(LabNote):
+                note(f"on_network {raised(error)}: it is not called again, and training goes on.")
 
     def should_stop(self) -> bool:
         """See `Watcher.should_stop`."""
@@ -209,9 +213,12 @@ class Session(Watcher):
         try:
             if self._on_change is not None:
                 self._on_change(self)
-        except Exception as error:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
             self._on_change = None
-            note(f"on_change raised {type(error).__name__} ({error}): it is not called again, and training goes on.")
+            with suppress(LabNote):  # even where notes are errors
+                note(f"on_change {raised(error)}: it is not called again, and training goes on.")
 
 
 def _after_each_cell(callback: Callable[[Any], None], *, forget: bool = False) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,12 +96,13 @@ def sweep(
 ) -> Sweep:
     """Train or load several experiments; one that fails does not keep the others from running.
 
-    An interrupted sweep is continued by the next call: finished runs are loaded, the stopped one is resumed.
+    An interrupted sweep is continued by the next call: finished runs are loaded, the stopped one is resumed. Several
+    processes may work at the same sweep: each takes runs that no other is working on, and waits for those at the end.
 
     Parameters
     ----------
     experiments : sequence of Experiment
-        The experiments, in this order.
+        The experiments, in this order, but those that another process is working on come last.
     folder, progress, hardware, watchers, metrics
         See `run`; a watcher that asks to stop ends the sweep.
     say : callable
@@ -121,13 +122,19 @@ def sweep(
     folder = runs_folder() if folder is None else Path(folder)
     bar, shared = _followed(experiments, progress, watchers)
     result = Sweep([], [])
-    for number, experiment in enumerate(experiments, start=1):
+    for number, experiment in _free_first(experiments, folder):
         place = f"{number}/{len(experiments)}  {experiment.title}"
         bar.next_run(experiment.title)
         try:
             known = Run(folder / experiment.run_name()).status == "done"
             finished = run(
-                experiment, folder=folder, progress=False, hardware=hardware, watchers=[shared], metrics=metrics
+                experiment,
+                folder=folder,
+                progress=False,
+                hardware=hardware,
+                watchers=[shared],
+                metrics=metrics,
+                wait=True,
             )
         except LabError as error:
             result.failures.append((experiment, str(error)))
@@ -135,6 +142,17 @@ def sweep(
             continue
         result.runs.append(finished)
         say(f"{place}: {'done before' if known else finished.status}")
-        if finished.status == "stopped":
+        if finished.status != "done":  # it was stopped, or its teacher was
             break
     return result
+
+
+def _free_first(experiments: Sequence[Experiment], folder: Path) -> Iterator[tuple[int, Experiment]]:
+    """The experiments with their numbers; those that another process trains come last."""
+    later = []
+    for number, experiment in enumerate(experiments, start=1):
+        if Run(folder / experiment.run_name()).status == "running":
+            later.append((number, experiment))
+        else:
+            yield number, experiment
+    yield from later

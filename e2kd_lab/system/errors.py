@@ -70,8 +70,30 @@ class LabNote(UserWarning):
 
 
 def note(sentence: str) -> None:
-    """Warn by a `LabNote` that something was skipped, repaired or guessed; Python shows equal ones once."""
-    warnings.warn(str(LabError(sentence)), LabNote, stacklevel=3)
+    """Warn by a `LabNote` that something was skipped, repaired or guessed; Python shows equal ones once.
+
+    A notebook or terminal that fails to show it, for instance because it was closed, does no harm.
+    """
+    try:
+        warnings.warn(str(LabError(sentence)), LabNote, stacklevel=3)
+    except (LabNote, KeyboardInterrupt, SystemExit):  # whoever makes notes errors wants to end here
+        raise
+    except BaseException:  # there is nobody to tell
+        return
+
+
+def raised(error: BaseException) -> str:
+    """An error in other people's code as messages name it, even if its own text cannot be made.
+
+    Examples
+    --------
+    >>> raised(KeyError("loss"))
+    "raised KeyError ('loss')"
+    """
+    try:
+        return f"raised {type(error).__name__} ({error})"
+    except Exception:
+        return f"raised {type(error).__name__}"
 
 
 def shown(value: object) -> str:

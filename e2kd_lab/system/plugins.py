@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from e2kd_lab.system.code_identity import files_of, own_imports
 from e2kd_lab.system.errors import ExperimentError, LabError
-from e2kd_lab.system.registry import files_of
 
 # Child processes inherit it and import the same plug-ins.
 VARIABLE = "E2KD_LAB_PLUGINS"
@@ -20,7 +20,8 @@ _contents: dict[str, str] = {}
 def use(plugin: Path | str) -> ModuleType:
     """Import a file or module that registers networks, explanations, methods or experiments.
 
-    Processes that are started later import it, too. A file that has changed is imported again.
+    Processes that are started later import it, too. If it or a file of one's own that it imports has changed, both are
+    imported again.
 
     Parameters
     ----------
@@ -43,13 +44,15 @@ def use(plugin: Path | str) -> ModuleType:
     >>> lab.use("my_project.py")  # doctest: +SKIP
     """
     module = _imported(plugin)
-    content = _content_of(module)
-    if _contents.get(module.__name__, content) != content:
-        module = importlib.reload(module)
-    _contents[module.__name__] = content
+    anew = False
+    for one in (*own_imports(module), module):  # each after those that it imports
+        content, known = _content_of(one), _contents.get(one.__name__)
+        _contents[one.__name__] = content
+        if (anew := anew or known not in (None, content)) and one.__name__ != "__main__":
+            importlib.reload(one)
     place = str(files_of(module)[0].resolve()) if Path(plugin).suffix == ".py" else str(plugin)
-    known = [text for text in os.environ.get(VARIABLE, "").split(os.pathsep) if text]
-    os.environ[VARIABLE] = os.pathsep.join(dict.fromkeys([*known, place]))
+    inherited = [text for text in os.environ.get(VARIABLE, "").split(os.pathsep) if text]
+    os.environ[VARIABLE] = os.pathsep.join(dict.fromkeys([*inherited, place]))
     return module
 
 

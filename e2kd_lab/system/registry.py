@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import inspect
 import pkgutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any, TypeVar
 
+from e2kd_lab.system.code_identity import content_of, files_of
 from e2kd_lab.system.errors import ExperimentError, shown
 
 Entry = TypeVar("Entry")
@@ -40,6 +38,7 @@ class Registry(Mapping[str, Entry]):
         self.kind, self.door = kind, door
         self._entries: dict[str, Entry] = {}
         self._origins: dict[str, Any] = {}
+        self._identities: dict[str, str] = {}
 
     def add(self, name: str, entry: Entry, *, origin: Any) -> None:
         """Add an entry; code that runs again, as a notebook cell may, replaces its earlier entry.
@@ -69,6 +68,11 @@ class Registry(Mapping[str, Entry]):
                 f"{self.door} of {_place_of(origin)}."
             )
         self._entries[name], self._origins[name] = entry, origin
+        # Of a file, what was imported counts, whatever the file says now; a notebook's names may change their meaning.
+        self._identities.pop(name, None)
+        module = sys.modules.get(origin.__module__)
+        if not _is_ours(origin) and module is not None and files_of(module):
+            self._identities[name] = content_of(origin)
 
     def __getitem__(self, name: str) -> Entry:
         if name not in self:
@@ -88,36 +92,15 @@ class Registry(Mapping[str, Entry]):
         return len(self._entries)
 
     def identity(self, name: str) -> str | None:
-        """Fingerprint of the code of a plug-in's entry; None for built-in ones.
-
-        It covers the file that defines the entry, or all files of its package; in a notebook, the entry itself.
-        """
+        """Fingerprint of the code of a plug-in's entry (see `content_of`); None for built-in ones."""
         self[name]
         origin = self._origins[name]
-        return None if origin.__module__.partition(".")[0] == _OWN else content_of(origin)
+        return None if _is_ours(origin) else self._identities.get(name) or content_of(origin)
 
     def place(self, name: str) -> str:
         """The file that defines an entry, or the module in a notebook."""
         self[name]
         return _place_of(self._origins[name]).rpartition(":")[0]
-
-
-def content_of(thing: Any) -> str:
-    """Fingerprint of the code of a class or function: ``sha256:`` and 16 hexadecimal digits."""
-    module = sys.modules.get(thing.__module__)
-    files = files_of(module) if module is not None else []
-    if files:
-        parts = [file.read_bytes() for file in files]
-    else:  # defined in a notebook or at the prompt
-        functions = [thing] if inspect.isfunction(thing) else [*filter(inspect.isfunction, vars(thing).values())]
-        parts = [_source(function).encode() for function in functions]
-        fields = vars(thing) if inspect.isclass(thing) else {}
-        parts += [repr((k, v)).encode() for k, v in sorted(fields.items()) if isinstance(v, int | float | str | tuple)
-                  and not k.startswith("__")]  # fmt: skip
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(hashlib.sha256(part).digest())
-    return "sha256:" + digest.hexdigest()[:16]
 
 
 def import_files(package: str, path: Iterable[str]) -> None:
@@ -132,14 +115,8 @@ def import_files(package: str, path: Iterable[str]) -> None:
         importlib.import_module(f"{package}.{file.name}")
 
 
-def files_of(module: ModuleType) -> list[Path]:
-    """A module's own Python file, or all files of the package that it belongs to."""
-    package = sys.modules.get(module.__name__.partition(".")[0], module)
-    folders = [Path(folder) for folder in getattr(package, "__path__", ())]
-    if folders:
-        return sorted(file for folder in folders for file in folder.rglob("*.py"))
-    file = getattr(module, "__file__", None)
-    return [Path(file)] if file is not None and Path(file).is_file() else []
+def _is_ours(origin: Any) -> bool:
+    return str(origin.__module__).partition(".")[0] == _OWN
 
 
 def _place_of(origin: Any) -> str:
@@ -147,11 +124,3 @@ def _place_of(origin: Any) -> str:
     module = sys.modules.get(origin.__module__)
     file = getattr(module, "__file__", None)
     return f"{Path(file).resolve() if file else origin.__module__}:{origin.__qualname__}"
-
-
-def _source(function: Any) -> str:
-    try:
-        return inspect.getsource(function)
-    except (OSError, TypeError):  # typed at the prompt: bytecode and constants stand for it
-        code = function.__code__
-        return f"{code.co_code!r}{code.co_names!r}{code.co_consts!r}"

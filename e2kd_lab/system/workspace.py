@@ -12,18 +12,34 @@ from pathlib import Path
 
 import platformdirs
 
+from e2kd_lab.system.errors import LabError
 from e2kd_lab.system.paths import expanded
 
 
 def workspace() -> Path:
-    """The folder under which data sets (``data``) and runs (``runs``) lie by default."""
+    """The folder under which data sets (``data``) and runs (``runs``) lie by default.
+
+    Raises
+    ------
+    LabError
+        If the account has no home folder, as in some containers, and ``E2KD_LAB_HOME`` names no other.
+    """
     if home := os.environ.get("E2KD_LAB_HOME"):
         return expanded(home).resolve()
     here = Path.cwd().resolve()
     for folder in (here, *here.parents):
         if (folder / "notebooks").is_dir() and (folder / "e2kd_lab").is_dir():
             return folder
-    return Path(platformdirs.user_data_dir("e2kd-lab", appauthor=False))
+    try:
+        default = Path(platformdirs.user_data_dir("e2kd-lab", appauthor=False))
+    except RuntimeError:
+        default = Path("~")
+    if default.is_absolute():  # an unknown ~ may stay as it is
+        return default
+    raise LabError(
+        "This account has no home folder; expected the environment variable E2KD_LAB_HOME with a folder for data and "
+        "runs."
+    )
 
 
 def data_folder() -> Path:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ import torch
 from torch import nn
 
 from e2kd_lab.system.errors import ExperimentError, shown
+from e2kd_lab.training.processes import find_processes
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -20,6 +19,9 @@ if TYPE_CHECKING:
 
 def named_device(name: torch.device | str) -> torch.device:
     """The device of a name: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1`` and so on.
+
+    GPUs are those of CUDA and of ROCm, which torch calls ``cuda``, too. Apple's are not taken: ``mps`` has no float64,
+    which sums and measures are computed in.
 
     Raises
     ------
@@ -32,9 +34,12 @@ def named_device(name: torch.device | str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise ExperimentError(f"There is no device '{shown(name)}'; expected auto, cpu or cuda.") from error
-    if device.type not in ("cpu", "cuda") or (
-        device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
-    ):
+    if device.type not in ("cpu", "cuda"):
+        raise ExperimentError(
+            f"Device '{name}' cannot compute all that the lab does, such as sums in float64; expected auto, cpu or "
+            "cuda."
+        )
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ExperimentError(f"Device '{name}' is not available on this machine; expected for instance auto or cpu.")
     return device
 
@@ -86,10 +91,11 @@ class Hardware:
     Attributes
     ----------
     device : str
-        ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or another accelerator of Lightning Fabric.
+        ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:1``, see `named_device`.
     devices : int
-        Processes to start on this machine, one per device; under ``torchrun``, its number counts. They share each batch
-        and synchronise batch-norm statistics (see `e2kd_lab.models.sync_batch_norm`).
+        Processes on each machine, one per device; under ``torchrun``, its number counts, and under ``srun``, it must
+        have started as many. They share each batch and synchronise batch-norm statistics (see
+        `e2kd_lab.models.sync_batch_norm`). A notebook has one.
     workers : int
         Data-loading processes per device; 0 loads in the training process.
     checkpoint_seconds : float
@@ -118,27 +124,33 @@ class Hardware:
         Raises
         ------
         ExperimentError
-            If this machine lacks the device, or has too few.
+            If this machine lacks the device, has too few, or does not compute in this precision; see also
+            `e2kd_lab.training.processes.find_processes`.
         """
         from lightning_fabric import Fabric  # imported late: takes a second or two
+        from lightning_fabric.plugins.environments.lightning import LightningEnvironment
         from lightning_fabric.utilities.exceptions import MisconfigurationException
 
-        # torchrun has started the processes and sets their number in the environment.
-        devices = int(os.environ.get("LOCAL_WORLD_SIZE", self.devices))
-        nodes = int(os.environ.get("WORLD_SIZE", devices)) // devices
+        device, processes = named_device(self.device), find_processes(self.devices)
+        several = processes.devices * processes.nodes > 1
+        if device.type == "cpu" and precision == "16-mixed":  # Lightning would take bf16-mixed
+            raise ExperimentError("Precision '16-mixed' needs a GPU; expected 32-true or bf16-mixed on a CPU.")
+        if several and device.index is not None:
+            raise ExperimentError(f"Device '{device}' is one, and 'devices' is {processes.devices}; expected 'cuda'.")
         try:
-            with warnings.catch_warnings():
-                # Said wherever Slurm's client is installed, also without an allocation.
-                warnings.filterwarnings("ignore", "The `srun` command is available")
-                fabric = Fabric(
-                    accelerator=self.device,
-                    devices=devices,
-                    num_nodes=nodes,
-                    strategy="ddp" if devices * nodes > 1 else "auto",
-                    precision=precision,  # type: ignore[arg-type]
-                )
+            fabric = Fabric(
+                accelerator=device.type,
+                devices=processes.devices if device.index is None or device.type == "cpu" else [device.index],
+                num_nodes=processes.nodes,
+                strategy="ddp" if several else "auto",
+                precision=precision,  # type: ignore[arg-type]
+                # Lightning takes all of Slurm's jobs for processes that srun has started.
+                plugins=None if processes.are_started else [LightningEnvironment()],
+            )
         except (ValueError, TypeError, RuntimeError, MisconfigurationException) as error:
-            raise ExperimentError(f"Device '{self.device}' ({devices} of them) cannot be used: {error}") from error
+            raise ExperimentError(
+                f"Device '{self.device}' ({processes.devices} of them) cannot be used: {error}"
+            ) from error
         fabric.launch()
         torch.set_float32_matmul_precision("high")
         return fabric

@@ -13,7 +13,7 @@ import torch
 from e2kd_lab.metrics import Grouping, Predictions
 from e2kd_lab.metrics.groups import WATERBIRDS
 from e2kd_lab.metrics.titles import LAB_MEASURES
-from e2kd_lab.system.errors import ExperimentError, note, shown
+from e2kd_lab.system.errors import ExperimentError, note, raised, shown
 from e2kd_lab.training.logit_collector import LogitCollector
 from e2kd_lab.training.preserved_state import random_state_preserved
 
@@ -96,8 +96,10 @@ class OwnMeasures:
             if math.isfinite(value):
                 return value
             problem = f"returned {value}"
-        except Exception as error:
-            problem = f"raised {type(error).__name__} ({error})"
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            problem = raised(error)
         if metric not in self._said:
             self._said.add(metric)
             note(f"Measure '{metric}' {problem} on {where}; rows for which it has no finite number are left out.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext, suppress
 from typing import Any
 
@@ -10,7 +10,7 @@ import pandas as pd
 from torch import Tensor
 
 from e2kd_lab.models import ExplainableModel
-from e2kd_lab.system.errors import ExperimentError, note
+from e2kd_lab.system.errors import ExperimentError, LabNote, note, raised
 from e2kd_lab.training.preserved_state import modes_preserved, random_state_preserved
 
 
@@ -66,7 +66,8 @@ class Watchers(Watcher):
 
     A watcher that raises is dropped: its ``error`` is set, a note names it, and training goes on to the same numbers.
     To that end, the random state, the mode of the network and the rows of a table are protected from watchers.
-    ``KeyboardInterrupt`` still ends training.
+    ``KeyboardInterrupt`` and ``SystemExit`` still stop training, as asked; every other exception is a fault, also one
+    that is no `Exception`, such as ``asyncio.CancelledError``.
 
     Parameters
     ----------
@@ -114,29 +115,30 @@ class Watchers(Watcher):
 
     def _tell(self, name: str, arguments: Any) -> list[bool]:
         """Call a method of every active watcher and return their answers to ``should_stop``."""
-        told = [watcher for watcher in self._active if _overrides(watcher, name)]
-        if not told:
-            return []
+        told = [watcher for watcher in self._active if self._asked(watcher, name, _overrides)]
         # Saving the random state costs more than a progress bar, and the lab's own watchers draw nothing.
-        own = name in ("on_step", "should_stop") and all(_is_ours(watcher, name) for watcher in told)
-        answers = []
-        with nullcontext() if own else random_state_preserved():
-            for watcher in told:
-                try:
-                    answer = getattr(watcher, name)(*arguments())
-                    answers.append(name == "should_stop" and bool(answer))
-                except Exception as error:
-                    self._drop(watcher, name, error)
-        return answers
+        own = name in ("on_step", "should_stop") and all(self._asked(watcher, name, _is_ours) for watcher in told)
 
-    def _drop(self, watcher: Watcher, name: str, error: Exception) -> None:
-        self._active = [other for other in self._active if other is not watcher]
-        with suppress(Exception):  # a class with __slots__
-            watcher.error = error
-        note(
-            f"Watcher {type(watcher).__name__} raised {type(error).__name__} in {name} ({error}): it is dropped, "
-            "and training goes on."
-        )
+        def call(watcher: Watcher, name: str) -> bool:
+            answer = getattr(watcher, name)(*arguments())
+            return name == "should_stop" and bool(answer)
+
+        with nullcontext() if own else random_state_preserved():
+            return [self._asked(watcher, name, call) for watcher in told if watcher in self._active]
+
+    def _asked(self, watcher: Watcher, name: str, question: Callable[[Watcher, str], bool]) -> bool:
+        """The answer to a question about a watcher's method; if that raises, False, and the watcher is dropped."""
+        try:
+            return question(watcher, name)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            self._active = [other for other in self._active if other is not watcher]
+            with suppress(Exception):  # a class with __slots__
+                watcher.error = error
+            with suppress(LabNote):  # even where notes are errors
+                note(f"Watcher {type(watcher).__name__}.{name} {raised(error)}: it is dropped, and training goes on.")
+            return False
 
 
 def _checked(watchers: Iterable[Watcher]) -> list[Watcher]:

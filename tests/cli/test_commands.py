@@ -194,7 +194,7 @@ def test_sweep_runs_a_grid_once_and_goes_on_past_failures(workspace, tmp_path):
         (["train", "waterbirds", "--scale", "smoke", "--devices", "0"], "'devices' is 0"),
         (
             ["train", "waterbirds", "--scale", "smoke", "--seed", "77", "--device", "acme"],
-            "Device 'acme' (1 of them) cannot be used",
+            "There is no device 'acme'; expected auto, cpu or cuda",
         ),
         (["train", "waterbirds", "--lam", "inf"], "'lam' is 'inf'; expected a number up to 1e300"),
         (["train", "waterbirds", "--set", "epochs={[]: 1}"], "'epochs' is '{[]: 1}'; expected a whole number"),

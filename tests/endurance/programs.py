@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,46 @@ def train(
         experiment_of(experiment), folder=folder, hardware=hardware(), progress=False, watchers=[Pausing(places)]
     )
     return {"folder": str(run.folder), "status": run.status, "places": dict(places), "digests": digests(run.folder)}
+
+
+def train_share(
+    experiments: list[dict[str, Any]],
+    folder: str,
+    *,
+    wait: bool | None = None,
+    place: str | None = None,
+    count: int = 1,
+    begin: bool = True,
+    pause_at: int | None = None,
+    signs: str = "",
+    is_sweep: bool = False,
+) -> list[str]:
+    """Train several runs, one after the other, and return the titles of those that this process trained.
+
+    Parameters as for `train`; ``signs/waits`` is written when it waits for another process.
+    """
+    trained, places = list[str](), Places(place, count).watch()
+    warnings.simplefilter("always")
+    warnings.showwarning = lambda message, *_: "waiting for it" in str(message) and Path(signs, "waits").touch()  # type: ignore[assignment]
+    if not begin:
+        wait_for(Path(signs, "go"))
+
+    class Counting(Steps):
+        def on_start(self, title: str, step: int, total_steps: int) -> None:
+            trained.append(title)
+
+        def on_step(self, step: int, losses: Any) -> None:
+            super().on_step(step, losses)
+            if step == pause_at:
+                pause(signs)
+
+    wanted = [experiment_of(one) for one in experiments]
+    shared: Any = {"folder": folder, "hardware": hardware(), "progress": False, "watchers": [Counting(places)]}
+    if is_sweep:
+        assert not lab.sweep(wanted, say=lambda line: None, **shared).failures
+    for experiment in wanted:
+        lab.run(experiment, wait=wait, **shared)
+    return trained
 
 
 def train_all(experiments: list[dict[str, Any]], folder: str, devices: int = 1) -> list[str]:
@@ -136,6 +177,7 @@ def make(folder: str, *, signs: str, pause_at: int | None = None, begin: bool = 
             pause(signs)
 
     minibirds._draw_picture = drawing
+    warnings.showwarning = lambda *_: Path(signs, "waits").touch()  # type: ignore[assignment]
     if not begin:
         wait_for(Path(signs, "go"))
     return str(minibirds.make_minibirds(folder, SMALL_BIRDS, workers=1))

@@ -19,13 +19,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from endurance.programs import experiment_of, hardware, train_all
+from endurance.programs import experiment_of, hardware, train_all, train_share, wait_for
 
 import e2kd_lab as lab
 from e2kd_lab.methods import Distiller
 from e2kd_lab.models.bcos_layers import BatchNormUncentered2d
 from e2kd_lab.models.checkpoints import read_checkpoint
 from e2kd_lab.models.sync_batch_norm import sync_batch_norms
+from e2kd_lab.runs.results import find_runs
 
 
 def start_two(forks, function, **arguments):
@@ -38,16 +39,20 @@ def start_two(forks, function, **arguments):
 
 def end_of_two(forks, function, **arguments):
     """How both end."""
+    return [child.wait() for child in begin_two(forks, function, **arguments)]
+
+
+def begin_two(forks, function, **arguments):
+    """The two processes."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
               "GROUP_RANK": "0", "TORCHELASTIC_RUN_ID": "two"}  # fmt: skip
-    children = [
+    return [
         forks.start(function, environment={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}, **arguments)
         for rank in range(2)
     ]
-    return [child.wait() for child in children]
 
 
 @pytest.fixture(scope="module")
@@ -244,3 +249,18 @@ def test_where_one_process_fails_the_other_says_so_and_the_run_goes_on_later(for
     assert json.loads(status.read_text())["status"] == "failed"
     assert start_two(forks, train_all, experiments=[student], folder=str(tmp_path), devices=2)
     assert json.loads(status.read_text())["status"] == "done"
+
+
+def test_two_processes_wait_together_for_a_teacher(forks, minibirds, tmp_path):
+    base = {"name": "waterbirds", "data_root": str(minibirds), "image_size": 24, "resize": 24, "batch_size": 8,
+            "epochs": 1, "method": "kd"}  # fmt: skip
+    runs, signs = tmp_path / "runs", tmp_path
+    first = forks.start(train_share, experiments=[base], folder=str(runs), pause_at=3, signs=str(signs))
+    wait_for(signs / "here")
+    children = begin_two(forks, train_share, experiments=[{**base, "seed": 1}], folder=str(runs), signs=str(signs))
+    wait_for(signs / "waits")
+    (signs / "go").touch()
+    ended = [child.wait() for child in (first, *children)]
+    assert [one.error for one in ended] == [None] * 3
+    assert [len(one.value) for one in ended] == [2, 1, 0]  # of the two, only rank 0 has a watcher
+    assert {run.status for run in find_runs(runs)} == {"done"}

@@ -1,6 +1,8 @@
+import warnings
+
 import pytest
 
-from e2kd_lab.system.errors import DataError, LabError, RunError, shown
+from e2kd_lab.system.errors import DataError, LabError, LabNote, RunError, note, raised, shown
 from e2kd_lab.system.json_files import read_json
 
 
@@ -43,3 +45,23 @@ def test_what_is_no_json_is_a_sentence_that_names_the_file(tmp_path, content, sa
     path.mkdir()
     with pytest.raises(DataError, match=r"a\.json cannot be read: Is a directory"):
         read_json(path, DataError, missing="it")
+
+
+class Unreadable(Exception):
+    def __str__(self):
+        raise LookupError("no text")
+
+
+@pytest.mark.parametrize("error", [ValueError("closed"), RuntimeError("gone"), BaseException(), Unreadable()])
+def test_a_note_that_nobody_can_read_does_no_harm(monkeypatch, error):
+    def show(*_):
+        raise error
+
+    monkeypatch.setattr(warnings, "showwarning", show)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", LabNote)
+        note("Two rows were skipped.")
+        warnings.simplefilter("error", LabNote)
+        with pytest.raises(LabNote, match="Two rows were skipped"):
+            note("Two rows were skipped.")
+    assert raised(error).startswith(f"raised {type(error).__name__}")

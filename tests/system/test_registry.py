@@ -9,8 +9,9 @@ import e2kd_lab as lab
 from e2kd_lab.explanations import EXPLANATIONS
 from e2kd_lab.methods import METHODS
 from e2kd_lab.models import MODELS
+from e2kd_lab.system.code_identity import content_of
 from e2kd_lab.system.errors import ExperimentError
-from e2kd_lab.system.registry import Registry, content_of
+from e2kd_lab.system.registry import Registry
 
 
 @pytest.fixture

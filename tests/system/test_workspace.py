@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from e2kd_lab.system.errors import LabError
 from e2kd_lab.system.workspace import data_folder, runs_folder, workspace
 
 
@@ -25,3 +28,16 @@ def test_elsewhere_it_is_the_users_data_folder(monkeypatch, tmp_path):
     monkeypatch.setattr("platformdirs.user_data_dir", lambda name, **options: str(tmp_path / "share" / name))
     monkeypatch.chdir(tmp_path)
     assert workspace() == Path(tmp_path / "share" / "e2kd-lab")
+
+
+def test_an_account_without_a_home_is_asked_for_a_folder(monkeypatch, tmp_path):
+    def unknown(number):
+        raise KeyError(f"uid not found: {number}")
+
+    pwd = pytest.importorskip("pwd", reason="accounts have no numbers on Windows")
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    for name in ("E2KD_LAB_HOME", "HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LabError, match="has no home folder; expected the environment variable E2KD_LAB_HOME"):
+        runs_folder()
