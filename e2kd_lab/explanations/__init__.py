@@ -15,6 +15,7 @@ from e2kd_lab.explanations.explain import explain, explain_in_parts
 from e2kd_lab.explanations.explanation_method import Explanation, ExplanationMethod
 from e2kd_lab.explanations.feature_map import FeatureMapExplanation
 from e2kd_lab.explanations.gradcam import GradCAM
+from e2kd_lab.explanations.integrated_gradients import IntegratedGradients
 from e2kd_lab.explanations.registry import EXPLANATIONS, explanation_of, register_explanation
 from e2kd_lab.explanations.shifts import compare_shifted, shift_curve, shifted_crops
 from e2kd_lab.system.registry import import_files
@@ -29,6 +30,7 @@ __all__ = [
     "ExplanationMethod",
     "FeatureMapExplanation",
     "GradCAM",
+    "IntegratedGradients",
     "bcos_weights",
     "compare",
     "compare_class",
