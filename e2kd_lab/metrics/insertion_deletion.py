@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-# Maximum pixels that pass the network at once.
-_PIXELS_AT_ONCE = 2**22
+# Maximum pixels that pass the network at once: on the CPU, where larger batches leave the cache, and elsewhere.
+_PIXELS_AT_ONCE = {"cpu": 2**18}
+_PIXELS_AT_ONCE_ELSEWHERE = 2**23
 
 
 def insertion_curve(
@@ -149,15 +150,18 @@ def _curve(
             f"{tuple(before.shape)}, {tuple(maps.shape)}, {tuple(classes.shape)} and steps = {steps}."
         )
     count, pixels = len(planes), planes.shape[1] * planes.shape[2]
-    places = _places(planes.flatten(1)).view(count, 1, *planes.shape[1:])  # (N, 1, H, W)
-    changed = torch.linspace(0, pixels, steps + 1).round().long().to(places.device)  # pixels by step
+    places = _places(planes.flatten(1)).view(count, 1, 1, *planes.shape[1:])  # (N, 1, 1, H, W)
+    changed = torch.linspace(0, pixels, steps + 1).round().int().to(places.device).view(-1, 1, 1, 1)  # by step
+    at_once = max(1, _PIXELS_AT_ONCE.get(before.device.type, _PIXELS_AT_ONCE_ELSEWHERE) // pixels)
     values = []
     with torch.no_grad():
-        for pairs in torch.arange(count * (steps + 1), device=places.device).split(max(1, _PIXELS_AT_ONCE // pixels)):
-            image, step = pairs // (steps + 1), pairs % (steps + 1)
-            is_changed = places[image] < changed[step].view(-1, 1, 1, 1)
-            probabilities = logits_of(torch.where(is_changed, after[image], before[image])).softmax(1)
-            values.append(probabilities.gather(1, classes[image, None])[:, 0])
+        for images in torch.arange(count).split(max(1, at_once // (steps + 1))):
+            some = slice(int(images[0]), int(images[-1]) + 1)
+            for numbers in changed.split(at_once):
+                mixed = torch.where(places[some] < numbers, after[some, None], before[some, None])  # (n, s, 3, H, W)
+                probabilities = logits_of(mixed.flatten(0, 1)).softmax(1).unflatten(0, (len(images), -1))
+                explained = classes[some].view(-1, 1, 1).expand(-1, len(numbers), 1)
+                values.append(probabilities.gather(2, explained).flatten())
     curves = torch.cat(values).view(count, steps + 1)
     return curves.masked_fill(planes.flatten(1).isnan().any(1, keepdim=True), torch.nan)
 
@@ -166,5 +170,5 @@ def _places(rows: Tensor) -> Tensor:
     """Place of each pixel in the order of falling importance, (N, H * W); ties in a fixed random order."""
     shuffle = torch.randperm(rows.shape[1], generator=torch.Generator().manual_seed(0)).to(rows.device)
     order = shuffle[rows[:, shuffle].argsort(dim=1, descending=True, stable=True)]
-    numbers = torch.arange(rows.shape[1], device=rows.device).expand_as(order)
-    return torch.empty_like(order).scatter_(1, order, numbers)
+    numbers = torch.arange(rows.shape[1], device=rows.device, dtype=torch.int32).expand_as(order)
+    return torch.empty(order.shape, dtype=torch.int32, device=rows.device).scatter_(1, order, numbers)
