@@ -22,13 +22,18 @@ from e2kd_lab.cli.options import (
     TeacherDataOption,
     TeacherOption,
 )
-from e2kd_lab.cli.tables import print_measures
-from e2kd_lab.system.errors import ExperimentError, RunError
+from e2kd_lab.cli.tables import console, print_measures
+from e2kd_lab.system.errors import ExperimentError, LabError, RunError, note
 from e2kd_lab.system.paths import expanded, is_file
 from e2kd_lab.system.workspace import runs_folder
 
 if TYPE_CHECKING:
+    from rich.table import Table
+    from torch import Tensor
+
+    from e2kd_lab.data.splits import Split
     from e2kd_lab.experiments import Experiment
+    from e2kd_lab.models import ExplainableModel
     from e2kd_lab.runs import Run
 
 # What a configuration has besides fields of the experiment: fingerprints, mostly.
@@ -52,6 +57,10 @@ def evaluate(
     alone: Annotated[
         bool, typer.Option("--alone", help="Without a teacher: accuracy only", rich_help_panel=DATA)
     ] = False,
+    faithful: Annotated[
+        bool, typer.Option("--faithfulness", help="Also measure whether the student's explanations are faithful")
+    ] = False,
+    images: Annotated[int, typer.Option(help="Number of images of --faithfulness", min=1)] = 128,
     data_root: RootOption = None,
     teacher_data: TeacherDataOption = None,
     teacher: TeacherOption = None,
@@ -60,7 +69,8 @@ def evaluate(
 ) -> None:
     """Evaluate a student and compare it with its teacher.
 
-    e2kd-lab evaluate RUN, or e2kd-lab evaluate EXPERIMENT CHECKPOINT.
+    e2kd-lab evaluate RUN, or e2kd-lab evaluate EXPERIMENT CHECKPOINT. Measures of faithfulness of a RUN are kept in its
+    metrics.csv.
     """
     from e2kd_lab.data.splits import SPLITS
     from e2kd_lab.runs.evaluate import averaged
@@ -68,6 +78,7 @@ def evaluate(
 
     if split not in SPLITS:
         raise ExperimentError(f"There is no split '{split}'; expected one of {', '.join(SPLITS)}.")
+    found = None
     locations = {"data_root": data_root, "teacher_data_root": teacher_data, "teacher_weights": teacher}
     if checkpoint is None:
         if (scale, family, setting) != (None, None, "base"):
@@ -83,6 +94,82 @@ def evaluate(
         wanted = wanted.replace(method="teacher", teacher=wanted.network)
     table = lab.evaluate(wanted, student, split=split, folder=runs, device=str(named_device(device)))  # type: ignore[arg-type]
     print_measures(averaged(wanted, table), f"{name}, {split}")
+    if faithful:
+        measured = _faithfulness(wanted, student, split, images, str(named_device(device)))
+        console.print(_intervals(measured, f"Faithfulness of {name}, {split}"))
+        if found is not None:
+            _keep(found, split, measured)
+
+
+def _faithfulness(
+    experiment: Experiment, student: ExplainableModel, split: Split, count: int, device: str
+) -> dict[str, Tensor]:
+    """Values per image of the measures of faithfulness, on evenly spaced images of a split."""
+    import torch
+
+    from e2kd_lab.data.transforms import as_unit_range
+    from e2kd_lab.explanations import faithfulness, grid_pointing, randomisation_cascade
+    from e2kd_lab.training.hardware import on_device
+
+    dataset: Any = experiment.dataset(split)
+    chosen = torch.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().long().tolist()
+    samples = [dataset[place] for place in chosen]
+    with on_device(device, student) as where:
+        student.eval()
+        images = as_unit_range(torch.stack([sample["image"] for sample in samples]).to(where))
+        measured = faithfulness(student, images)
+        cascade = randomisation_cascade(student, images)
+        last = cascade[cascade["layer"] == cascade["layer"].iloc[-1]]
+        for column in ("cosine", "rank_correlation"):
+            measured[f"randomised_{column}"] = torch.tensor(last[column].to_numpy())
+        for side in (2, 3) if not experiment.multilabel else ():
+            labels = torch.tensor([int(sample["label"]) for sample in samples])
+            try:
+                values = grid_pointing(student, images, labels, side=side)
+            except ExperimentError as error:
+                note(f"GridPG is left out: {error}")
+                break
+            if len(values):
+                measured[f"gridpg_{side}x{side}"] = values
+            else:
+                note(f"GridPG {side}x{side} is left out: too few classes with images that are classified confidently.")
+    return measured
+
+
+def _intervals(measured: dict[str, Tensor], title: str) -> Table:
+    """A row per measure: mean and bootstrap interval over images."""
+    from rich.table import Table
+
+    from e2kd_lab.metrics import bootstrap_interval
+    from e2kd_lab.metrics.titles import measure_title
+
+    table = Table(title=title, title_justify="left")
+    table.add_column("measure", no_wrap=True)
+    for heading in ("better", "mean", "95% interval", "values"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for metric, values in measured.items():
+        shown, interval = measure_title(metric), bootstrap_interval(values)
+        mean, low, high = (shown.text(value) for value in interval)
+        table.add_row(shown.title, shown.best, mean, f"{low} to {high}", str(len(values)))
+    return table
+
+
+def _keep(run: Run, split: str, measured: dict[str, Tensor]) -> None:
+    """Add the means to the run's ``metrics.csv``, so that tables of results have their columns."""
+    import pandas as pd
+
+    from e2kd_lab.training.metrics_file import MetricsFile
+    from e2kd_lab.training.trainer import METRICS
+
+    means = {metric: values.nanmean().item() for metric, values in measured.items()}
+    rows = pd.DataFrame([{"group": "all", "metric": k, "value": v} for k, v in means.items() if v == v])
+    try:
+        with run.locked():
+            known = run.results()
+            step, epoch = (int(known[name].iloc[0]) for name in ("step", "epoch"))
+            MetricsFile(run.folder / METRICS, int(run.metrics()["step"].max())).add(step, epoch, split, rows)
+    except LabError as error:
+        note(f"{run.folder} stays without its measures of faithfulness: {error}")
 
 
 def _found(name: str, runs: Path | None) -> Run:
