@@ -28,6 +28,7 @@ from e2kd_lab.system.paths import expanded, is_file
 from e2kd_lab.system.workspace import runs_folder
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.table import Table
     from torch import Tensor
 
@@ -95,16 +96,16 @@ def evaluate(
     table = lab.evaluate(wanted, student, split=split, folder=runs, device=str(named_device(device)))  # type: ignore[arg-type]
     print_measures(averaged(wanted, table), f"{name}, {split}")
     if faithful:
-        measured = _faithfulness(wanted, student, split, images, str(named_device(device)))
+        measured, groups = _faithfulness(wanted, student, split, images, str(named_device(device)))
         console.print(_intervals(measured, f"Faithfulness of {name}, {split}"))
         if found is not None:
-            _keep(found, split, measured)
+            _keep(found, split, _means(wanted, measured, groups))
 
 
 def _faithfulness(
     experiment: Experiment, student: ExplainableModel, split: Split, count: int, device: str
-) -> dict[str, Tensor]:
-    """Values per image of the measures of faithfulness, on evenly spaced images of a split."""
+) -> tuple[dict[str, Tensor], Tensor | None]:
+    """Values per image of the measures of faithfulness, on evenly spaced images of a split, and the images' groups."""
     import torch
 
     from e2kd_lab.data.transforms import as_unit_range
@@ -133,7 +134,8 @@ def _faithfulness(
                 measured[f"gridpg_{side}x{side}"] = values
             else:
                 note(f"GridPG {side}x{side} is left out: too few classes with images that are classified confidently.")
-    return measured
+    groups = [int(sample.get("group", -1)) for sample in samples]
+    return measured, torch.tensor(groups) if min(groups) >= 0 else None
 
 
 def _intervals(measured: dict[str, Tensor], title: str) -> Table:
@@ -154,20 +156,35 @@ def _intervals(measured: dict[str, Tensor], title: str) -> Table:
     return table
 
 
-def _keep(run: Run, split: str, measured: dict[str, Tensor]) -> None:
-    """Add the means to the run's ``metrics.csv``, so that tables of results have their columns."""
+def _means(experiment: Experiment, measured: dict[str, Tensor], groups: Tensor | None) -> pd.DataFrame:
+    """Means over images and, where each image has a value, over their groups: ``group``, ``metric``, ``value``."""
     import pandas as pd
 
+    from e2kd_lab.metrics import group_means
+    from e2kd_lab.metrics.groups import WATERBIRDS
+
+    rows = []
+    for metric, values in measured.items():
+        defined = ~values.isnan().cpu()
+        if not defined.any():
+            continue
+        of_images = groups[defined] if groups is not None and len(groups) == len(values) else None
+        means = group_means(values.cpu()[defined], of_images, experiment.grouping() or WATERBIRDS)
+        # The worst group of the lab is that of the lowest value, which is not the worst of each measure.
+        rows += [{"group": k, "metric": metric, "value": value} for k, value in means.items() if k != "worst"]
+    return pd.DataFrame(rows, columns=["group", "metric", "value"])
+
+
+def _keep(run: Run, split: str, means: pd.DataFrame) -> None:
+    """Add means to the run's ``metrics.csv``, so that tables of results have their columns."""
     from e2kd_lab.training.metrics_file import MetricsFile
     from e2kd_lab.training.trainer import METRICS
 
-    means = {metric: values.nanmean().item() for metric, values in measured.items()}
-    rows = pd.DataFrame([{"group": "all", "metric": k, "value": v} for k, v in means.items() if v == v])
     try:
         with run.locked():
             known = run.results()
             step, epoch = (int(known[name].iloc[0]) for name in ("step", "epoch"))
-            MetricsFile(run.folder / METRICS, int(run.metrics()["step"].max())).add(step, epoch, split, rows)
+            MetricsFile(run.folder / METRICS, int(run.metrics()["step"].max())).add(step, epoch, split, means)
     except LabError as error:
         note(f"{run.folder} stays without its measures of faithfulness: {error}")
 

@@ -39,4 +39,4 @@ class HiResCAM(FeatureMapExplanation):
     def draw(self, images: Tensor, maps: Mapping[str, Tensor], *, contributions: bool = False) -> Drawing:
         """See `ExplanationMethod.draw`: a heatmap of the positive part."""
         drawing = self.heatmap(images, {name: one.relu() for name, one in maps.items()})
-        return dataclasses.replace(drawing, label=f"positive part of {drawing.label}")
+        return dataclasses.replace(drawing, label=f"Positive part of {drawing.label}")

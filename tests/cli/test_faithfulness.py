@@ -30,8 +30,9 @@ def test_measures_are_printed_and_kept(runs, tiny, tmp_path):
     after = lab.Run(student).metrics()
     added = after.merge(before, how="left", indicator=True).query("_merge == 'left_only'")
     assert set(added["metric"]) == MEASURES
-    assert len(added) == len(MEASURES)  # once, although measured twice
+    assert not added.duplicated(["group", "metric"]).any()  # once, although measured twice
+    assert {"all", "in_distribution", "out_of_distribution"} <= set(added["group"])
     assert set(added["split"]) == {"test"}
     pd.testing.assert_frame_equal(after.merge(before), before)
-    shown = lab.results_table(lab.load_runs(tmp_path).query("metric in ['accuracy', 'insertion', 'deletion']"))
-    assert shown is not None
+    listed = CliRunner().invoke(app, ["results", "--runs", str(tmp_path)], env={"COLUMNS": "300"}).output
+    assert "ins. - del." in listed

@@ -60,6 +60,6 @@ def test_hires_cam_sums_up_to_the_logit_and_is_drawn_by_its_positive_part():
     torch.testing.assert_close(maps.mean((1, 2, 3)) * 16, expected, rtol=0.3, atol=0.3)  # resized
     drawing = EXPLANATIONS["hirescam"].draw(images, {"teacher": maps, "flipped": -maps})
     assert drawing.low == 0
-    assert drawing.label.startswith("positive part of HiResCAM {of}")
+    assert drawing.label.startswith("Positive part of HiResCAM {of}")
     alone = EXPLANATIONS["hirescam"].draw(images, {"teacher": maps.relu(), "flipped": (-maps).relu()})
     assert (drawing.pictures["teacher"] == alone.pictures["teacher"]).all()
