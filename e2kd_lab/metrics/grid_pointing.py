@@ -81,7 +81,7 @@ def grid_members(logits: Tensor, labels: Tensor, side: int, *, count: int = 64, 
     of_class: dict[int, list[int]] = {}
     for place in shuffled[good[shuffled]].tolist():
         of_class.setdefault(int(labels[place]), []).append(place)
-    grids = []
+    grids: list[list[int]] = []
     while len(grids) < count:
         left = sorted((label for label in of_class if of_class[label]), key=lambda label: -len(of_class[label]))
         if len(left) < side**2:

@@ -20,7 +20,7 @@ def rank_correlation(first: Tensor, second: Tensor) -> Tensor:
     Returns
     -------
     Tensor
-        (N,), in [-1, 1]; 0 where a map is constant.
+        (N,), in [-1, 1], in at least float32; 0 where a map is constant.
 
     Raises
     ------
@@ -43,6 +43,5 @@ def _centred_ranks(maps: Tensor) -> Tensor:
     rows = at_least_float32(maps.detach()).flatten(1).contiguous()
     ordered = rows.sort(dim=1).values
     lowest, highest = (torch.searchsorted(ordered, rows, right=right) for right in (False, True))
-    # Scaled to [-1, 1]: the ranks of equal values are whole or half numbers, exact in float64.
-    ranks = (lowest + highest).double() / rows.shape[1] - 1
+    ranks = (lowest + highest).to(rows.dtype) / rows.shape[1] - 1  # in [-1, 1]
     return ranks - ranks.mean(1, keepdim=True)
