@@ -29,8 +29,8 @@ def rank_correlation(first: Tensor, second: Tensor) -> Tensor:
 
     Examples
     --------
-    >>> rank_correlation(torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[1.0, 4.0, 9.0]]))
-    tensor([1.])
+    >>> round(rank_correlation(torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[1.0, 4.0, 9.0]])).item(), 4)
+    1.0
     """
     if first.shape != second.shape:
         raise ValueError(
