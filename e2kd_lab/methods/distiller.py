@@ -21,8 +21,8 @@ from e2kd_lab.models.interface import ExplainableModel
 from e2kd_lab.system.errors import ExperimentError, shown
 from e2kd_lab.system.fields import check_values
 
-# Symbols of the papers' hyper-parameters in labels; others keep their names.
-SYMBOLS: Mapping[str, str] = {"lam": "λ", "tau": "τ", "alpha": "α", "beta": "β", "gamma": "γ"}
+# Symbols of the paper's hyper-parameters in labels; others keep their names.
+SYMBOLS: Mapping[str, str] = {"lam": "λ", "tau": "τ"}
 
 
 @dataclass(init=False, eq=False, repr=False, kw_only=True)
