@@ -10,9 +10,9 @@ from matplotlib import colormaps
 from torch import Tensor
 
 from e2kd_lab.explanations.explanation_method import Drawing, Explanation, ExplanationMethod
+from e2kd_lab.explanations.inner_gradient import explained_logits, inner_gradient
 from e2kd_lab.explanations.registry import register_explanation
 from e2kd_lab.explanations.rendering import bcos_rgba, bcos_strength, largest, over_white, smoothing, unit_norm
-from e2kd_lab.losses.precision import at_least_float32
 from e2kd_lab.models.dynamic_scales import constant_scales, switchable_scales
 from e2kd_lab.models.interface import BcosModel, ExplainableModel
 from e2kd_lab.models.preprocess import AddInverse
@@ -43,7 +43,7 @@ class BcosWeights(ExplanationMethod):
     ) -> Explanation:
         """See `ExplanationMethod.__call__`."""
         logits, classes, weights = bcos_weights(model, model.preprocess(images), classes, create_graph=create_graph)
-        return Explanation(logits, classes, at_least_float32(weights))
+        return Explanation(logits, classes, weights)
 
     def evidence(self, maps: Tensor, images: Tensor) -> Tensor:
         """See `ExplanationMethod.evidence`: each pixel's contribution to the logit (`contribution_maps`)."""
@@ -87,7 +87,7 @@ def bcos_weights(
     Returns
     -------
     logits, classes, weights : Tensor
-        (N, K); (N,); (N, C, H, W).
+        (N, K); (N,); (N, C, H, W), the weights in at least float32.
 
     Examples
     --------
@@ -104,14 +104,14 @@ def bcos_weights(
         if create_graph:
             with switchable_scales(inputs) as switch:
                 logits = model(inputs)
-            explained, classes = _explained_logits(logits, classes)
+            explained, classes = explained_logits(logits, classes)
             with switch.frozen():
-                (weights,) = torch.autograd.grad(explained, inputs, create_graph=True)
+                weights = inner_gradient(explained, inputs, create_graph=True)
         else:
             with constant_scales():
                 logits = model(inputs)
-            explained, classes = _explained_logits(logits, classes)
-            (weights,) = torch.autograd.grad(explained, inputs)
+            explained, classes = explained_logits(logits, classes)
+            weights = inner_gradient(explained, inputs)
             logits = logits.detach()
     return logits, classes, weights
 
@@ -136,9 +136,3 @@ def contribution_maps(weights: Tensor, inputs: Tensor) -> Tensor:
     tensor([[[[3., 3.]]]])
     """
     return (weights * inputs).sum(dim=1, keepdim=True)
-
-
-def _explained_logits(logits: Tensor, classes: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The sum of the explained logits over the batch, and the explained classes (N,), by default the predictions."""
-    classes = logits.detach().argmax(dim=1) if classes is None else classes
-    return logits.gather(1, classes[:, None]).sum(), classes

@@ -13,6 +13,8 @@ from torch import Tensor
 from e2kd_lab.explanations.rendering import HEAT, SIGNED, heat_overlay, largest, signed_colours, unit_norm
 from e2kd_lab.models.interface import ExplainableModel
 
+_LABEL = " {of}, divided by its L2 norm"
+
 
 class Explanation(NamedTuple):
     """Logits and explanation maps of a batch.
@@ -135,17 +137,21 @@ class ExplanationMethod:
             Draw the evidence instead of the map, where they differ.
         """
         contributions = contributions and self.has_contributions
+        if not contributions and not self.is_signed:
+            return self.heatmap(images, maps)
         shown = {name: self.evidence(one, images) for name, one in maps.items()} if contributions else dict(maps)
         shown = {name: unit_norm(one) for name, one in shown.items()}
         what = "contribution to the logit" if contributions else self.title
-        label = what + " {of}, divided by its L2 norm"
-        if contributions or self.is_signed:
-            vmax = largest(one.abs() for one in shown.values())
-            pictures = {name: signed_colours(one, vmax=vmax) for name, one in shown.items()}
-            return Drawing(pictures, -vmax, vmax, SIGNED, label)
+        vmax = largest(one.abs() for one in shown.values())
+        pictures = {name: signed_colours(one, vmax=vmax) for name, one in shown.items()}
+        return Drawing(pictures, -vmax, vmax, SIGNED, what + _LABEL)
+
+    def heatmap(self, images: Tensor, maps: Mapping[str, Tensor]) -> Drawing:
+        """Draw positive maps, each divided by its L2 norm, as heatmaps over the dimmed image; see `draw`."""
+        shown = {name: unit_norm(one) for name, one in maps.items()}
         vmax = largest(shown.values())
         pictures = {name: heat_overlay(images, one, vmax=vmax) for name, one in shown.items()}
-        return Drawing(pictures, 0, vmax, HEAT, label)
+        return Drawing(pictures, 0, vmax, HEAT, self.title + _LABEL)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"

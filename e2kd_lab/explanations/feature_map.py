@@ -13,6 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
 from e2kd_lab.explanations.explanation_method import Explanation, ExplanationMethod
+from e2kd_lab.explanations.inner_gradient import explained_logits, inner_gradient
 from e2kd_lab.explanations.resizing import resized
 from e2kd_lab.losses.precision import at_least_float32
 from e2kd_lab.models.interface import ExplainableModel
@@ -33,7 +34,10 @@ class FeatureMapExplanation(ExplanationMethod):
     pixels_at_once: ClassVar[int] = 256 * 224**2
 
     def weigh(self, features: Tensor, gradients: Tensor) -> Tensor:
-        """The map (N, 1, H', W') from features F and gradients dz_k / dF of the logit, both (N, C, H', W')."""
+        """The map (N, 1, H', W') from features F and gradients dz_k / dF of the logit, both (N, C, H', W').
+
+        Both are in at least float32, also under autocast.
+        """
         raise NotImplementedError
 
     def __call__(
@@ -43,14 +47,12 @@ class FeatureMapExplanation(ExplanationMethod):
         with torch.enable_grad():
             with twice_differentiable(create_graph):
                 features, logits = model.forward_with_features(model.preprocess(images))
-            if classes is None:
-                classes = logits.detach().argmax(dim=1)
-            explained = logits.gather(1, classes[:, None]).sum()
+            explained, classes = explained_logits(logits, classes)
+            gradients = inner_gradient(explained, features, create_graph=create_graph, keep=True)
             with torch.autocast(images.device.type, enabled=False):
-                (gradients,) = torch.autograd.grad(explained, features, create_graph=create_graph, retain_graph=True)
                 size = (images.shape[-2], images.shape[-1])
-                maps = self.weigh(model.as_map(features, size), model.as_map(gradients, size))
-                maps = resized(at_least_float32(maps), size)
+                features = at_least_float32(features)
+                maps = resized(self.weigh(model.as_map(features, size), model.as_map(gradients, size)), size)
         if not create_graph:
             logits, maps = logits.detach(), maps.detach()
         return Explanation(logits, classes, maps)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
+from e2kd_lab.losses.logit_pair import require_logit_pair
 from e2kd_lab.losses.precision import at_least_float32
 
 
@@ -41,13 +42,7 @@ def kd_loss(student_logits: Tensor, teacher_logits: Tensor, tau: float = 1.0) ->
     >>> kd_loss(student, teacher)  # 0.75 log(0.75 / 0.5) + 0.25 log(0.25 / 0.5)
     tensor(0.1308)
     """
-    if student_logits.shape != teacher_logits.shape or student_logits.ndim != 2:
-        raise ValueError(
-            f"kd_loss needs student and teacher logits of one shape (N, K), "
-            f"got {tuple(student_logits.shape)} and {tuple(teacher_logits.shape)}."
-        )
-    if not tau > 0:
-        raise ValueError(f"kd_loss needs a temperature tau > 0, got {tau}.")
+    require_logit_pair("kd_loss", student_logits, teacher_logits, tau)
     log_p_student = F.log_softmax(at_least_float32(student_logits) / tau, dim=1)
     log_p_teacher = F.log_softmax(at_least_float32(teacher_logits.detach()) / tau, dim=1)
     return tau**2 * F.kl_div(log_p_student, log_p_teacher, reduction="batchmean", log_target=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
+from e2kd_lab.losses.logit_pair import require_logit_pair
 from e2kd_lab.losses.precision import at_least_float32
 
 
@@ -46,13 +47,7 @@ def multilabel_kd_loss(
     >>> multilabel_kd_loss(student, teacher)  # 0.75 log(0.75 / 0.5) + 0.25 log(0.25 / 0.5)
     tensor(0.1308)
     """
-    if student_logits.shape != teacher_logits.shape or student_logits.ndim != 2:
-        raise ValueError(
-            f"multilabel_kd_loss needs student and teacher logits of one shape (N, K), "
-            f"got {tuple(student_logits.shape)} and {tuple(teacher_logits.shape)}."
-        )
-    if not tau > 0:
-        raise ValueError(f"multilabel_kd_loss needs a temperature tau > 0, got {tau}.")
+    require_logit_pair("multilabel_kd_loss", student_logits, teacher_logits, tau)
     if tau_power not in (1, 2):
         raise ValueError(f"multilabel_kd_loss needs tau_power 1 or 2, got {tau_power}.")
     student = at_least_float32(student_logits) / tau

@@ -15,6 +15,7 @@ from e2kd_lab.methods.e2kd import E2KD
 from e2kd_lab.methods.guidance import Guidance
 from e2kd_lab.methods.kd import KD
 from e2kd_lab.methods.kd_labels import KDWithLabels
+from e2kd_lab.methods.logit_distiller import LogitDistiller
 from e2kd_lab.methods.registry import (
     METHODS,
     build_method,
@@ -42,6 +43,7 @@ __all__ = [
     "Distiller",
     "Guidance",
     "KDWithLabels",
+    "LogitDistiller",
     "ReviewKD",
     "Teacher",
     "build_method",

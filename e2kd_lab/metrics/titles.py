@@ -63,6 +63,18 @@ LAB_MEASURES: Mapping[str, MeasureTitle] = {
     "epg": MeasureTitle("EPG", "EPG"),
     "iou": MeasureTitle("IoU", "IoU"),
     "dead_map_rate": MeasureTitle("Dead-map rate", "dead", best="lowest"),
+    "insertion": MeasureTitle("Insertion", "ins.", unit="", decimals=3),
+    "deletion": MeasureTitle("Deletion", "del.", unit="", decimals=3, best="lowest"),
+    "insertion_minus_deletion": MeasureTitle("Insertion - deletion", "ins. - del.", unit="", decimals=3),
+    "deletion_least_first": MeasureTitle("Deletion, least first", "least", unit="", decimals=3),
+    "infidelity": MeasureTitle("Infidelity", "infid.", unit="", decimals=None, best="lowest"),
+    "sensitivity": MeasureTitle("Sensitivity", "sens.", unit="", decimals=None, best="lowest"),
+    "gridpg_2x2": MeasureTitle("GridPG 2x2", "GridPG 2x2", unit="", decimals=3),
+    "gridpg_3x3": MeasureTitle("GridPG 3x3", "GridPG 3x3", unit="", decimals=3),
+    "randomised_cosine": MeasureTitle("Cosine after randomisation", "rand. cos.", unit="", decimals=2, best="lowest"),
+    "randomised_rank_correlation": MeasureTitle(
+        "Rank correlation after randomisation", "rand. rank", unit="", decimals=2, best="lowest"
+    ),
 }
 
 

@@ -54,6 +54,5 @@ def preserved_buffers(module: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
-        with torch.no_grad():
-            for buffer, value in kept:
-                buffer.copy_(value)
+        for buffer, value in kept:
+            buffer.data.copy_(value)  # no new version of the buffer: graphs that saved it can be differentiated
