@@ -50,7 +50,7 @@ def register_method(
     Raises
     ------
     ExperimentError
-        If the name is taken, the class is not a `Distiller`, or a name in the grid is not a hyper-parameter.
+        If another plug-in has the name, the class is not a `Distiller`, or a name in the grid is not a hyper-parameter.
 
     Examples
     --------

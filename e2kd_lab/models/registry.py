@@ -82,7 +82,7 @@ def register_model(name: str) -> Callable[[Builder], Builder]:
     Raises
     ------
     ExperimentError
-        If the name is taken.
+        If another plug-in has the name.
 
     Examples
     --------

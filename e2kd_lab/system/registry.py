@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from e2kd_lab.system.code_identity import content_of, files_of
-from e2kd_lab.system.errors import ExperimentError, shown
+from e2kd_lab.system.errors import ExperimentError, note, shown
 
 Entry = TypeVar("Entry")
 _OWN = __name__.partition(".")[0]
@@ -43,6 +43,8 @@ class Registry(Mapping[str, Entry]):
     def add(self, name: str, entry: Entry, *, origin: Any) -> None:
         """Add an entry; code that runs again, as a notebook cell may, replaces its earlier entry.
 
+        A plug-in's entry replaces a built-in one of the same name, which is noted; runs by it have other names.
+
         Parameters
         ----------
         name : str
@@ -55,7 +57,7 @@ class Registry(Mapping[str, Entry]):
         Raises
         ------
         ExperimentError
-            If the name is taken or not valid.
+            If the name is taken by another plug-in, or not valid.
         """
         if not name or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
             raise ExperimentError(
@@ -63,10 +65,12 @@ class Registry(Mapping[str, Entry]):
             )
         before = self._origins.get(name)
         if before is not None and _place_of(before) != _place_of(origin):
-            raise ExperimentError(
-                f"There is a {self.kind} '{name}' already, from {_place_of(before)}; expected another name in "
-                f"{self.door} of {_place_of(origin)}."
-            )
+            if not _is_ours(before) or _is_ours(origin):
+                raise ExperimentError(
+                    f"There is a {self.kind} '{name}' already, from {_place_of(before)}; expected another name in "
+                    f"{self.door} of {_place_of(origin)}."
+                )
+            note(f"The {self.kind} '{name}' is now that of {_place_of(origin)}, in place of the lab's own.")
         self._entries[name], self._origins[name] = entry, origin
         # Of a file, what was imported counts, whatever the file says now; a notebook's names may change their meaning.
         self._identities.pop(name, None)

@@ -1,4 +1,4 @@
-"""Names for what a researcher adds: taken ones are refused, code counts by content, a cell may run twice."""
+"""Names for what a researcher adds: those of others are refused, code counts by content, a cell may run twice."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ from e2kd_lab.explanations import EXPLANATIONS
 from e2kd_lab.methods import METHODS
 from e2kd_lab.models import MODELS
 from e2kd_lab.system.code_identity import content_of
-from e2kd_lab.system.errors import ExperimentError
+from e2kd_lab.system.errors import ExperimentError, LabNote
 from e2kd_lab.system.registry import Registry
 
 
@@ -40,6 +40,16 @@ def test_the_same_code_may_register_again_but_no_other(shapes):
     shapes.add("square", 5, origin=first)
     assert shapes["square"] == 5
     with pytest.raises(ExperimentError, match=r"a shape 'square' already, from .*first; expected another name"):
+        shapes.add("square", 6, origin=second)
+
+
+def test_a_plugin_may_replace_what_is_built_in_and_it_is_noted(shapes):
+    shapes.add("square", 4, origin=Registry)  # the lab's own
+    with pytest.warns(LabNote, match=r"The shape 'square' is now that of .*first, in place of the lab's own"):
+        shapes.add("square", 5, origin=first)
+    assert shapes["square"] == 5
+    assert shapes.identity("square") is not None
+    with pytest.raises(ExperimentError, match="a shape 'square' already"):
         shapes.add("square", 6, origin=second)
 
 
