@@ -110,7 +110,7 @@ class Distillation:
     def label(self) -> list[str]:
         """Method, hyper-parameters and explanation as titles write them."""
         explanation = [] if self.explanation is None else [f"by {EXPLANATIONS[self.explanation].title}"]
-        return [self.method, *METHODS[self.method].describe(self.hyperparameters), *explanation]
+        return [METHODS[self.method].title, *METHODS[self.method].describe(self.hyperparameters), *explanation]
 
     def config(self) -> dict[str, Any]:
         """What changes the result: ``lam`` and ``tau`` always, the rest where the method uses it."""

@@ -120,7 +120,7 @@ class Experiment:
         --------
         >>> import e2kd_lab as lab
         >>> lab.experiments.get("waterbirds", "smoke").replace(method="kd", tau=5.0, seed=1).title
-        'waterbirds (smoke): kd, τ = 5, seed 1'
+        'waterbirds (smoke): KD, τ = 5, seed 1'
         """
         method = changes.get("method", self.method)
         known, own = [*self.fields(), *_PARTS], defaults_of(method)

@@ -138,7 +138,7 @@ def test_runs_have_a_name_and_a_scale_of_their_own(pets, folder, tmp_path, capsy
     lines = []
     drawn = write_figures(tmp_path / "figures", runs=folder, say=lines.append)
     assert drawn
-    assert all(file.name.startswith("pets_") and file.stem.endswith("_own") for file in drawn)
+    assert all(file.name.startswith("pets_") and file.stem.removesuffix("_caption").endswith("_own") for file in drawn)
     assert all(line.startswith("pets_") for line in lines)  # none of the paper's figures
     with pytest.raises(ExperimentError, match="no scale 'own'; expected one of smoke, lab, paper"):
         lab.experiments.get("waterbirds", "own")

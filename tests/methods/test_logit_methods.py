@@ -99,5 +99,5 @@ def test_standardised_logits_of_two_classes_are_refused(batch):
 def test_titles_show_the_weight_where_something_is_explained():
     base = lab.experiments.get("waterbirds", "smoke")
     assert "λ" not in base.replace(method="kd_labels").title
-    assert "dkd, λ = 2, τ = 4, alpha = 1, beta = 8" in base.replace(method="dkd", lam=2.0).title
-    assert "e2kd, λ = 0, τ = 1" in base.replace(method="e2kd", lam=0.0).title
+    assert "DKD, λ = 2, τ = 4, alpha = 1, beta = 8" in base.replace(method="dkd", lam=2.0).title
+    assert "e²KD, λ = 0, τ = 1" in base.replace(method="e2kd", lam=0.0).title

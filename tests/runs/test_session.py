@@ -65,7 +65,7 @@ def test_interrupting_wait_says_that_the_training_goes_on(tiny, tmp_path, monkey
     assert held.begun.wait(60)
     with monkeypatch.context() as patched:
         patched.setattr(session._thread, "join", lambda timeout: (_ for _ in ()).throw(KeyboardInterrupt))
-        said = pytest.warns(lab.LabNote, match=r"teacher.* goes on training in the background")
+        said = pytest.warns(lab.LabNote, match=r"Teacher.* goes on training in the background")
         with said, pytest.raises(KeyboardInterrupt):
             session.wait()
     assert (session.running, told[-1]) == (True, True)

@@ -197,7 +197,7 @@ def test_all_missing_cells_are_trained_the_nearest_first_and_the_map_fills(tiny,
     assert panel.train_button.disabled
     panel.wait(300)
     titles = [title.split(": ")[1] for title, _ in trained]
-    assert titles[:3] == ["e2kd, λ = 15, τ = 5, seed 0", "e2kd, λ = 10, τ = 5, seed 0", "e2kd, λ = 15, τ = 1, seed 0"]
+    assert titles[:3] == ["e²KD, λ = 15, τ = 5, seed 0", "e²KD, λ = 10, τ = 5, seed 0", "e²KD, λ = 15, τ = 1, seed 0"]
     assert [count for _, count in trained] == list(range(10))  # each is drawn before the next one ends
     assert (cells(panel)["n"] == 1).all()
     panel.train_all_button.click()
