@@ -14,7 +14,7 @@ from e2kd_lab.methods.registry import register_method
 from e2kd_lab.system.errors import ExperimentError
 
 
-@register_method("dkd", title="DKD", colour="#332288", grid={"beta": (1.0, 2.0, 8.0)}, order=8)
+@register_method("dkd", title="DKD", colour="#6A3D9A", grid={"beta": (1.0, 2.0, 8.0)}, order=8)
 class DKD(LogitDistiller):
     """The label loss plus KD, split into target and other classes; uses labels.
 

@@ -38,6 +38,15 @@ def signals(monkeypatch):
     return to_raise
 
 
+@pytest.fixture(autouse=True)
+def hang_up_ends():
+    """These tests may themselves run under nohup, which ignores SIGHUP."""
+    hang_up = getattr(signal, "SIGHUP", signal.SIGTERM)
+    before = signal.signal(hang_up, signal.SIG_DFL)
+    yield
+    signal.signal(hang_up, before)
+
+
 EACH_KIND = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 
 
