@@ -47,7 +47,7 @@ class Baseline(Distiller):
             raise ExperimentError(
                 "Guidance needs object masks, but the training images have none; expected data with boxes or masks."
             )
-        if not self._has_seen_objects:  # until then only: reading values synchronises the device
+        if batch.masks.is_cpu and not self._has_seen_objects:  # elsewhere, reading values synchronises the device
             self._has_seen_objects = bool(batch.masks.any())
             if not self._has_seen_objects:
                 note("Guidance: all masks of a batch are empty, which has no effect; expected masks of the objects.")

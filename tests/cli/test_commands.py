@@ -265,7 +265,7 @@ def test_tables_take_their_titles_from_the_measures(capsys):
     """Every measure of the lab, and one of a plug-in."""
     metrics = [*LAB_MEASURES, "brier_score"]
     rows = pd.DataFrame({"group": "worst", "metric": metrics, "value": range(len(metrics))})
-    wide = Console(width=300)
+    wide = Console(width=1000)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("e2kd_lab.cli.tables.console", wide)
         print_measures(rows, "Test")

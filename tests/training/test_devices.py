@@ -48,8 +48,11 @@ def networks(family, teacher="resnet_mini_deep", student="resnet_mini"):
     return build_model(prefix + student, CLASSES), build_model(prefix + teacher, CLASSES)
 
 
-@pytest.mark.parametrize("multilabel", [False, True])
-@pytest.mark.parametrize("name", METHODS)
+OF_LABELS = [(name, False) for name in METHODS]
+OF_SEVERAL = [(name, True) for name, method in METHODS.items() if not getattr(method, "one_class", False)]
+
+
+@pytest.mark.parametrize(("name", "multilabel"), OF_LABELS + OF_SEVERAL)
 @pytest.mark.parametrize("family", ["standard", "bcos"])
 def test_steps_of_all_methods(family, name, multilabel):
     student, teacher = networks(family)

@@ -195,7 +195,7 @@ def test_whatever_a_front_end_raises_a_run_finishes_with_the_same_numbers(
     if place in METHODS:
         setattr(watcher, place, fault)
     if place == "terminal":
-        monkeypatch.setattr(sys, "stderr", SimpleNamespace(write=fault, flush=fault))
+        monkeypatch.setattr(sys, "stderr", SimpleNamespace(write=fault, flush=fault, isatty=lambda: True))
     if place == "notes":
         watcher.on_step = Fault(ValueError, 0)
         monkeypatch.setattr(warnings, "showwarning", fault)
