@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from e2kd_lab.experiments import Experiment
+from e2kd_lab.experiments.distillation import SHARED
 from e2kd_lab.explanations import EXPLANATIONS
 from e2kd_lab.figures.labels import run_label
 
@@ -35,7 +36,8 @@ def run_title(run: Experiment | Mapping[str, Any], beside: Experiment | None = N
         own = run.hyperparameters
     else:
         values = {"explanation": None, **run}
-        own = {**run, **run.get("options", {})}
+        # The method may be a plug-in's that is not there: then it does not tell which values are its own.
+        own = {name: run[name] for name in SHARED if name in run} | run.get("options", {})
     parts = [run_label(values["method"], own), f"seed {values['seed']}"]
     if beside is not None:
         parts += [_said(name, values[name]) for name in _APART if values[name] != getattr(beside, name)]

@@ -1,5 +1,6 @@
 """Each panel's callbacks, without a browser."""
 
+import json
 import shutil
 import threading
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 import e2kd_lab as lab
 from e2kd_lab.figures import FigureOptions
-from e2kd_lab.runs import Run
+from e2kd_lab.runs import Run, find_runs
 from e2kd_lab.training import Watcher
 from e2kd_lab.widgets import TrainLab
 
@@ -216,6 +217,18 @@ def test_other_experiments_are_listed_if_their_classes_are_the_same(few_shots, w
     assert any("imagenet standard" in title for title in panel.compare.titles.values())
     assert not panel.compare._fits({**ours, "name": "somebody_elses"})
     assert not panel.compare._fits({**ours, "num_classes": 2})
+
+
+def test_runs_of_plugins_that_are_not_there_are_listed(tiny, runs):
+    """Their methods do not tell which of a run's settings are their hyper-parameters."""
+    run = next(run for run in find_runs(runs) if run.config["method"] == "kd" and run.status == "done")
+    config = run.config | {"method": "somebody_elses", "options": {"alpha": 2.0}}
+    (run.folder / "config.json").write_text(json.dumps(config))
+    panel = TrainLab(tiny, folder=runs)
+    assert "somebody_elses" in panel.compare.titles[run.folder.name]
+    assert "alpha = 2" in panel.compare.titles[run.folder.name]
+    panel.compare.value = tuple(panel.compare.titles)
+    assert panel.last_error is None
 
 
 class Held(Watcher):
