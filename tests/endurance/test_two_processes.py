@@ -109,7 +109,7 @@ def test_the_second_job_waits_for_the_teacher_of_the_first(forks, eight, signs, 
     (signs / "go").touch()
     ended, other = first.wait(), second.wait()
     assert (ended.signal != 0, other.error) == (dies, None)
-    teachers = [title for title in [*(ended.value or []), *other.value] if "teacher" in title]
+    teachers = [title for title in [*(ended.value or []), *other.value] if "Teacher" in title]
     assert len(teachers) == 1
     assert {run.status for run in find_runs(tmp_path)} == {"done"}
 
