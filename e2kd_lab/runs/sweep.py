@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,8 +152,9 @@ def _free_first(experiments: Sequence[Experiment], folder: Path) -> Iterator[tup
     """The experiments with their numbers; those that another process trains come last."""
     later = []
     for number, experiment in enumerate(experiments, start=1):
-        if Run(folder / experiment.run_name()).status == "running":
-            later.append((number, experiment))
-        else:
-            yield number, experiment
+        with suppress(LabError):  # such as missing data, which `run` reports in its turn
+            if Run(folder / experiment.run_name()).status == "running":
+                later.append((number, experiment))
+                continue
+        yield number, experiment
     yield from later
