@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from e2kd_lab.bench.findings import Findings, Ratio
+from e2kd_lab.figures.labels import counted
 from e2kd_lab.figures.style import METHOD_COLOURS, new_figure, small, styled
 
 _TITLES = {
@@ -106,7 +107,7 @@ def _bar(axis: Axes, place: float, ratio: Ratio, colour: str) -> None:
 
 def _note(findings: Findings) -> str:
     machine = findings.machine
-    threads = f"{machine['threads']} thread" + ("s" if machine["threads"] > 1 else "")
+    threads = counted(machine["threads"], "thread")
     quick = "; quick, meaningless" if machine["quick"] else ""
     torch = machine["torch"].split("+")[0]
     return (

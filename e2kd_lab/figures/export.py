@@ -78,8 +78,12 @@ def screen_png(figure: Figure) -> bytes:
 
 def canvas_png(canvas: FigureCanvasAgg) -> bytes:
     """What is drawn on a canvas as PNG, packed lightly."""
+    return light_png(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
+
+
+def light_png(picture: Image.Image) -> bytes:
+    """A picture as PNG, packed lightly: for the screen, where time counts more than size."""
     buffer = io.BytesIO()
-    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     picture.save(buffer, "png", compress_level=1)
     return buffer.getvalue()
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from matplotlib.artist import Artist
@@ -16,11 +14,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.text import Text
-from PIL import Image as PILImage
 from torch import Tensor
 
 from e2kd_lab.explanations.comparison import Comparison
 from e2kd_lab.figures.explanations import explanation_comparison, frame
+from e2kd_lab.figures.export import canvas_png
 from e2kd_lab.figures.lettering import legend_below, write_title
 from e2kd_lab.figures.map_pictures import bar_room, colour_bar, pictures_of
 from e2kd_lab.figures.options import current_options
@@ -206,9 +204,7 @@ class ShiftPicture:
             frames = [spine for picture in pictures for spine in picture.axes.spines.values()]
             for artist in [*moving, *frames]:
                 artist.draw(self._canvas.get_renderer())
-        buffer = io.BytesIO()
-        PILImage.fromarray(np.asarray(self._canvas.buffer_rgba())).save(buffer, "png", compress_level=1)
-        return buffer.getvalue()
+        return canvas_png(self._canvas)
 
 
 def shift_line(axis: Axes, method: str, curve: pd.Series) -> None:

@@ -22,7 +22,7 @@ from e2kd_lab.figures.options import current_options
 from e2kd_lab.figures.style import SELECTION, new_figure, small, styled
 from e2kd_lab.metrics.titles import measure_title
 
-_EMPTY, _HATCH = "#EFEFEF", "#B5B5B5"
+EMPTY, _HATCH = "#EFEFEF", "#B5B5B5"
 
 
 def sweep_cells(
@@ -270,7 +270,7 @@ def _without_runs(in_grid: bool) -> dict[str, Any]:
     """Style of a cell without finished runs."""
     if in_grid:
         return {"facecolor": "white", "edgecolor": _HATCH, "hatch": "////", "linewidth": 0}
-    return {"facecolor": _EMPTY, "edgecolor": _EMPTY, "linewidth": 0}
+    return {"facecolor": EMPTY, "edgecolor": EMPTY, "linewidth": 0}
 
 
 def _outline(axis: Axes, place: tuple[int, int]) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -11,7 +10,6 @@ from e2kd_lab.losses import dist_loss
 from e2kd_lab.methods.batch import Batch
 from e2kd_lab.methods.logit_distiller import LogitDistiller
 from e2kd_lab.methods.registry import register_method
-from e2kd_lab.system.errors import ExperimentError
 
 
 @register_method("dist", title="DIST", colour="#CC6677", grid={"tau": (1.0, 4.0)}, order=9)
@@ -29,16 +27,9 @@ class DIST(LogitDistiller):
     """
 
     one_class: ClassVar[bool] = True
+    not_negative: ClassVar[tuple[str, ...]] = ("beta", "gamma")
     beta: float = 2.0
     gamma: float = 2.0
-
-    @classmethod
-    def check(cls, hyperparameters: Mapping[str, Any]) -> None:
-        """See `Distiller.check`: weights are not negative."""
-        super().check(hyperparameters)
-        for name in ("beta", "gamma"):
-            if not hyperparameters[name] >= 0:
-                raise ExperimentError(f"'{name}' is {hyperparameters[name]}; expected at least 0.")
 
     def logit_terms(self, logits: Tensor, teacher_logits: Tensor, batch: Batch) -> dict[str, Tensor]:
         """See `LogitDistiller.logit_terms`: ``label_loss`` and ``kd_loss``."""

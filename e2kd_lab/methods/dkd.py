@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -31,18 +30,11 @@ class DKD(LogitDistiller):
     """
 
     one_class: ClassVar[bool] = True
+    not_negative: ClassVar[tuple[str, ...]] = ("alpha", "beta", "warmup_steps")
     tau: float = 4.0
     alpha: float = 1.0
     beta: float = 8.0
     warmup_steps: int = 100
-
-    @classmethod
-    def check(cls, hyperparameters: Mapping[str, Any]) -> None:
-        """See `Distiller.check`: weights are not negative."""
-        super().check(hyperparameters)
-        for name in ("alpha", "beta", "warmup_steps"):
-            if not hyperparameters[name] >= 0:
-                raise ExperimentError(f"'{name}' is {hyperparameters[name]}; expected at least 0.")
 
     def logit_terms(self, logits: Tensor, teacher_logits: Tensor, batch: Batch) -> dict[str, Tensor]:
         """See `LogitDistiller.logit_terms`: ``label_loss`` and ``kd_loss``, the latter before the warm-up's weight."""

@@ -40,6 +40,8 @@ class LogitDistiller(Distiller):
         their own, with their own batch statistics, which do not update the running statistics.
     one_class : bool
         Whether the loss is one of softmax probabilities, and refuses images of several classes.
+    not_negative : tuple of str
+        Names of hyper-parameters that are at least 0, besides ``lam``.
 
     Examples
     --------
@@ -52,6 +54,7 @@ class LogitDistiller(Distiller):
 
     can_be_frozen: ClassVar[bool] = True
     one_class: ClassVar[bool] = False
+    not_negative: ClassVar[tuple[str, ...]] = ()
     lam: float = 0.0
     tau: float = 1.0
     explain_every: int = 1
@@ -80,6 +83,9 @@ class LogitDistiller(Distiller):
     def check(cls, hyperparameters: Mapping[str, Any]) -> None:
         """See `Distiller.check`."""
         super().check(hyperparameters)
+        for name in cls.not_negative:
+            if not hyperparameters[name] >= 0:
+                raise ExperimentError(f"'{name}' is {hyperparameters[name]}; expected at least 0.")
         every, part = hyperparameters["explain_every"], hyperparameters["explain_part"]
         if every < 1:
             raise ExperimentError(f"'explain_every' is {every}; expected at least 1.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +17,7 @@ from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
 from e2kd_lab.runs.run import run
 from e2kd_lab.system.errors import LabNote, RunError, note, raised
+from e2kd_lab.system.ipython import ipython_shell
 from e2kd_lab.training import Hardware, OwnMeasures, Watcher, Watchers
 from e2kd_lab.training.own_measures import MeasureFunction
 from e2kd_lab.training.preserved_state import random_state_preserved
@@ -88,8 +88,7 @@ class Session(Watcher):
         # Refused here, where the caller is, and not on the thread that trains.
         self._watchers, self._metrics = Watchers(watchers), metrics
         OwnMeasures(metrics)
-        self._on_change: Callable[..., None] | None = on_change
-        self._on_network: Callable[..., None] | None = on_network
+        self._callbacks: dict[str, Callable[..., None] | None] = {"on_change": on_change, "on_network": on_network}
         self._stop = threading.Event()
         self._started_at = (0.0, 0)
         self._changed_at = 0.0
@@ -163,15 +162,7 @@ class Session(Watcher):
 
     def on_network(self, network: ExplainableModel) -> None:
         """See `Watcher.on_network`."""
-        try:
-            if self._on_network is not None:
-                self._on_network(self, network)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:
-            self._on_network = None
-            with suppress(LabNote):
-                note(f"on_network {raised(error)}: it is not called again, and training goes on.")
+        self._call("on_network", network)
 
     def should_stop(self) -> bool:
         """See `Watcher.should_stop`."""
@@ -209,20 +200,22 @@ class Session(Watcher):
 
     def _changed(self) -> None:
         self._changed_at = time.monotonic()
-        # A fault in a front end must not end the training, nor make it deaf to `stop`.
+        self._call("on_change")
+
+    def _call(self, name: str, *given: Any) -> None:
+        """Call a callback; a fault in a front end must not end the training, nor make it deaf to `stop`."""
         try:
-            if self._on_change is not None:
-                self._on_change(self)
+            if (callback := self._callbacks[name]) is not None:
+                callback(self, *given)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
-            self._on_change = None
+            self._callbacks[name] = None
             with suppress(LabNote):  # even where notes are errors
-                note(f"on_change {raised(error)}: it is not called again, and training goes on.")
+                note(f"{name} {raised(error)}: it is not called again, and training goes on.")
 
 
 def _after_each_cell(callback: Callable[[Any], None], *, forget: bool = False) -> None:
     """Call back with the result of each cell that is run from now on, or no longer; outside IPython there are none."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if shell is not None:
+    if (shell := ipython_shell()) is not None:
         (shell.events.unregister if forget else shell.events.register)("post_run_cell", callback)

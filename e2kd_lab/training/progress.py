@@ -11,6 +11,7 @@ from typing import Any, Protocol, Self
 from torch import Tensor
 from tqdm import tqdm
 
+from e2kd_lab.system.ipython import ipython_shell
 from e2kd_lab.training.watchers import Watcher
 
 
@@ -122,8 +123,7 @@ class _Display(Protocol):
 
 
 def _display() -> _Display:
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if shell is not None and hasattr(shell, "kernel"):
+    if hasattr(ipython_shell(), "kernel"):
         return _Notebook()
     return _Terminal() if sys.stderr.isatty() else _Log()
 

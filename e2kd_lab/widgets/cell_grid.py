@@ -9,7 +9,9 @@ import pandas as pd
 from traitlets import Tuple
 
 from e2kd_lab.figures import Measure
+from e2kd_lab.figures.labels import counted
 from e2kd_lab.figures.sweep_colours import sweep_colours
+from e2kd_lab.figures.sweep_map import EMPTY
 
 Cell = tuple[float, float]
 # Black on a light page, white on a dark one; where the page has no theme, black.
@@ -45,6 +47,8 @@ class CellGrid(widgets.GridBox):
     def __init__(self, value: Cell) -> None:
         self.buttons: dict[Cell, widgets.Button] = {}
         self._said: dict[Cell, tuple[str, str]] = {}
+        self._training: Cell | None = None
+        self._queued: set[Cell] = set()
         super().__init__(value=value, layout=widgets.Layout(grid_gap="2px", width="max-content"))
         self.observe(self._outline, "value")
 
@@ -58,18 +62,21 @@ class CellGrid(widgets.GridBox):
             said = "no finished run yet" if planned else "not in the paper's grid"
             if count:
                 said = f"{measure.title} {measure.text(mean)} {measure.unit}".rstrip()
-                said += f", {count} seed" + ("s" if count > 1 else "")
+                said += f", {counted(count, 'seed')}"
             self._said[place] = measure.text(mean) if count else "–", said
-            fill, text = colours.get(place, ("white" if planned else "#EFEFEF", "#555555"))
+            fill, text = colours.get(place, ("white" if planned else EMPTY, "#555555"))
             self.buttons[place].style.button_color, self.buttons[place].style.text_color = fill, text
-        self.mark(None, ())
+        self._write()
 
     def mark(self, training: Cell | None, queued: Iterable[Cell]) -> None:
         """Say which cell is in training, and which are in the queue."""
-        queued = set(queued)
+        self._training, self._queued = training, set(queued)
+        self._write()
+
+    def _write(self) -> None:
         for place, button in self.buttons.items():
             text, said = self._said[place]
-            state = "in training" if place == training else "in the queue" if place in queued else ""
+            state = "in training" if place == self._training else "in the queue" if place in self._queued else ""
             button.description = {"in training": "▶", "in the queue": "…"}.get(state, text)
             parts = [said, "picked" if place == self.value else "", state]
             button.tooltip = f"λ = {place[0]:g}, τ = {place[1]:g}: {', '.join(filter(None, parts))}"

@@ -1,17 +1,31 @@
-"""Controls that panels share: a switch of buttons, a line of text, a button; all with names of one width."""
+"""What panels' controls share: a switch of buttons, a line of text, a button, quiet changes, what a field refuses."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import ipywidgets as widgets
 
 from e2kd_lab.explanations import ExplanationMethod
 from e2kd_lab.figures.glossary import GLOSSARY
+from e2kd_lab.figures.style import WRONG_COLOUR
 
 LABEL_WIDTH = 80  # pixels, the default of ipywidgets
+
+
+@contextmanager
+def muted(callback: Callable[[Any], None], *controls: widgets.Widget) -> Iterator[None]:
+    """Change controls without calling the ``callback`` that observes them, so that one choice draws once."""
+    for control in controls:
+        control.unobserve(callback, "value")
+    try:
+        yield
+    finally:
+        for control in controls:
+            control.observe(callback, "value")
 
 
 def switch(
@@ -75,3 +89,9 @@ def line() -> widgets.HTML:
 def button(title: str, icon: str, tooltip: str) -> widgets.Button:
     """A button of the width that all panels' buttons have."""
     return widgets.Button(description=title, icon=icon, tooltip=tooltip, layout=widgets.Layout(width="110px"))
+
+
+def refusal(text: str, expected: str) -> str:
+    """HTML that says beside a field what was typed, and what was expected."""
+    said = html.escape(f"{text}: expected {expected}")
+    return f"<span style='color:{WRONG_COLOUR}'>{said}</span>"

@@ -27,9 +27,9 @@ from e2kd_lab.runs import Run, results_of
 from e2kd_lab.runs.evaluate import outcomes_of
 from e2kd_lab.runs.examples import networks_of
 from e2kd_lab.runs.image_selection import ORDERS, RELATIONS, select_views, views_of
-from e2kd_lab.widgets.controls import maps_options, maps_tooltips, switch
+from e2kd_lab.widgets.controls import maps_options, maps_tooltips, muted, switch
 from e2kd_lab.widgets.network_sets import Sets, sets_of
-from e2kd_lab.widgets.panel import Panel, muted, shows_errors
+from e2kd_lab.widgets.panel import Panel, shows_errors
 
 _Views = tuple[tuple[int, int], ...]  # index of each image, and its part
 _WIDE = {"width": "320px"}

@@ -11,6 +11,7 @@ from traitlets import Instance
 
 from e2kd_lab.figures import FigureOptions
 from e2kd_lab.figures.options import VENUES
+from e2kd_lab.widgets.controls import muted
 
 _NONE = "as drawn"  # stands for None, which ipywidgets take as no choice
 _FONTS = (6.0, 6.5, 7.0, 7.5, 8.0, 9.0, 10.0)
@@ -61,13 +62,12 @@ class FigureControls(widgets.HBox):
 
     def _set(self, change: Any) -> None:
         options = change["new"]
-        for name, control in self.controls.items():
-            control.unobserve(self._chosen, "value")
-            value = _of(name, options)
-            if isinstance(control, widgets.Dropdown) and value not in [one for _, one in control.options]:
-                control.options = [*control.options, (_text(name, value), value)]
-            control.value = value
-            control.observe(self._chosen, "value")
+        with muted(self._chosen, *self.controls.values()):
+            for name, control in self.controls.items():
+                value = _of(name, options)
+                if isinstance(control, widgets.Dropdown) and value not in [one for _, one in control.options]:
+                    control.options = [*control.options, (_text(name, value), value)]
+                control.value = value
 
 
 def _control(name: str) -> widgets.Widget:

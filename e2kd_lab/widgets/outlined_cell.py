@@ -7,7 +7,7 @@ import io
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
-from e2kd_lab.figures.export import SCREEN_DPI
+from e2kd_lab.figures.export import SCREEN_DPI, light_png
 
 
 def outlined_cell(figure: Figure, png: bytes, column: int, row: int) -> bytes:
@@ -28,6 +28,4 @@ def outlined_cell(figure: Figure, png: bytes, column: int, row: int) -> bytes:
     draw = ImageDraw.Draw(picture)
     draw.rectangle((left - 3, low - 3, right + 3, high + 3), outline="white", width=7)
     draw.rectangle((left - 1, low - 1, right + 1, high + 1), outline="black", width=3)
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
+    return light_png(picture)

@@ -55,18 +55,6 @@ def shows_background_errors(
     return cast(Callable[Concatenate[PanelType, P], None], wrapper)
 
 
-@contextmanager
-def muted(callback: Callable[[Any], None], *controls: widgets.Widget) -> Iterator[None]:
-    """Change controls without calling the ``callback`` that observes them, so that one choice draws once."""
-    for control in controls:
-        control.unobserve(callback, "value")
-    try:
-        yield
-    finally:
-        for control in controls:
-            control.observe(callback, "value")
-
-
 def by_family(experiments: Experiment | Sequence[Experiment]) -> tuple[Experiment, dict[str, Experiment]]:
     """The first experiment, and all of them by family of networks."""
     listed = [experiments] if isinstance(experiments, Experiment) else list(experiments)
@@ -252,7 +240,7 @@ class Panel:
         """
         outermost = id(self) not in _ACTING.get()
         if outermost and clears:
-            self._told = False
+            self._told, self.last_error = False, None
         token = _ACTING.set(_ACTING.get() | {id(self)})
         try:
             with figure_options(self.figure_options):
@@ -262,7 +250,7 @@ class Panel:
         finally:
             _ACTING.reset(token)
         if outermost and clears and not self._told:
-            self.last_error, self.notice.value = None, ""
+            self.notice.value = ""
 
     @shows_errors
     def _restyle(self, _: Any) -> None:

@@ -10,7 +10,8 @@ import ipywidgets as widgets
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.figures.labels import title_of
 from e2kd_lab.methods import METHODS, SYMBOLS, defaults_of, has_hyperparameter
-from e2kd_lab.widgets.panel import family_switch, muted
+from e2kd_lab.widgets.controls import muted
+from e2kd_lab.widgets.panel import family_switch
 from e2kd_lab.widgets.value_slider import ValueSlider
 from e2kd_lab.widgets.whole_number import WholeNumber
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from e2kd_lab import experiments
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.figures.labels import in_order
 from e2kd_lab.system.errors import LabError
+from e2kd_lab.widgets.controls import muted
 from e2kd_lab.widgets.run_titles import run_title
 
 
@@ -58,10 +60,10 @@ class RunList(widgets.VBox):
         """Put runs on the list: configurations by name. Chosen ones that are not there any more are not chosen."""
         kept = {name: config for name, config in runs.items() if self._fits(config)}
         titles = {name: run_title(config, self.experiment) for name, config in kept.items()}
-        twice = {title for title in titles.values() if list(titles.values()).count(title) > 1}
+        counts = Counter(titles.values())
         # The rest of a configuration is in the hash of the run's name.
         titles = {
-            name: f"{title} ({name.split('-')[-2]})" if title in twice else title for name, title in titles.items()
+            name: f"{title} ({name.split('-')[-2]})" if counts[title] > 1 else title for name, title in titles.items()
         }
         if titles == self.titles:
             return
@@ -73,12 +75,9 @@ class RunList(widgets.VBox):
 
         self.titles = {name: titles[name] for name in sorted(kept, key=place)}
         chosen = self._present(self.value)
-        self.choice.unobserve(self._chosen, "value")
-        try:
+        with muted(self._chosen, self.choice):
             self.choice.options = [(title, name) for name, title in self.titles.items()]
             self.choice.value = chosen
-        finally:
-            self.choice.observe(self._chosen, "value")
         self.value = chosen
 
     def _fits(self, config: Mapping[str, Any]) -> bool:

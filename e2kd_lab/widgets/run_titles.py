@@ -8,7 +8,7 @@ from typing import Any
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.experiments.distillation import SHARED
 from e2kd_lab.explanations import EXPLANATIONS
-from e2kd_lab.figures.labels import run_label
+from e2kd_lab.figures.labels import counted, run_label
 
 # What a title says only where it differs from the panel's experiment, in this order.
 _APART = ("name", "scale", "setting", "epochs", "explanation")
@@ -47,7 +47,7 @@ def run_title(run: Experiment | Mapping[str, Any], beside: Experiment | None = N
 
 def _said(name: str, value: Any) -> str:
     if name == "epochs":
-        return f"{value} epoch" + ("s" if value != 1 else "")
+        return counted(value, "epoch")
     if name == "explanation":
         known = value in EXPLANATIONS
         return f"by {EXPLANATIONS[value].title if known else value}" if value else "by its networks' own explanation"

@@ -18,7 +18,6 @@ from e2kd_lab.figures import (
     measures_of,
     sweep_cells,
     sweep_map,
-    training_curves,
 )
 from e2kd_lab.figures.options import FigureOptions, current_options
 from e2kd_lab.runs import Run
@@ -30,11 +29,12 @@ from e2kd_lab.training.own_measures import MeasureFunction
 from e2kd_lab.training.trainer import METRICS
 from e2kd_lab.widgets.cached_runs import CachedRuns, State, state_of
 from e2kd_lab.widgets.cell_grid import Cell, CellGrid
+from e2kd_lab.widgets.controls import muted
 from e2kd_lab.widgets.outlined_cell import outlined_cell
-from e2kd_lab.widgets.panel import muted, picture_frame, shows_errors
+from e2kd_lab.widgets.panel import picture_frame, shows_errors
 from e2kd_lab.widgets.run_titles import run_title
 from e2kd_lab.widgets.swept_runs import SweptRuns
-from e2kd_lab.widgets.training_panel import Drawn, TrainingPanel, rendered, side_by_side
+from e2kd_lab.widgets.training_panel import Drawn, TrainingPanel, drawn_curves, rendered, side_by_side
 from e2kd_lab.widgets.value_slider import ValueSlider
 
 _PICTURES = 64  # to keep
@@ -170,7 +170,6 @@ class SweepMap(TrainingPanel):
     @shows_errors
     def _train_all(self, _: Any) -> None:
         with self._lock:
-            self.last_error = None
             missing = self._swept.missing(self.cells.value)
             if not missing:
                 self.say("Each cell of the grid has a finished run.")
@@ -272,7 +271,7 @@ class SweepMap(TrainingPanel):
 
     def _drawn_curves(self, parts: tuple[Any, ...], _options: FigureOptions) -> Drawn:
         curves = {title: (method, self._cached.metrics(run)) for title, method, run, _ in parts}
-        return _drawn_curves(curves, self.base)
+        return drawn_curves(curves, self.base.epochs)
 
     def _explanations_of(self, here: Run) -> Drawn:
         return self._explained(here, state_of(here.checkpoint()), current_options())
@@ -299,7 +298,7 @@ class SweepMap(TrainingPanel):
         curves = {}
         if len(session.rows) and session.title == session.experiment.title:  # not its teacher
             curves[run_title(session.experiment)] = (session.experiment.method, session.rows)
-        self.curves.value = _drawn_curves(curves, session.experiment)[2] if curves else b""
+        self.curves.value = drawn_curves(curves, session.experiment.epochs)[2] if curves else b""
         self.explanations.value = b""
 
     def show_end(self, session: Session) -> None:
@@ -329,9 +328,3 @@ class SweepMap(TrainingPanel):
 
 def _cell_of(experiment: Experiment) -> Cell:
     return experiment.lam if experiment.method == "e2kd" else 0.0, experiment.tau
-
-
-def _drawn_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], experiment: Experiment) -> Drawn:
-    figure = training_curves(curves, total_epochs=experiment.epochs)
-    rows = [rows.assign(run=label) for label, (_, rows) in curves.items()]
-    return rendered(figure, pd.concat(rows, ignore_index=True))

@@ -12,7 +12,8 @@ import ipywidgets as widgets
 import pandas as pd
 
 from e2kd_lab.experiments import Experiment
-from e2kd_lab.figures import comparison_table, explanation_comparison, training_curves
+from e2kd_lab.figures import comparison_table, explanation_comparison
+from e2kd_lab.figures.labels import counted
 from e2kd_lab.figures.options import FigureOptions, current_options
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run
@@ -24,12 +25,13 @@ from e2kd_lab.training import Hardware, Watcher
 from e2kd_lab.training.own_measures import MeasureFunction
 from e2kd_lab.training.trainer import METRICS
 from e2kd_lab.widgets.cached_runs import CachedRuns, State, state_of
-from e2kd_lab.widgets.panel import by_family, muted, picture_frame, shows_errors
+from e2kd_lab.widgets.controls import muted
+from e2kd_lab.widgets.panel import by_family, picture_frame, shows_errors
 from e2kd_lab.widgets.run_controls import RunControls
 from e2kd_lab.widgets.run_list import RunList
 from e2kd_lab.widgets.run_summary import run_summary
 from e2kd_lab.widgets.run_titles import run_title
-from e2kd_lab.widgets.training_panel import Drawn, TrainingPanel, rendered, side_by_side
+from e2kd_lab.widgets.training_panel import Drawn, TrainingPanel, drawn_curves, rendered, side_by_side
 
 LAMBDAS = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0)
 TAUS = (1.0, 2.0, 5.0, 10.0)
@@ -161,7 +163,7 @@ class TrainLab(TrainingPanel):
                 advice = {"stopped": "press Resume to go on", "running": "another process trains it"}
                 said = "it trains now" if self.trains(experiment) else advice.get(status, "press Train")
                 said = "it waits in the queue" if experiment in self.queue else said
-                self.say(f"{title}, {_epochs(experiment)} has no result yet: {said}.")
+                self.say(f"{title}, {counted(experiment.epochs, 'epoch')} has no result yet: {said}.")
             self._draw()
             self._explain(None)
 
@@ -212,10 +214,10 @@ class TrainLab(TrainingPanel):
         if len(parts) == len(curves):  # nothing that changes
             self.show(*self._curves(tuple(parts), experiment.epochs, current_options()))
         else:
-            self.show(*_drawn(curves, experiment.epochs))
+            self.show(*drawn_curves(curves, experiment.epochs))
 
     def _drawn_curves(self, parts: tuple[_Curve, ...], epochs: int, _options: FigureOptions) -> Drawn:
-        return _drawn({title: (method, self._cached.metrics(run)) for title, method, run, _ in parts}, epochs)
+        return drawn_curves({title: (method, self._cached.metrics(run)) for title, method, run, _ in parts}, epochs)
 
     @shows_errors
     def _explain(self, _: Any) -> None:
@@ -275,7 +277,8 @@ class TrainLab(TrainingPanel):
                 self.compare.offer(self._cached.finished() | self._in_training)
                 self.compare.value = (*self.compare.value, name)
         if self.trains(self.experiment):
-            self.say(f"{run_title(self.experiment)}, {_epochs(self.experiment)} has no result yet: it trains now.")
+            epochs = counted(self.experiment.epochs, "epoch")
+            self.say(f"{run_title(self.experiment)}, {epochs} has no result yet: it trains now.")
         if name in (*self.compare.value, self._run(self.experiment).folder.name):
             self._draw()
 
@@ -290,16 +293,6 @@ class TrainLab(TrainingPanel):
         """See `TrainingPanel.parts`."""
         curves = {} if self.figure is None else {"": (self.figure, self.data, bytes(self.image.value))}
         return curves | ({} if self._explanation is None else {"_explanation": self._explanation})
-
-
-def _drawn(curves: Mapping[str, tuple[str, pd.DataFrame]], epochs: int) -> Drawn:
-    figure = training_curves(curves, total_epochs=epochs)
-    data = [rows.assign(run=title) for title, (_, rows) in curves.items()]
-    return rendered(figure, pd.concat(data, ignore_index=True) if data else None)
-
-
-def _epochs(experiment: Experiment) -> str:
-    return f"{experiment.epochs} epoch" + ("s" if experiment.epochs != 1 else "")
 
 
 def _export_name(experiment: Experiment) -> str:

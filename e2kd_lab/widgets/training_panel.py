@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from e2kd_lab.experiments import Experiment
+from e2kd_lab.figures import training_curves
 from e2kd_lab.figures.export import figure_contents, screen_png
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run, Status
@@ -168,7 +169,6 @@ class TrainingPanel(Panel):
     @shows_errors
     def _train(self, _: Any) -> None:
         with self._lock:
-            self.last_error = None
             self.train([self.experiment])
             self.train_button.disabled = True
 
@@ -264,6 +264,13 @@ def rendered(figure: Figure, data: pd.DataFrame | None) -> Drawn:
     png = screen_png(figure)
     figure.set_layout_engine("none")
     return figure, data, png
+
+
+def drawn_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], epochs: int) -> Drawn:
+    """Training curves (see `e2kd_lab.figures.training_curves`); as data, the rows of all runs with their label."""
+    data = [rows.assign(run=label) for label, (_, rows) in curves.items()]
+    figure = training_curves(curves, total_epochs=epochs)
+    return rendered(figure, pd.concat(data, ignore_index=True) if data else None)
 
 
 def side_by_side(left: list[widgets.Widget], right: list[widgets.Widget]) -> widgets.HBox:

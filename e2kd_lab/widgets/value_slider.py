@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -12,7 +11,7 @@ import ipywidgets as widgets
 from traitlets import Any as AnyValue
 
 from e2kd_lab.figures.glossary import GLOSSARY
-from e2kd_lab.widgets.controls import LABEL_WIDTH
+from e2kd_lab.widgets.controls import LABEL_WIDTH, muted, refusal
 
 _WIDTH = LABEL_WIDTH + 280  # pixels: twenty values can be told apart by hand
 
@@ -94,12 +93,9 @@ class ValueSlider(widgets.HBox):
 
     def offer(self, values: Iterable[float], value: float) -> None:
         """Put other values on the slider, and choose one."""
-        self.slider.unobserve(self._slid, "value")
-        try:
+        with muted(self._slid, self.slider):
             self.slider.options = self._texts({*values, value})
             self.slider.value = value
-        finally:
-            self.slider.observe(self._slid, "value")
         self.value = value
 
     @property
@@ -133,8 +129,7 @@ class ValueSlider(widgets.HBox):
             self.field.value = f"{self.value:g}"
             return
         self.field.value = f"{self.value:g}"
-        said = html.escape(f"{change['new']}: expected {expected}")
-        self.problem.value = f"<span style='color:#C63F00'>{said}</span>"
+        self.problem.value = refusal(change["new"], expected)
 
     def _set(self, change: Any) -> None:
         value = change["new"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from typing import Any
 
 import ipywidgets as widgets
 from traitlets import Int
+
+from e2kd_lab.widgets.controls import refusal
 
 
 class WholeNumber(widgets.HBox):
@@ -62,8 +63,7 @@ class WholeNumber(widgets.HBox):
             self.field.value, self.problem.value = str(self.value), ""
             return
         self.field.value = str(self.value)
-        said = html.escape(f"{change['new']}: expected a whole number, {self._least} to {self._most}")
-        self.problem.value = f"<span style='color:#C63F00'>{said}</span>"
+        self.problem.value = refusal(change["new"], f"a whole number, {self._least} to {self._most}")
 
     def _set(self, change: Any) -> None:
         self.field.value, self.problem.value = str(change["new"]), ""

@@ -83,6 +83,14 @@ def test_an_error_stays_until_the_next_action_succeeds(panel, draw):
     assert isinstance(panel.last_error, KeyError)
 
 
+def test_an_export_that_succeeds_ends_an_error(panel):
+    panel.heard(KeyError("lost"))
+    assert panel.last_error is not None
+    panel.export_button.click()
+    assert panel.last_error is None
+    assert "Wrote small.pdf" in panel.notice.value
+
+
 def test_the_figures_options_are_those_of_screen_and_files(panel, tmp_path):
     assert panel.figure_controls.layout.display == "none"
     panel.figure_button.value = True

@@ -342,8 +342,8 @@ def test_what_was_read_or_drawn_once_is_kept_until_its_files_change(tiny, runs, 
     panel.lam.value = 0.0
     read = []
     monkeypatch.setattr("e2kd_lab.runs.run_folder.read_metrics", lambda path: read.append(path))
-    for name in ("training_curves", "explanation_comparison"):
-        monkeypatch.setattr(f"e2kd_lab.widgets.train_lab.{name}", None)
+    for name in ("training_panel.training_curves", "train_lab.explanation_comparison"):
+        monkeypatch.setattr(f"e2kd_lab.widgets.{name}", None)
     panel.lam.value = 5.0
     panel.compare.value = ()
     assert panel.last_error is not None  # these curves alone are new
