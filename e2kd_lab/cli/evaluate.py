@@ -25,18 +25,15 @@ from e2kd_lab.cli.options import (
     split_names,
 )
 from e2kd_lab.cli.tables import console, print_measures
-from e2kd_lab.system.errors import ExperimentError, LabError, RunError, note
+from e2kd_lab.system.errors import ExperimentError, RunError
 from e2kd_lab.system.paths import expanded, is_file
 from e2kd_lab.system.workspace import runs_folder
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.table import Table
     from torch import Tensor
 
-    from e2kd_lab.data.splits import Split
     from e2kd_lab.experiments import Experiment
-    from e2kd_lab.models import ExplainableModel
     from e2kd_lab.runs import Run
 
 # What a configuration has besides fields of the experiment: fingerprints, mostly.
@@ -83,6 +80,7 @@ def evaluate(
     """
     from e2kd_lab.data.splits import SPLITS
     from e2kd_lab.runs.evaluate import averaged
+    from e2kd_lab.runs.faithfulness import keep_faithfulness, measure_faithfulness
     from e2kd_lab.training.hardware import named_device
 
     if split not in SPLITS:
@@ -101,49 +99,14 @@ def evaluate(
         student, name = wanted.build(wanted.student, weights=str(checkpoint)), str(checkpoint)
     if alone:
         wanted = wanted.replace(method="teacher", teacher=wanted.network)
-    table = lab.evaluate(wanted, student, split=split, folder=runs, device=str(named_device(device)))  # type: ignore[arg-type]
+    where = str(named_device(device))
+    table = lab.evaluate(wanted, student, split=split, folder=runs, device=where)  # type: ignore[arg-type]
     print_measures(averaged(wanted, table), f"{name}, {split}")
     if faithful:
-        measured, groups = _faithfulness(wanted, student, split, images, str(named_device(device)))
-        console.print(_intervals(measured, f"Faithfulness of {name}, {split}"))
+        measured = measure_faithfulness(wanted, student, split=split, count=images, device=where)  # type: ignore[arg-type]
+        console.print(_intervals(measured.values, f"Faithfulness of {name}, {split}"))
         if found is not None:
-            _keep(found, split, _means(wanted, measured, groups))
-
-
-def _faithfulness(
-    experiment: Experiment, student: ExplainableModel, split: Split, count: int, device: str
-) -> tuple[dict[str, Tensor], Tensor | None]:
-    """Values per image of the measures of faithfulness, on evenly spaced images of a split, and the images' groups."""
-    import torch
-
-    from e2kd_lab.data.transforms import as_unit_range
-    from e2kd_lab.explanations import faithfulness, grid_pointing, randomisation_cascade
-    from e2kd_lab.training.hardware import on_device
-
-    dataset: Any = experiment.dataset(split)
-    chosen = torch.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().long().tolist()
-    samples = [dataset[place] for place in chosen]
-    with on_device(device, student) as where:
-        student.eval()
-        images = as_unit_range(torch.stack([sample["image"] for sample in samples]).to(where))
-        measured = faithfulness(student, images)
-        cascade = randomisation_cascade(student, images)
-        last = cascade[cascade["layer"] == cascade["layer"].iloc[-1]]
-        for column in ("cosine", "rank_correlation"):
-            measured[f"randomised_{column}"] = torch.tensor(last[column].to_numpy())
-        for side in (2, 3) if not experiment.multilabel else ():
-            labels = torch.tensor([int(sample["label"]) for sample in samples])
-            try:
-                values = grid_pointing(student, images, labels, side=side)
-            except ExperimentError as error:
-                note(f"GridPG is left out: {error}")
-                break
-            if len(values):
-                measured[f"gridpg_{side}x{side}"] = values
-            else:
-                note(f"GridPG {side}x{side} is left out: too few classes with images that are classified confidently.")
-    groups = [int(sample.get("group", -1)) for sample in samples]
-    return measured, torch.tensor(groups) if min(groups) >= 0 else None
+            keep_faithfulness(found, wanted, measured, split=split)  # type: ignore[arg-type]
 
 
 def _intervals(measured: dict[str, Tensor], title: str) -> Table:
@@ -162,39 +125,6 @@ def _intervals(measured: dict[str, Tensor], title: str) -> Table:
         mean, low, high = (shown.text(value) for value in interval)
         table.add_row(shown.title, shown.best, mean, f"{low} to {high}", str(len(values)))
     return table
-
-
-def _means(experiment: Experiment, measured: dict[str, Tensor], groups: Tensor | None) -> pd.DataFrame:
-    """Means over images and, where each image has a value, over their groups: ``group``, ``metric``, ``value``."""
-    import pandas as pd
-
-    from e2kd_lab.metrics import group_means
-    from e2kd_lab.metrics.groups import WATERBIRDS
-
-    rows = []
-    for metric, values in measured.items():
-        defined = ~values.isnan().cpu()
-        if not defined.any():
-            continue
-        of_images = groups[defined] if groups is not None and len(groups) == len(values) else None
-        means = group_means(values.cpu()[defined], of_images, experiment.grouping() or WATERBIRDS)
-        # The worst group of the lab is that of the lowest value, which is not the worst of each measure.
-        rows += [{"group": k, "metric": metric, "value": value} for k, value in means.items() if k != "worst"]
-    return pd.DataFrame(rows, columns=["group", "metric", "value"])
-
-
-def _keep(run: Run, split: str, means: pd.DataFrame) -> None:
-    """Add means to the run's ``metrics.csv``, so that tables of results have their columns."""
-    from e2kd_lab.training.metrics_file import MetricsFile
-    from e2kd_lab.training.trainer import METRICS
-
-    try:
-        with run.locked():
-            known = run.results()
-            step, epoch = (int(known[name].iloc[0]) for name in ("step", "epoch"))
-            MetricsFile(run.folder / METRICS, int(run.metrics()["step"].max())).add(step, epoch, split, means)
-    except LabError as error:
-        note(f"{run.folder} stays without its measures of faithfulness: {error}")
 
 
 def _found(name: str, runs: Path | None) -> Run:

@@ -105,21 +105,26 @@ def grid_pointing(model: ExplainableModel, images: Tensor, labels: Tensor, *, si
     torch.Size([0])
     """
     members = grid_members(logits_in_parts(model, images), labels, side, count=count)
-    values = []
+    values: list[Tensor] = []
     for cells in members.to(images.device):
         grid = image_grids(images[cells][None])
-        try:
-            logits_in_parts(model, grid)
-        except (AssertionError, RuntimeError, ValueError) as error:
-            name = type(getattr(model, "wrapped", model)).__name__
-            raise ExperimentError(
-                f"{name} takes images of one size only ({error}); expected one that takes larger images, for GridPG."
-            ) from error
+        if not values:
+            _require_any_size(model, grid)
         several = grid.expand(len(cells), -1, -1, -1)
         maps = explain_in_parts(model, several, labels.to(images.device)[cells]).maps
         evidence = evidence_maps(model, several, maps)
         values.append(grid_pointing_game(evidence, torch.arange(len(cells), device=images.device), side))
     return torch.cat(values) if values else images.new_zeros(0)
+
+
+def _require_any_size(model: ExplainableModel, grid: Tensor) -> None:
+    try:
+        logits_in_parts(model, grid)
+    except (AssertionError, RuntimeError, ValueError) as error:
+        name = type(getattr(model, "wrapped", model)).__name__
+        raise ExperimentError(
+            f"{name} takes images of one size only ({error}); expected one that takes larger images, for GridPG."
+        ) from error
 
 
 @torch.no_grad()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from e2kd_lab.data.splits import Split
@@ -64,8 +66,6 @@ def _test_metrics(run: Run) -> set[str]:
 
 
 def _evaluate_and_add(experiment: Experiment, run: Run, own: OwnMeasures, folder: Path, device: torch.device) -> None:
-    rows = run.results()
-    step, epoch = (int(rows[name].iloc[0]) for name in ("step", "epoch"))
     student = run.load_model(device)
     teacher = None if experiment.method == "teacher" else load_teacher(experiment, folder=folder).to(device)
     prepare_networks(student, teacher, experiment.image_size, device)  # as in training, to the same digits
@@ -75,6 +75,21 @@ def _evaluate_and_add(experiment: Experiment, run: Run, own: OwnMeasures, folder
         dataset = experiment.dataset(split)
         table = measure(experiment, student, teacher, dataset, split=split, own=own, device=device)
         added[split] = table[table["metric"].isin(own.names)]
+    add_to_metrics(run, added)
+
+
+def add_to_metrics(run: Run, added: Mapping[Split, pd.DataFrame]) -> None:
+    """Add measures of the selected checkpoint to ``metrics.csv`` of a finished run, which must be locked.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    added : mapping
+        Rows ``group``, ``metric`` and ``value`` by split; they replace those of the same group and metric.
+    """
+    known = run.results()
+    step, epoch = (int(known[name].iloc[0]) for name in ("step", "epoch"))
     metrics = MetricsFile(run.folder / METRICS, int(run.metrics()["step"].max()))
     for split, table in added.items():
         if len(table):
