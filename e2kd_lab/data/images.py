@@ -186,11 +186,12 @@ def opened(path: Path) -> Iterator[PILImage.Image]:
 
 def upright(image: PILImage.Image) -> tuple[PILImage.Image, int]:
     """Decode an image and turn it upright; also the orientation in which it was stored."""
-    orientation = orientation_of(image)
-    image.load()  # of TIFF, this turns it
+    tiff_orientation = orientation_of(image) if image.format == "TIFF" else 1
+    image.load()  # which itself turns TIFF
     if image.mode == "P" and image.palette is None:
         raise ValueError("its palette is not there")
-    return turned(image, orientation if orientation_of(image) == orientation else 1), orientation
+    left = orientation_of(image)
+    return turned(image, left), max(tiff_orientation, left)
 
 
 def is_high_range(image: PILImage.Image) -> bool:
