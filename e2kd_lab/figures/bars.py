@@ -49,7 +49,8 @@ def draw_bar(
     axis.bar(place, values.mean() - bottom, bottom=bottom, width=width, color=colour)
     if len(values) > 1:
         offsets = [place + spacing * (number - (len(values) - 1) / 2) for number in range(len(values))]
-        axis.plot(offsets, values, "o", markersize=dot, color="black", markeredgewidth=0, alpha=0.75)
+        # In front of numbers and their ground.
+        axis.plot(offsets, values, "o", markersize=dot, color="black", markeredgewidth=0, alpha=0.75, zorder=4)
 
 
 def bar_means(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -84,8 +85,9 @@ def bar_means(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 
 def write_above(axis: Axes, place: float, height: float, text: str, *, gap: float = 1.5, **style: Any) -> None:
-    """Write a number above a point, ``gap`` points away from it."""
-    axis.annotate(text, (place, height), xytext=(0, gap), textcoords="offset points", ha="center", va="bottom", **style)
+    """Write a number above a point, ``gap`` points away from it, on a white ground: lines may pass there."""
+    style = {"ha": "center", "va": "bottom", "bbox": {"facecolor": "white", "linewidth": 0, "pad": 0.2}, **style}
+    axis.annotate(text, (place, height), xytext=(0, gap), textcoords="offset points", **style)
 
 
 def draw_teacher(axis: Axes, values: pd.Series, ends: tuple[float, float] | None = None, **style: Any) -> None:
