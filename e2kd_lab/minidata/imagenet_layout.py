@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from PIL import Image
 
-from e2kd_lab.minidata.making import EmbeddedSet, SetSpec
+from e2kd_lab.minidata.making import EmbeddedSet, SetSpec, save_jpeg
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,4 +99,4 @@ def _path_in_folders(root: Path, drawing: _Drawing) -> tuple[Path]:
 def _draw_in_folders(painter: Painter, root: Path, spec: ImageNetLayout, drawing: _Drawing) -> None:
     rng = np.random.default_rng(np.random.SeedSequence(drawing.key))
     picture = painter(drawing.shown, spec.size, rng)
-    picture.save(root / drawing.filename, format="JPEG", quality=95, subsampling=0)
+    save_jpeg(picture, root / drawing.filename)

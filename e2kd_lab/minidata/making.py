@@ -15,7 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, BinaryIO, ClassVar, Generic, TypeVar
+
+from PIL import Image
 
 from e2kd_lab.system.errors import DataError
 from e2kd_lab.system.folder_lock import folder_lock
@@ -94,6 +96,11 @@ class EmbeddedSet(Generic[Spec, Picture]):
         """Content of the spec file."""
         values = {"maker": self.name, "version": self.version, "spec": vars(self.spec)}
         return json.dumps(values, indent=2) + "\n"
+
+
+def save_jpeg(picture: Image.Image, file: Path | BinaryIO) -> None:
+    """Save a picture as those of all embedded sets are."""
+    picture.save(file, "JPEG", quality=95, subsampling=0)
 
 
 def make(

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+from PIL import Image
 
-from e2kd_lab.minidata.drawing.birds import LANDBIRDS, WATERBIRDS, draw_picture
+from e2kd_lab.minidata.drawing.birds import LANDBIRDS, UNCHANGED, WATERBIRDS, Changes, draw_picture
 from e2kd_lab.minidata.drawing.places import LAND_TEXTURES, WATER_TEXTURES
-from e2kd_lab.minidata.making import EmbeddedSet, SetSpec, make
+from e2kd_lab.minidata.making import EmbeddedSet, SetSpec, make, save_jpeg
 
 # See `EmbeddedSet.version`.
 VERSION = 1
@@ -65,7 +66,7 @@ class MiniBirds(SetSpec):
         super().__post_init__()
 
 
-class _Picture(NamedTuple):
+class Picture(NamedTuple):
     """An image to draw: its file, its content and the key of its random stream."""
 
     collection: str
@@ -102,8 +103,8 @@ def make_minibirds(
         spec=spec,
         spec_file=SPEC_FILE,
         version=VERSION,
-        plan=_plan,
-        paths=_paths,
+        plan=pictures,
+        paths=paths,
         draw=_draw_picture,
         finish=_write_metadata,
         required=tuple(f"{collection}/metadata.csv" for collection in (BIASED, UNBIASED)),
@@ -111,7 +112,7 @@ def make_minibirds(
     return make(folder, embedded, workers=workers, overwrite=overwrite)
 
 
-def _plan(spec: MiniBirds) -> Iterator[_Picture]:
+def pictures(spec: MiniBirds) -> Iterator[Picture]:
     """All pictures of a set; depends on the counts and the seed alone."""
     kinds = ((LANDBIRDS, tuple(LAND_TEXTURES)), (WATERBIRDS, tuple(WATER_TEXTURES)))
     splits = {
@@ -134,27 +135,37 @@ def _plan(spec: MiniBirds) -> Iterator[_Picture]:
             folder = f"{1 + species + y * len(LANDBIRDS):03d}.{name}"
             filename = f"{folder}/{name}_{drawn[name]:04d}.jpg"
             key = (spec.seed, which, split, group, number)
-            yield _Picture(collection, filename, species, y, split, place, texture, key)
+            yield Picture(collection, filename, species, y, split, place, texture, key)
 
 
-def _paths(root: Path, picture: _Picture) -> tuple[Path, Path]:
+def paths(root: Path, picture: Picture) -> tuple[Path, Path]:
     """Image and mask of a picture."""
     collection = root / picture.collection
     mask = collection.parent / "segmentations" / picture.filename
     return collection / picture.filename, mask.with_suffix(".png")
 
 
-def _draw_picture(root: Path, spec: MiniBirds, picture: _Picture) -> None:
-    rng = np.random.default_rng(np.random.SeedSequence(picture.key))
+def random_stream(picture: Picture) -> np.random.Generator:
+    """The random numbers that a picture is drawn from."""
+    return np.random.default_rng(np.random.SeedSequence(picture.key))
+
+
+def drawn(spec: MiniBirds, picture: Picture, changes: Changes = UNCHANGED) -> tuple[Image.Image, Image.Image]:
+    """A picture and the mask of its bird."""
+    rng = random_stream(picture)
     species = (LANDBIRDS, WATERBIRDS)[picture.y][picture.species]
     texture = (LAND_TEXTURES, WATER_TEXTURES)[picture.place][picture.texture]
-    image, mask = draw_picture(species, texture, spec.size, rng)
-    image_path, mask_path = _paths(root, picture)
-    image.save(image_path, quality=95, subsampling=0)
+    return draw_picture(species, texture, spec.size, rng, changes)
+
+
+def _draw_picture(root: Path, spec: MiniBirds, picture: Picture) -> None:
+    image, mask = drawn(spec, picture)
+    image_path, mask_path = paths(root, picture)
+    save_jpeg(image, image_path)
     mask.save(mask_path, compress_level=1)
 
 
-def _write_metadata(root: Path, pictures: list[_Picture]) -> None:
+def _write_metadata(root: Path, pictures: list[Picture]) -> None:
     for collection in (BIASED, UNBIASED):
         rows = sorted((p for p in pictures if p.collection == collection), key=lambda p: p.filename)
         with (root / collection / "metadata.csv").open("w", newline="", encoding="utf-8") as file:

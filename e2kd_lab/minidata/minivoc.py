@@ -9,9 +9,9 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from e2kd_lab.minidata.drawing.arrangements import Seen, draw_arrangement
+from e2kd_lab.minidata.drawing.arrangements import Arrangement, Seen, arrange
 from e2kd_lab.minidata.drawing.grounds import GROUNDS
-from e2kd_lab.minidata.making import EmbeddedSet, SetSpec, make
+from e2kd_lab.minidata.making import EmbeddedSet, SetSpec, make, save_jpeg
 
 # See `EmbeddedSet.version`.
 VERSION = 1
@@ -57,7 +57,7 @@ class MiniVoc(SetSpec):
     RANGES: ClassVar = {"size": (32, 1024), "seed": (0, 2**32 - 1), **dict.fromkeys(_SPLITS, (1, 999_999))}
 
 
-class _Picture(NamedTuple):
+class Picture(NamedTuple):
     """An image to draw: its id, split and content, and the key of its random stream."""
 
     id: str
@@ -93,8 +93,8 @@ def make_minivoc(
         spec=spec,
         spec_file=SPEC_FILE,
         version=VERSION,
-        plan=_plan,
-        paths=_paths,
+        plan=pictures,
+        paths=paths,
         draw=_draw_picture,
         finish=_write_lists,
         required=(
@@ -107,7 +107,7 @@ def make_minivoc(
     return make(folder, embedded, workers=workers, overwrite=overwrite)
 
 
-def _plan(spec: MiniVoc) -> Iterator[_Picture]:
+def pictures(spec: MiniVoc) -> Iterator[Picture]:
     """All pictures of a set; what a picture shows depends on the seed, its split and its number alone."""
     for part, split in enumerate(_SPLITS):
         for number in range(1, getattr(spec, split) + 1):
@@ -121,7 +121,7 @@ def _plan(spec: MiniVoc) -> Iterator[_Picture]:
                 for name, companion in COMPANY.items()
                 if rng.random() < (_ACCOMPANIED if name in things else _STRAY)
             )
-            yield _Picture(f"{split}_{number:06d}", split, things, companions, _ground(things, rng), key)
+            yield Picture(f"{split}_{number:06d}", split, things, companions, _ground(things, rng), key)
 
 
 def _ground(things: tuple[str, ...], rng: np.random.Generator) -> str:
@@ -133,17 +133,24 @@ def _ground(things: tuple[str, ...], rng: np.random.Generator) -> str:
     return tuple(GROUNDS)[int(rng.integers(len(GROUNDS)))]
 
 
-def _paths(root: Path, picture: _Picture) -> tuple[Path, Path]:
+def paths(root: Path, picture: Picture) -> tuple[Path, Path]:
     """Image and annotation of a picture."""
     folder = root / FOLDER
     return folder / "JPEGImages" / f"{picture.id}.jpg", folder / "Annotations" / f"{picture.id}.xml"
 
 
-def _draw_picture(root: Path, spec: MiniVoc, picture: _Picture) -> None:
+def arrangement_of(spec: MiniVoc, picture: Picture) -> Arrangement:
+    """What a picture shows, not painted yet."""
     rng = np.random.default_rng(np.random.SeedSequence(picture.key))
-    image, seen = draw_arrangement(picture.things, picture.companions, picture.ground, spec.size, rng)
-    image_path, annotation_path = _paths(root, picture)
-    image.save(image_path, quality=95, subsampling=0)
+    return arrange(picture.things, picture.companions, picture.ground, spec.size, rng)
+
+
+def _draw_picture(root: Path, spec: MiniVoc, picture: Picture) -> None:
+    arrangement = arrangement_of(spec, picture)
+    image, masks = arrangement.paint()
+    seen = arrangement.seen(masks)
+    image_path, annotation_path = paths(root, picture)
+    save_jpeg(image, image_path)
     annotation_path.write_text(_annotation(image_path.name, spec.size, seen), encoding="utf-8", newline="\n")
 
 
@@ -163,7 +170,7 @@ def _annotation(filename: str, size: int, seen: list[Seen]) -> str:
     return "\n".join([*lines, "</annotation>", ""])
 
 
-def _write_lists(root: Path, pictures: list[_Picture]) -> None:
+def _write_lists(root: Path, pictures: list[Picture]) -> None:
     """Lists of ids, also those of each class: 1 for a picture that shows it, -1 for one that does not."""
     folder = root / FOLDER
     lists = folder / "ImageSets" / "Main"

@@ -84,7 +84,7 @@ def test_teacher_pictures_are_none_of_the_students(folder: Path) -> None:
 
 
 def test_default_counts_are_those_of_the_documentation() -> None:
-    plan = list(minibirds._plan(MiniBirds()))
+    plan = list(minibirds.pictures(MiniBirds()))
     assert sum(picture.collection == BIASED and picture.split == 0 for picture in plan) == 1600
     assert len(plan) == 1600 + 4 * (60 + 150) + 4 * (400 + 60 + 60)
 

@@ -6,6 +6,7 @@ import json
 import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from e2kd_lab.cli.commands import app
 from e2kd_lab.data.voc import read_voc
 from e2kd_lab.minidata import making, minivoc
 from e2kd_lab.minidata.drawing import arrangements
-from e2kd_lab.minidata.drawing.arrangements import draw_arrangement
+from e2kd_lab.minidata.drawing.arrangements import Seen, arrange
 from e2kd_lab.minidata.drawing.companions import COMPANIONS
 from e2kd_lab.minidata.drawing.grounds import GROUNDS, paint_ground
 from e2kd_lab.minidata.drawing.objects import SHAPES
@@ -30,6 +31,14 @@ from e2kd_lab.system.errors import DataError
 SMALL = MiniVoc(size=48, train=12, val=3, test=5, seed=7)
 TINY = MiniVoc(size=32, train=1, val=1, test=1)
 FOLDER = "VOCdevkit/VOC2012"
+
+
+def _drawn(
+    things: Sequence[str], companions: Sequence[str], ground: str, size: int, rng: np.random.Generator
+) -> tuple[Image.Image, list[Seen]]:
+    arrangement = arrange(things, companions, ground, size, rng)
+    picture, masks = arrangement.paint()
+    return picture, arrangement.seen(masks)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -68,7 +77,7 @@ def test_the_reader_reads_it(folder: Path) -> None:
     assert {name: len(images) for name, images in voc.splits.items()} == {
         "train": 12, "val": 3, "trainval": 15, "test": 5,
     }  # fmt: skip
-    plan = {picture.id: picture for picture in minivoc._plan(SMALL)}
+    plan = {picture.id: picture for picture in minivoc.pictures(SMALL)}
     for image in (*voc.splits["trainval"], *voc.splits["test"]):
         assert tuple(CLASSES[label] for label in image.labels) == plan[image.path.stem].things
         assert (image.width, image.height) == (48, 48)
@@ -100,7 +109,7 @@ def test_lists_of_classes_agree_with_annotations(folder: Path) -> None:
 
 
 def test_default_counts_are_those_of_the_documentation() -> None:
-    plan = list(minivoc._plan(MiniVoc()))
+    plan = list(minivoc.pictures(MiniVoc()))
     assert Counter(picture.split for picture in plan) == {"train": 1200, "val": 150, "test": 400}
     assert {len(picture.things) for picture in plan} == {1, 2, 3}
     assert all(len(set(picture.things)) == len(picture.things) for picture in plan)
@@ -111,7 +120,7 @@ def test_default_counts_are_those_of_the_documentation() -> None:
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_surroundings_go_with_some_classes_often_but_not_always(split: str) -> None:
-    plan = [picture for picture in minivoc._plan(MiniVoc()) if picture.split == split]
+    plan = [picture for picture in minivoc.pictures(MiniVoc()) if picture.split == split]
 
     def share(name: str, there: bool, surroundings: str) -> float:
         chosen = [picture for picture in plan if (name in picture.things) is there]
@@ -148,10 +157,10 @@ def test_boxes_are_tight(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # The same picture with and without the thing: what differs beyond its soft shadow is the thing.
     paint_over = arrangements._paint_over
     for seed in range(4):
-        picture, (seen,) = draw_arrangement([name], [], "plaster", 64, np.random.default_rng(seed))
+        picture, (seen,) = _drawn([name], [], "plaster", 64, np.random.default_rng(seed))
         with monkeypatch.context() as patch:
             patch.setattr(arrangements, "_paint_over", lambda below, *rest: (below, paint_over(below, *rest)[1]))
-            empty, _ = draw_arrangement([name], [], "plaster", 64, np.random.default_rng(seed))
+            empty, _ = _drawn([name], [], "plaster", 64, np.random.default_rng(seed))
         change = np.abs(np.asarray(picture, float) - np.asarray(empty, float)).max(-1)
         left, top, right, bottom = seen.box
         inside = np.zeros((64, 64), bool)
@@ -176,7 +185,7 @@ def test_companions_lie_outside_boxes(monkeypatch: pytest.MonkeyPatch) -> None:
             return result
 
         monkeypatch.setattr(arrangements, "_paint_over", remember)
-        _, seen = draw_arrangement(["house", "fish"], ["fir", "bubbles"], "sand", 64, np.random.default_rng(seed))
+        _, seen = _drawn(["house", "fish"], ["fir", "bubbles"], "sand", 64, np.random.default_rng(seed))
         for name in {"fir", "bubbles"} & set(masks):
             drawn += 1
             for thing in seen:
@@ -257,7 +266,7 @@ def test_invalid_spec_is_refused_by_name(values: dict[str, object], sentence: st
     seed=st.integers(0, 2**32 - 1),
 )
 def test_every_thing_can_be_seen(things: list[str], companions: list[str], ground: str, size: int, seed: int) -> None:
-    picture, seen = draw_arrangement(things, companions, ground, size, np.random.default_rng(seed))
+    picture, seen = _drawn(things, companions, ground, size, np.random.default_rng(seed))
     assert (picture.mode, picture.size) == ("RGB", (size, size))
     assert [thing.name for thing in seen] == things
     for left, top, right, bottom in (thing.box for thing in seen):

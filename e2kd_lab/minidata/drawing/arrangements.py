@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -52,7 +53,7 @@ class Seen(NamedTuple):
     occluded: bool  # more than 5 % of it is hidden by another thing
 
 
-class _Thing(NamedTuple):
+class Thing(NamedTuple):
     """Parts in pixels, y downwards, with their colours, and the place they fill."""
 
     name: str
@@ -61,67 +62,121 @@ class _Thing(NamedTuple):
     low: FloatArray
     high: FloatArray
 
+    def moved(self, by: FloatArray) -> Thing:
+        """The thing elsewhere, by x and y in pixels."""
+        parts = [Part(part.outline + by, part.paint) for part in self.parts]
+        return self._replace(parts=parts, low=self.low + by, high=self.high + by)
 
-def draw_arrangement(
+    def scaled(self, factor: float) -> Thing:
+        """The thing larger or smaller, about its middle."""
+        middle = (self.low + self.high) / 2
+        parts = [Part((part.outline - middle) * factor + middle, part.paint) for part in self.parts]
+        low, high = ((corner - middle) * factor + middle for corner in (self.low, self.high))
+        return self._replace(parts=parts, low=low, high=high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrangement:
+    """Things on a ground, not painted yet.
+
+    Attributes
+    ----------
+    ground : array
+        Picture of the ground [size, size, 3] in 0..1.
+    things, beside : tuple of Thing
+        Things with a box, the nearest last, and their companions.
+    line, relief : float
+        Width of outlines in sizes of the picture, and strength of the light on things.
+    light, flat : array
+        What the painted picture is multiplied with, and what is added to it then, [size, size].
+    """
+
+    ground: FloatArray
+    things: tuple[Thing, ...]
+    beside: tuple[Thing, ...]
+    line: float
+    relief: float
+    light: FloatArray
+    flat: FloatArray
+
+    def paint(self) -> tuple[Image.Image, list[FloatArray]]:
+        """The picture (RGB), and the mask of each thing [size, size] in 0..1, as if it hid all others."""
+        picture = self.ground
+        for thing in self.beside:
+            picture, _ = _paint_over(picture, thing, self.line, self.relief)
+        masks = []
+        for thing in self.things:
+            picture, mask = _paint_over(picture, thing, self.line, self.relief)
+            masks.append(mask)
+        picture = picture * self.light[..., None] + self.flat[..., None]
+        return Image.fromarray((255 * np.clip(picture, 0, 1) + 0.5).astype(np.uint8)), masks
+
+    def seen(self, masks: Sequence[FloatArray]) -> list[Seen]:
+        """What can be seen of each thing, by the masks of `paint`."""
+        seen: list[Seen] = []
+        uncovered: FloatArray = np.ones(self.light.shape, np.float32)
+        for thing, mask in zip(self.things[::-1], masks[::-1], strict=True):
+            seen.insert(0, _seen(thing, mask * uncovered, mask))
+            uncovered = uncovered * (1 - mask)
+        return seen
+
+
+def arrange(
     things: Sequence[str], companions: Sequence[str], ground: str, size: int, rng: np.random.Generator
-) -> tuple[Image.Image, list[Seen]]:
-    """Draw one to three things on a ground.
+) -> Arrangement:
+    """Place one to three things on a ground.
 
     Parameters
     ----------
     things
         One to three of `e2kd_lab.minidata.drawing.objects.SHAPES`.
     companions
-        Some of `e2kd_lab.minidata.drawing.companions.COMPANIONS`: drawn beside the things, outside their boxes, where
-        there is room.
+        Some of `e2kd_lab.minidata.drawing.companions.COMPANIONS`: beside the things, outside their boxes, where there
+        is room.
     ground
         One of `e2kd_lab.minidata.drawing.grounds.GROUNDS`.
     size
         Side of the square picture in pixels, at least 32.
     rng
         Source of shapes, poses, colours and places; the same state gives the same picture.
-
-    Returns
-    -------
-    tuple
-        The picture (RGB), size x size pixels, and what can be seen of each thing, in the order of `things`.
     """
     picture = paint_ground(ground, size, rng)
-    placed: list[_Thing] = []
+    placed: list[Thing] = []
     for name in things:
         side = float(rng.uniform(*_SIDES[len(things)]))
         placed.append(_place(name, SHAPES[name](rng), side * size, placed, picture, rng))
-    beside: list[_Thing] = []
+    beside: list[Thing] = []
     for name in companions:
         side = float(rng.uniform(*_COMPANION_SIDE))
         thing = _place(name, COMPANIONS[name](rng), side * size, placed + beside, picture, rng)
         if _overlap(thing.low, thing.high, placed) == 0:
             beside.append(thing)
     line, relief = float(rng.choice([0.008, 0.012])), float(rng.uniform(0.4, 0.9))
-    for thing in beside:
-        picture, _ = _paint_over(picture, thing, line, relief)
-    masks = []
-    for thing in placed:
-        picture, mask = _paint_over(picture, thing, line, relief)
-        masks.append(mask)
-    seen: list[Seen] = []
-    uncovered = np.ones_like(masks[0])
-    for thing, mask in zip(placed[::-1], masks[::-1], strict=True):
-        seen.insert(0, _seen(thing, mask * uncovered, mask))
-        uncovered = uncovered * (1 - mask)
     x, y = axes(size)
     right, down, contrast, level, grain = rng.uniform(
         (-0.25, -0.25, 0.85, -0.05, 0.0), (0.25, 0.25, 1.1, 0.06, 0.02)
     ).tolist()
     light = contrast * (1 + right * (x - 0.5) + down * (y - 0.5))
     flat = 0.5 + level - 0.5 * contrast + grain * rng.standard_normal((size, size), dtype=np.float32)
-    picture = picture * light[..., None] + flat[..., None]
-    return Image.fromarray((255 * np.clip(picture, 0, 1) + 0.5).astype(np.uint8)), seen
+    return Arrangement(
+        ground=picture,
+        things=tuple(placed),
+        beside=tuple(beside),
+        line=line,
+        relief=relief,
+        light=light,
+        flat=flat,
+    )
+
+
+def thing_of(name: str, side: float, ground: FloatArray, rng: np.random.Generator) -> Thing:
+    """A thing on a ground [size, size, 3], alone; its longest side in pixels."""
+    return _place(name, SHAPES[name](rng), side, [], ground, rng)
 
 
 def _place(
-    name: str, parts: list[Part], side: float, others: list[_Thing], picture: FloatArray, rng: np.random.Generator
-) -> _Thing:
+    name: str, parts: list[Part], side: float, others: list[Thing], picture: FloatArray, rng: np.random.Generator
+) -> Thing:
     """A thing turned, mirrored and scaled, where it hides others least; it shrinks where there is little room."""
     size = len(picture)
     angle = float(np.clip(rng.normal(0, 0.15), -0.4, 0.4))
@@ -152,10 +207,10 @@ def _place(
     behind = picture[top:bottom, left:right].mean((0, 1))
     colours = _colours(name, behind, rng)
     moved = [Part(outline, part.paint) for outline, part in zip(outlines, parts, strict=True)]
-    return _Thing(name, moved, colours, corner, high)
+    return Thing(name, moved, colours, corner, high)
 
 
-def _overlap(low: FloatArray, high: FloatArray, others: list[_Thing]) -> float:
+def _overlap(low: FloatArray, high: FloatArray, others: list[Thing]) -> float:
     """Largest share of the smaller of two places that lies in the other, over all others."""
     largest = 0.0
     for other in others:
@@ -192,7 +247,7 @@ def _colours(name: str, behind: FloatArray, rng: np.random.Generator) -> dict[st
     return colours | {"main": rgb(*best), "line": rgb(hue, saturation * 0.8, value * 0.22)}
 
 
-def _paint_over(below: FloatArray, thing: _Thing, line: float, relief: float) -> tuple[FloatArray, FloatArray]:
+def _paint_over(below: FloatArray, thing: Thing, line: float, relief: float) -> tuple[FloatArray, FloatArray]:
     """A thing with its soft shadow over a picture [size, size, 3] in 0..1, and its mask [size, size]."""
     size = len(below)
     canvas = size * SUPERSAMPLING
@@ -207,7 +262,7 @@ def _paint_over(below: FloatArray, thing: _Thing, line: float, relief: float) ->
     return over(below, picture, relief=relief, step=max(1, size // 32))
 
 
-def _seen(thing: _Thing, visible: FloatArray, whole: FloatArray) -> Seen:
+def _seen(thing: Thing, visible: FloatArray, whole: FloatArray) -> Seen:
     columns, rows = (np.flatnonzero((visible >= _VISIBLE).any(axis)) for axis in (0, 1))
     box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
     inside = np.minimum(thing.high, len(whole)) - np.maximum(thing.low, 0)

@@ -6,7 +6,9 @@ poses have one distribution for all species; hues, brightness and contrast have 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -173,26 +175,95 @@ def _area(species: Species) -> float:
     return float(np.count_nonzero(np.asarray(grid))) / 100**2
 
 
-def _pose(parts: dict[str, list[FloatArray]], area: float, size: int, rng: np.random.Generator) -> None:
-    """Rotate, scale and position the outlines on a canvas of `size` pixels, y downwards, in place."""
+@dataclass(frozen=True, kw_only=True)
+class Pose:
+    """How a bird stands in its picture.
+
+    Attributes
+    ----------
+    angle : float
+        Turn in radians.
+    aspect : float
+        How much longer it is than its species.
+    facing : float
+        1 right, -1 left.
+    cover : float
+        Share of the picture that it covers, if there is room.
+    right, down : float
+        Place in the room that is left, 0 to 1.
+    """
+
+    angle: float
+    aspect: float
+    facing: float
+    cover: float
+    right: float
+    down: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What is drawn in another way than the random draws of a picture say; everything else stays.
+
+    Attributes
+    ----------
+    species : Species or None
+        Another bird, in the same colours and pose.
+    texture : Texture or None
+        Another place, in the colours of the first.
+    share : float
+        Opacity of the other place over the first, 0 to 1.
+    hue, place_hue : float
+        Turns of the hues of bird and place, 1 is once round.
+    pose : mapping
+        Fields of `Pose`.
+    """
+
+    species: Species | None = None
+    texture: Texture | None = None
+    share: float = 1.0
+    hue: float = 0.0
+    place_hue: float = 0.0
+    pose: Mapping[str, float] = field(default_factory=dict)
+
+
+UNCHANGED = Changes()
+
+
+def pose_of(species: Species, texture: Texture, size: int, rng: np.random.Generator) -> Pose:
+    """Pose of the bird that `draw_picture` draws from the same state."""
+    behind = paint_place(texture, size, rng).mean((0, 1))
+    _shape(species, rng), _plumage(behind, rng)
+    return _drawn_pose(rng)
+
+
+def _drawn_pose(rng: np.random.Generator) -> Pose:
     angle, aspect = rng.uniform(-0.18, 0.18), rng.uniform(0.92, 1.09)
     facing = rng.choice([-1.0, 1.0])
-    cover, where = rng.uniform(0.16, 0.25), rng.uniform(0, 1, 2)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    matrix = (turn @ np.diag([facing * aspect, -1 / aspect])).astype(np.float32)
+    cover, (right, down) = rng.uniform(0.16, 0.25), rng.uniform(0, 1, 2)
+    return Pose(angle=angle, aspect=aspect, facing=facing, cover=cover, right=right, down=down)
+
+
+def _stand(parts: dict[str, list[FloatArray]], area: float, size: int, pose: Pose) -> None:
+    """Rotate, scale and position the outlines on a canvas of `size` pixels, y downwards, in place."""
+    turn = np.array([[np.cos(pose.angle), -np.sin(pose.angle)], [np.sin(pose.angle), np.cos(pose.angle)]])
+    matrix = (turn @ np.diag([pose.facing * pose.aspect, -1 / pose.aspect])).astype(np.float32)
     for outlines in parts.values():
         outlines[:] = [outline @ matrix.T for outline in outlines]
     corners = np.concatenate([outline for outlines in parts.values() for outline in outlines])
     low, extent = corners.min(0), np.ptp(corners, axis=0)
-    scale = min(np.sqrt(cover / area), 0.95 / extent.max()) * size
+    scale = min(np.sqrt(pose.cover / area), 0.95 / extent.max()) * size
     margin = 0.02 * size
-    corner = margin + where * (size - 2 * margin - extent * scale)
+    corner = margin + np.array([pose.right, pose.down]) * (size - 2 * margin - extent * scale)
     for outlines in parts.values():
         outlines[:] = [((outline - low) * scale + corner).astype(np.float32) for outline in outlines]
 
 
-def _plumage(behind: FloatArray, rng: np.random.Generator) -> dict[str, Colour]:
-    """Colour of each part; the plumage is the first of a few draws that contrasts with the colour behind [3]."""
+def _plumage(behind: FloatArray, rng: np.random.Generator, turn: float = 0.0) -> dict[str, Colour]:
+    """Colour of each part; the plumage is the first of a few draws that contrasts with the colour behind [3].
+
+    Its hue is turned afterwards.
+    """
     best, best_distance = (0.0, 0.0, 0.0), -1.0
     for hue, saturation, value in rng.uniform((0, 0.1, 0.4), (1, 0.8, 1.0), (6, 3)).tolist():
         distance = float(np.linalg.norm(np.array(rgb(hue, saturation, value)) / 255 - behind))
@@ -201,6 +272,7 @@ def _plumage(behind: FloatArray, rng: np.random.Generator) -> dict[str, Colour]:
         if distance > 0.45:
             break
     hue, saturation, value = best
+    hue += turn
     shift, darker = rng.uniform(-0.12, 0.12), rng.uniform(0.5, 0.8)
     bare = rng.uniform((0, 0.3, 0.35), (1, 0.9, 0.95), (2, 3)).tolist()
     return {
@@ -216,12 +288,16 @@ def _plumage(behind: FloatArray, rng: np.random.Generator) -> dict[str, Colour]:
 
 
 def _draw_bird(
-    species: Species, behind: FloatArray, size: int, rng: np.random.Generator
+    species: Species, behind: FloatArray, size: int, rng: np.random.Generator, changes: Changes
 ) -> tuple[FloatArray, Image.Image]:
     """Bird premultiplied by its mask [size, size, 3] in 0..1, and the mask as an 8-bit picture."""
     canvas = size * SUPERSAMPLING
-    parts, colours = _shape(species, rng), _plumage(behind, rng)
-    _pose(parts, _area(species), canvas, rng)
+    parts, colours = _shape(species, rng), _plumage(behind, rng, changes.hue)
+    pose = replace(_drawn_pose(rng), **changes.pose)
+    if changes.species is not None:
+        species = changes.species
+        parts = _shape(species, None)
+    _stand(parts, _area(species), canvas, pose)
     # The fourth channel carries the mask: unlike alpha it is not divided out when the picture is reduced.
     picture = Image.new("RGBX", (canvas, canvas), (0, 0, 0, 0))
     draw = ImageDraw.Draw(picture)
@@ -252,8 +328,19 @@ def _draw_bird(
     return np.minimum(shaded, small[..., 3:] / 255), alpha
 
 
+def _changed_place(first: FloatArray, texture: Texture, rng: np.random.Generator, changes: Changes) -> FloatArray:
+    """The place with its changes, from the state in which the first was drawn."""
+    own = first
+    if changes.place_hue:
+        own = paint_place(texture, len(first), copy.deepcopy(rng), changes.place_hue)
+    if changes.texture is None or not changes.share:
+        return own
+    other = paint_place(changes.texture, len(first), rng, changes.place_hue)
+    return own + np.float32(changes.share) * (other - own)
+
+
 def draw_picture(
-    species: Species, texture: Texture, size: int, rng: np.random.Generator
+    species: Species, texture: Texture, size: int, rng: np.random.Generator, changes: Changes = Changes()
 ) -> tuple[Image.Image, Image.Image]:
     """Draw one bird in front of one texture.
 
@@ -267,6 +354,8 @@ def draw_picture(
         Side of the square picture in pixels, at least 16.
     rng
         Source of colours, pose, size and position; the same state gives the same picture.
+    changes
+        What is drawn in another way.
 
     Returns
     -------
@@ -274,8 +363,11 @@ def draw_picture(
         The picture (RGB) and the soft mask of the bird (8-bit grey, 0 background to 255 bird), both
         size x size pixels.
     """
-    background = paint_place(texture, size, rng)
-    bird, mask = _draw_bird(species, background.mean((0, 1)), size, rng)
+    before = copy.deepcopy(rng)
+    first = paint_place(texture, size, rng)
+    # The plumage contrasts with the first place: it stays the same on the other.
+    bird, mask = _draw_bird(species, first.mean((0, 1)), size, rng, changes)
+    background = _changed_place(first, texture, before, changes)
     alpha = np.asarray(mask, np.float32)[..., None] / 255
     fall = max(1, size // 32)
     shadow = ImageChops.offset(mask, -fall, fall).filter(ImageFilter.GaussianBlur(size / 40))

@@ -120,13 +120,14 @@ LAND_TEXTURES: dict[str, Texture] = {"trunks": _trunks, "foliage": _foliage, "gr
 WATER_TEXTURES: dict[str, Texture] = {"ripples": _ripples, "glints": _glints, "waves": _waves}
 
 
-def paint_place(texture: Texture, size: int, rng: np.random.Generator) -> FloatArray:
-    """Texture in random colours [size, size, 3] in 0..1.
+def paint_place(texture: Texture, size: int, rng: np.random.Generator, turn: float = 0.0) -> FloatArray:
+    """Texture in random colours [size, size, 3] in 0..1, their hues turned afterwards.
 
     Tone and accent are normalised to one mean and spread before colouring, so that mean colour and contrast of a
     picture do not reveal its texture.
     """
     hue, saturation, value = rng.uniform((0.16, 0.15, 0.44), (0.64, 0.5, 0.68))
+    hue += turn
     second, contrast = hue + rng.uniform(-0.16, 0.16), rng.uniform(0.08, 0.13)
     tone, accent = texture(size, rng)
     _, y = axes(size)
