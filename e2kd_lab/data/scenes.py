@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 from torchvision import tv_tensors
@@ -101,10 +101,13 @@ class Scene:
     changes : tuple of Amount, Span or Choice
         What can be changed.
     path : str
-        Name of the `Amount` whose path is shown first; empty if there is none.
+        Name of the `Amount` whose path is shown first.
     """
 
-    path: ClassVar[str] = ""
+    @property
+    def path(self) -> str:
+        """Name of the `Amount` whose path is shown first; empty if there is none."""
+        return ""
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -146,3 +149,43 @@ class Photograph(Scene):
     def draw(self, values: Values) -> Drawn:
         """See `Scene.draw`."""
         return Drawn(tv_tensors.Image(self.image), None if self.mask is None else tv_tensors.Mask(self.mask))
+
+
+@dataclass(frozen=True)
+class Resized(Scene):
+    """A scene as a network sees it.
+
+    Attributes
+    ----------
+    scene : Scene
+        The scene.
+    transform : callable
+        Takes a dictionary of ``image`` and ``mask``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from e2kd_lab.data.transforms import eval_transform
+    >>> Resized(Photograph(torch.zeros(3, 8, 8, dtype=torch.uint8)), eval_transform(4, 4)).draw({}).image.shape
+    torch.Size([3, 4, 4])
+    """
+
+    scene: Scene
+    transform: Callable[[Any], Any]
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """See `Scene.changes`."""
+        return self.scene.changes
+
+    @property
+    def path(self) -> str:
+        """See `Scene.path`."""
+        return self.scene.path
+
+    def draw(self, values: Values) -> Drawn:
+        """See `Scene.draw`."""
+        drawn = self.scene.draw(values)
+        pictures = {"image": drawn.image} | ({} if drawn.mask is None else {"mask": drawn.mask})
+        seen = self.transform(pictures)
+        return Drawn(seen["image"], seen.get("mask"))

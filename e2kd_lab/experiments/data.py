@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from torch.utils.data import Dataset
+from torchvision.transforms import v2
 
+from e2kd_lab.data.scenes import Photograph, Scene
 from e2kd_lab.data.splits import Split
+from e2kd_lab.data.transforms import eval_transform
 from e2kd_lab.metrics import Grouping
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.models.network_inputs import height_and_width
@@ -84,6 +87,26 @@ class Data:
     def dataset_with_objects(self, split: Split) -> Dataset | None:
         """The images of a split as in evaluation, with the places of their objects; None where these are not known."""
         return None
+
+    def evaluation_transform(self) -> v2.Transform:
+        """Resizes and crops an image as evaluation does."""
+        return eval_transform(self.image_size, self.resize)
+
+    def scene(self, split: Split, index: int, experiment: Experiment) -> Scene:
+        """An image of a split as the network sees it, and what can be changed in it.
+
+        Parameters
+        ----------
+        split : str
+            ``val`` or ``test``.
+        index : int
+            Number of the image.
+        experiment : Experiment
+            The experiment.
+        """
+        with_objects = self.dataset_with_objects(split)
+        sample: Any = (self.dataset(split, experiment) if with_objects is None else with_objects)[index]
+        return Photograph(sample["image"], sample.get("mask"))
 
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of their numbers."""

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from torch.utils.data import Dataset
 
+from e2kd_lab.data.scenes import Scene
 from e2kd_lab.data.splits import Split
 from e2kd_lab.experiments.data import Data
 from e2kd_lab.experiments.distillation import SHARED, Distillation
@@ -249,6 +250,18 @@ class Experiment:
                 "number as num_classes, or other data."
             )
         return self.data.dataset(split, self)
+
+    def scene(self, split: Literal["val", "test"], index: int) -> Scene:
+        """An image as the network sees it, and what can be changed in it, see `e2kd_lab.data.scenes`.
+
+        Examples
+        --------
+        >>> import e2kd_lab as lab
+        >>> scene = lab.experiments.get("waterbirds", "smoke").scene("test", 0)
+        >>> scene.draw({"water": 0.5}).image.shape
+        torch.Size([3, 32, 32])
+        """
+        return self.data.scene(split, index, self)
 
     def data_fingerprint(self) -> str:
         """Identifies the content of the data that this experiment uses."""

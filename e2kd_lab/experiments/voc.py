@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
+from e2kd_lab.data.scenes import Resized, Scene
 from e2kd_lab.data.splits import Split
 from e2kd_lab.data.transforms import train_transform
 from e2kd_lab.data.voc import Voc, read_voc
@@ -23,6 +24,7 @@ from e2kd_lab.experiments.distillation import Distillation
 from e2kd_lab.experiments.experiment import Experiment
 from e2kd_lab.experiments.networks import Family, Networks
 from e2kd_lab.experiments.plan import Plan
+from e2kd_lab.minidata.drawn_scenes import ObjectScene
 from e2kd_lab.minidata.minivoc import CLASSES as MINIVOC_CLASSES
 from e2kd_lab.minidata.minivoc import MiniVoc, make_minivoc
 from e2kd_lab.system.errors import DataError, ExperimentError
@@ -66,16 +68,26 @@ class VocData(Data):
             )
 
     def dataset(self, split: Split, experiment: Experiment) -> Dataset:
-        """See `Data.dataset`; evaluation squeezes whole images to a square, so that no box is lost (C.1.3)."""
-        squeeze = v2.Resize([self.image_size, self.image_size], antialias=True)
-        transform = train_transform(self.image_size, self.crop_scale) if split == "train" else squeeze
+        """See `Data.dataset`."""
+        training = split == "train"
+        transform = train_transform(self.image_size, self.crop_scale) if training else self.evaluation_transform()
         masks = split != "train" or experiment.training_guidance() is not None
         return self._voc().split(split, transform=transform, masks=masks, cache=self.scale != "paper")
 
     def dataset_with_objects(self, split: Split) -> VocSplit:
         """See `Data.dataset_with_objects`: with ``boxes`` and ``box_labels`` (see `VocSplit`)."""
-        squeeze = v2.Resize([self.image_size, self.image_size], antialias=True)
-        return self._voc().split(split, transform=squeeze, boxes=True)
+        return self._voc().split(split, transform=self.evaluation_transform(), boxes=True)
+
+    def evaluation_transform(self) -> v2.Transform:
+        """See `Data.evaluation_transform`; whole images are squeezed to a square, so that no box is lost (C.1.3)."""
+        return v2.Resize([self.image_size, self.image_size], antialias=True)
+
+    def scene(self, split: Split, index: int, experiment: Experiment) -> Scene:
+        """See `Data.scene`; pictures of the embedded set can be redrawn."""
+        if self.data_root is not None or self.minivoc is None:
+            return super().scene(split, index, experiment)
+        scene = ObjectScene.of(self.minivoc, self._voc().images(split)[index].path.stem)
+        return Resized(scene, self.evaluation_transform())
 
     def classes(self) -> tuple[str, ...]:
         """See `Data.classes`."""

@@ -15,14 +15,16 @@ from pathlib import Path
 
 from torch.utils.data import Dataset
 
+from e2kd_lab.data.scenes import Resized, Scene
 from e2kd_lab.data.splits import Split
-from e2kd_lab.data.transforms import eval_transform, train_transform
+from e2kd_lab.data.transforms import train_transform
 from e2kd_lab.data.waterbirds import CLASSES, Waterbirds, read_waterbirds
 from e2kd_lab.experiments.data import Data, Scale
 from e2kd_lab.experiments.experiment import Experiment
 from e2kd_lab.experiments.networks import Family, Networks
 from e2kd_lab.experiments.plan import Changes, Plan
 from e2kd_lab.metrics.groups import WATERBIRDS, Grouping
+from e2kd_lab.minidata.drawn_scenes import BirdScene
 from e2kd_lab.minidata.minibirds import MiniBirds, make_minibirds
 from e2kd_lab.system.errors import DataError
 from e2kd_lab.system.workspace import data_folder
@@ -83,10 +85,7 @@ class WaterbirdsData(Data):
         """See `Data.dataset`; with masks where training is guided."""
         training = split == "train"
         waterbirds = _read(str(self._teacher_root() if training and _is_unbiased(experiment) else self._root()))
-        if training:
-            transform = train_transform(self.image_size, self.crop_scale)
-        else:
-            transform = eval_transform(self.image_size, self.resize)
+        transform = train_transform(self.image_size, self.crop_scale) if training else self.evaluation_transform()
         guided = training and experiment.training_guidance() is not None
         return waterbirds.split(split, transform=transform, masks=guided, cache=self.scale != "paper")
 
@@ -95,8 +94,17 @@ class WaterbirdsData(Data):
         waterbirds = _read(str(self._root()))
         if waterbirds.masks is None:
             return None
-        transform = eval_transform(self.image_size, self.resize)
+        transform = self.evaluation_transform()
         return waterbirds.split(split, transform=transform, masks=True, cache=self.scale != "paper")
+
+    def scene(self, split: Split, index: int, experiment: Experiment) -> Scene:
+        """See `Data.scene`; birds of the embedded set can be redrawn."""
+        if self.data_root is not None or self.minibirds is None:
+            return super().scene(split, index, experiment)
+        waterbirds = _read(str(self._root()))
+        image = waterbirds.split(split).records[index].image
+        scene = BirdScene.of(self.minibirds, image.relative_to(waterbirds.folder).as_posix())
+        return Resized(scene, self.evaluation_transform())
 
     def classes(self) -> tuple[str, ...]:
         """See `Data.classes`."""

@@ -176,30 +176,30 @@ class _Sheet:
         """Height of the figure."""
         return self.rows * self.tall + (self.rows - 1) * self.line + self.top + self.bottom
 
-    def places(self, number: int) -> list[_Place]:
+    def places(self, number: int) -> list[Place]:
         """Places of an image and its maps."""
         row, left = number // self.side_by_side, number % self.side_by_side * len(self.titles)
         bottom = self.height - self.top - self.tall - row * (self.tall + self.line)
         return [
-            _Place(self.left(left + column), bottom, self.cell, self.tall) for column in range(len(self.titles))
+            Place(self.left(left + column), bottom, self.cell, self.tall) for column in range(len(self.titles))
         ]  # fmt: skip
 
     def left(self, column: int) -> float:
         """Left edge of a column of pictures."""
         return _MARGIN * self.width + column * (1 + _GAP) * self.cell
 
-    def name_columns(self, axis: Axes, places: Sequence[_Place]) -> None:
+    def name_columns(self, axis: Axes, places: Sequence[Place]) -> None:
         """Write the names of image and networks above the words of the first row."""
         style: dict[str, Any] = {"rotation": 90 if self.turned else 0, "va": "bottom", "ha": "center"}
         for place, title in zip(places, self.titles, strict=True):
             place.write(axis, 0.5, 1 + self.line / self.tall, title, **style)
 
 
-def _draw_image(axis: Axes, place: _Place, comparison: Comparison, number: int) -> None:
+def _draw_image(axis: Axes, place: Place, comparison: Comparison, number: int) -> None:
     place.show(axis, comparison.images[number].permute(1, 2, 0).clamp(0, 1).cpu().numpy())
 
 
-def _draw_maps(axis: Axes, places: Sequence[_Place], families: Sequence[Pictures], number: int) -> None:
+def _draw_maps(axis: Axes, places: Sequence[Place], families: Sequence[Pictures], number: int) -> None:
     shown = [(family, name) for family in families for name in family.pictures]
     for (family, name), place in zip(shown, places, strict=True):
         place.show(axis, family.pictures[name][number])
@@ -207,7 +207,7 @@ def _draw_maps(axis: Axes, places: Sequence[_Place], families: Sequence[Pictures
         _mark(axis, place, bool(family.comparison.correct[name][number]))
 
 
-def _draw_objects(axis: Axes, places: Sequence[_Place], comparison: Comparison, number: int) -> None:
+def _draw_objects(axis: Axes, places: Sequence[Place], comparison: Comparison, number: int) -> None:
     """Boxes and outlines of the objects, where they are known, on the image and on all its maps."""
     size = (comparison.images.shape[2], comparison.images.shape[3])
     for place in places:
@@ -218,7 +218,7 @@ def _draw_objects(axis: Axes, places: Sequence[_Place], comparison: Comparison, 
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """Rectangle of a picture, in inches from the figure's lower left corner."""
 
     left: float
@@ -278,7 +278,7 @@ def frame(axis: Axes) -> None:
         spine.set_color(_HAIRLINE)
 
 
-def _mark(axis: Axes, place: _Place, correct: bool) -> None:
+def _mark(axis: Axes, place: Place, correct: bool) -> None:
     place.write(
         axis,
         0.96,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import io
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -51,8 +51,6 @@ class BirdScene(Scene):
     torch.Size([3, 64, 64])
     """
 
-    path: ClassVar[str] = "water"
-
     spec: MiniBirds
     picture: minibirds.Picture
 
@@ -69,6 +67,11 @@ class BirdScene(Scene):
         if (collection, filename) not in known:
             raise DataError(f"MiniBirds has no image '{filename}' in '{collection}'; expected one of its metadata.csv.")
         return cls(spec, known[collection, filename])
+
+    @property
+    def path(self) -> str:
+        """See `Scene.path`."""
+        return "water"
 
     @property
     def changes(self) -> tuple[Change, ...]:

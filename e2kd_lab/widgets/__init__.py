@@ -13,6 +13,7 @@ from e2kd_lab.widgets.panel import Panel
 from e2kd_lab.widgets.results_plot import ResultsPlot
 from e2kd_lab.widgets.results_table import ResultsTable
 from e2kd_lab.widgets.shift_browser import ShiftBrowser
+from e2kd_lab.widgets.studio import Studio
 from e2kd_lab.widgets.sweep_map import SweepMap
 from e2kd_lab.widgets.train_lab import TrainLab
 from e2kd_lab.widgets.waterbirds_bars import WaterbirdsBars
@@ -24,6 +25,7 @@ __all__ = [
     "ResultsPlot",
     "ResultsTable",
     "ShiftBrowser",
+    "Studio",
     "SweepMap",
     "TrainLab",
     "WaterbirdsBars",

@@ -10,7 +10,15 @@ import torch
 import e2kd_lab as lab
 from e2kd_lab.figures.glossary import GLOSSARY
 from e2kd_lab.runs import Run
-from e2kd_lab.widgets import ExplanationBrowser, LossLab, ResultsPlot, ResultsTable, ShiftBrowser, WaterbirdsBars
+from e2kd_lab.widgets import (
+    ExplanationBrowser,
+    LossLab,
+    ResultsPlot,
+    ResultsTable,
+    ShiftBrowser,
+    Studio,
+    WaterbirdsBars,
+)
 
 # A name with underscores, a method's name, a group's code, a value that is missing, a wrong plural.
 IDENTIFIERS = re.compile(r"\w+_\w+|\be2kd\b|\bkd\b|\b(LL|WL|WW)\b|\bnan\b|\bNone\b|\b1 (epochs|images|runs)\b")
@@ -65,7 +73,12 @@ def shift(runs, tiny, shots):
     return ShiftBrowser(networks(), torch.rand(1, 3, 40, 40), ["noise"], size=32, largest=8)
 
 
-PANELS = (bars, table, plot, browser, loss, shift)
+def studio(runs, tiny, shots):
+    students = [Run(runs / tiny.replace(method=m, lam=5.0).run_name()) for m in ("kd", "e2kd")]
+    return Studio(tiny, students, folder=runs)
+
+
+PANELS = (bars, table, plot, browser, loss, shift, studio)
 
 
 @pytest.mark.parametrize("made", PANELS)
@@ -77,7 +90,7 @@ def test_no_identifier_is_shown(made, runs, tiny, few_shots):
     assert [text for text in shown if IDENTIFIERS.search(text)] == []
 
 
-@pytest.mark.parametrize("made", [bars, plot, browser, loss, shift])
+@pytest.mark.parametrize("made", [bars, plot, browser, loss, shift, studio])
 def test_captions_say_what_is_shown_and_of_which_runs(made, runs, tiny, few_shots):
     panel = made(runs, tiny, few_shots)
     text = panel.caption()

@@ -1,0 +1,384 @@
+"""One picture, changed at will, and what any number of networks make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import ipywidgets as widgets
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from e2kd_lab.data.edits import Edits
+from e2kd_lab.data.images import read_image
+from e2kd_lab.data.scenes import Amount, Drawn, Photograph, Scene
+from e2kd_lab.data.transforms import as_unit_range
+from e2kd_lab.experiments import Experiment
+from e2kd_lab.explanations import Comparison, explanation_of
+from e2kd_lab.explanations.explain import explain_in_parts
+from e2kd_lab.figures import caption
+from e2kd_lab.figures.export import figure_contents, screen_png
+from e2kd_lab.figures.style import METHOD_TITLES
+from e2kd_lab.figures.what_if import Answers, path_strip, what_if
+from e2kd_lab.models import ExplainableModel
+from e2kd_lab.runs import Run, results_of
+from e2kd_lab.runs.evaluate import load_teacher
+from e2kd_lab.system.errors import DataError, ExperimentError, LabError, note
+from e2kd_lab.system.paths import expanded
+from e2kd_lab.system.workspace import runs_folder
+from e2kd_lab.widgets.cached_runs import CachedRuns
+from e2kd_lab.widgets.change_controls import ChangeControls
+from e2kd_lab.widgets.controls import button, maps_options, maps_tooltips, muted, switch
+from e2kd_lab.widgets.panel import Panel, picture_frame, shows_errors
+from e2kd_lab.widgets.run_list import RunList
+
+_STEPS = 9
+_PREDICTED = -1  # explain what the first network predicts
+_WIDE = {"width": "400px", "max_width": "100%"}
+_NAMES = {"description_width": "120px"}
+
+
+class Studio(Panel):
+    """One picture, any number of networks: what do they say, and what if the picture were different?
+
+    The picture is one of the data set, or any other: from a file that is uploaded, or from a path on the machine where
+    Python runs. It is cropped and resized as evaluation does, and shown as the networks see it. What is drawn (the
+    embedded sets) can be drawn in another way; any picture can be moved, scaled, covered in a box, and mixed with
+    another one; where the object's mask is known, its background can be that of the other one. A strip shows the way of
+    one change in steps.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Source of pictures, classes and teacher.
+    runs : sequence of Run
+        Finished runs to begin with; others of the same classes can be chosen in the panel.
+    networks : mapping
+        Further networks in evaluation mode by title, for instance adapted ones, of the same classes.
+    split : str
+        Split of the pictures: ``val`` or ``test``.
+    folder : Path or str, optional
+        Folder of the runs.
+    export_folder : Path or str
+        Folder that the export button writes to.
+
+    Raises
+    ------
+    ExperimentError
+        If there is no network at all.
+
+    Attributes
+    ----------
+    number, upload, path_field, other : ipywidgets controls
+        Number of the picture, from 1; a file to upload; a path of a file; number of the other picture, 0 for none.
+    scene_controls, edit_controls : ChangeControls
+        What can be changed in this picture, and in any picture; ``controls`` has a control by name.
+    compare : RunList
+        Runs whose networks are shown.
+    explained, view : ipywidgets controls
+        The class that all maps explain; W(x) or contributions of B-cos networks.
+    mark, across, down : ipywidgets controls
+        Whether to mark a point in all pictures, and where.
+    strip_button, along, steps : ipywidgets controls
+        Whether to show the strip; the change whose way it shows; its number of steps.
+    reset_button : ipywidgets.Button
+        Shows the unchanged picture.
+    strip : ipywidgets.Image
+        The strip, PNG.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> birds = lab.experiments.get("waterbirds", "smoke")
+    >>> studio = Studio(birds, networks={"untrained": lab.build_model("resnet_mini", num_classes=2).eval()})
+    >>> studio.scene_controls.controls["water"].value = 1.0
+    >>> studio.last_error
+    """
+
+    figure_choices = ("width", "font_size", "opacity", "colour_map")
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        runs: Sequence[Run] = (),
+        *,
+        networks: Mapping[str, ExplainableModel] | None = None,
+        split: Literal["val", "test"] = "test",
+        folder: Path | str | None = None,
+        export_folder: Path | str = "exports",
+    ) -> None:
+        super().__init__("studio", export_folder)
+        self.experiment, self.split = experiment, split
+        self.folder = runs_folder() if folder is None else Path(folder)
+        self._cached = CachedRuns(self.folder)
+        self._given = self._networks_given(dict(networks or {}), alone=not (runs or networks))
+        self._count = len(experiment.dataset(split))  # type: ignore[arg-type]
+        self._upload_name = ""
+        self.strip = picture_frame()
+        self.strip_figure: Figure | None = None
+        self.strip_data: pd.DataFrame | None = None
+        self.scene_controls = self.edit_controls = ChangeControls((), self.redraw)
+        self._make_picture_controls()
+        self._make_network_controls(runs)
+        self._make_view_controls()
+        self._tabs = widgets.Tab(layout=widgets.Layout(width="100%"))
+        self._observe()
+        self.arrange([self._tabs], [self.reset_button, self.strip_button], [self.export_button], beside=True)
+        self.widget.children = [*self.widget.children, self.strip]
+        self._choose(None)
+
+    def _networks_given(self, networks: dict[str, ExplainableModel], *, alone: bool) -> dict[str, ExplainableModel]:
+        """The teacher, where there is one, and the networks that were given."""
+        try:
+            return {METHOD_TITLES["teacher"]: load_teacher(self.experiment, folder=self.folder), **networks}
+        except LabError as error:
+            if alone:
+                raise ExperimentError(f"There is no network to ask: {error}") from error
+            note(f"The studio is without the teacher: {error}")
+        return networks
+
+    def _make_picture_controls(self) -> None:
+        self.number = widgets.IntSlider(
+            description="Picture", value=1, min=1, max=self._count, continuous_update=False, style=_NAMES,
+            tooltip="Number of the picture in the data set", layout=widgets.Layout(**_WIDE),
+        )  # fmt: skip
+        self.upload = widgets.FileUpload(
+            description="Your picture", accept="image/*", tooltip="Choose or drop a file of the machine you sit at"
+        )
+        self.path_field = widgets.Text(
+            description="or its path", placeholder="a file of the machine where Python runs", continuous_update=False,
+            style=_NAMES, layout=widgets.Layout(**_WIDE),
+        )  # fmt: skip
+        self.other = widgets.IntSlider(
+            description="Other picture", value=0, min=0, max=self._count, continuous_update=False, style=_NAMES,
+            tooltip="Number of the picture for background and mixing; 0 for none", layout=widgets.Layout(**_WIDE),
+        )  # fmt: skip
+        self.reset_button = button("Reset", "undo", "Show the unchanged picture")
+
+    def _make_network_controls(self, runs: Sequence[Run]) -> None:
+        self.compare = RunList(self.experiment)
+        self.compare.offer(self._cached.finished())
+        self.compare.value = tuple(run.folder.name for run in runs)
+        classes = [name.replace("_", " ") for name in self.experiment.classes()]
+        options = [("what the first network predicts", _PREDICTED), *((name, k) for k, name in enumerate(classes))]
+        self.explained = widgets.Dropdown(
+            description="Explain", options=options, style=_NAMES, layout=widgets.Layout(**_WIDE)
+        )
+        explanations = [explanation_of(model) for model in self._models().values()]
+        self._explanation = next((one for one in explanations if one.has_contributions), explanations[0])
+        self.view = switch(
+            "Maps",
+            maps_options(self._explanation),
+            width=110,
+            tooltips=maps_tooltips(self._explanation),
+            shown=self._explanation.has_contributions,
+        )
+
+    def _make_view_controls(self) -> None:
+        self.mark = widgets.Checkbox(description="Mark a point in all pictures", value=False, indent=False)
+        place: dict[str, Any] = {"min": 0, "max": 100, "continuous_update": False, "style": _NAMES}
+        self.across = widgets.IntSlider(description="From the left", value=50, layout=widgets.Layout(**_WIDE), **place)
+        self.down = widgets.IntSlider(description="From the top", value=50, layout=widgets.Layout(**_WIDE), **place)
+        self.strip_button = widgets.ToggleButton(
+            description="Strip", icon="film", tooltip="Show the way of one change in steps",
+            layout=widgets.Layout(width="110px"),
+        )  # fmt: skip
+        self.along = widgets.Dropdown(description="Strip of", style=_NAMES, layout=widgets.Layout(**_WIDE))
+        self.steps = widgets.IntSlider(
+            description="Steps", value=_STEPS, min=3, max=13, continuous_update=False, style=_NAMES,
+            layout=widgets.Layout(**_WIDE),
+        )  # fmt: skip
+
+    def _observe(self) -> None:
+        self.number.observe(self._choose, "value")
+        self.other.observe(self._choose_other, "value")
+        self.upload.observe(self._uploaded, "value")
+        self.path_field.observe(self._typed, "value")
+        self.reset_button.on_click(self._reset)
+        for control in (self.compare, self.explained, self.view, self.mark, self.across, self.down):
+            control.observe(self.redraw, "value")
+        for control in (self.strip_button, self.along, self.steps):
+            control.observe(self.redraw, "value")
+
+    @shows_errors
+    def _choose(self, _: Any) -> None:
+        """Show a picture of the data set."""
+        self._show_scene(self.experiment.scene(self.split, self.number.value - 1), f"picture_{self.number.value}")
+
+    @shows_errors
+    def _choose_other(self, _: Any) -> None:
+        self._show_scene(self._scene, self._name, keep=True)
+
+    @shows_errors
+    def _uploaded(self, change: Any) -> None:
+        if not change["new"]:
+            return
+        (file,) = change["new"]
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / Path(file["name"]).name
+            path.write_bytes(bytes(file["content"]))
+            try:
+                self._show_file(path)
+            except DataError as error:
+                raise DataError(str(error).replace(str(path), file["name"])) from None
+
+    @shows_errors
+    def _typed(self, change: Any) -> None:
+        text = change["new"].strip().strip("'\"")
+        if not text:
+            return
+        if "://" in text and not text.startswith("file://"):
+            raise DataError(f"'{text}' is an address; expected the path of a file: download the picture first.")
+        self._show_file(expanded(text.removeprefix("file://")))
+
+    def _show_file(self, path: Path) -> None:
+        image = self.experiment.data.evaluation_transform()({"image": read_image(path)})["image"]
+        self._show_scene(Photograph(image), path.stem)
+
+    def _show_scene(self, scene: Scene, name: str, *, keep: bool = False) -> None:
+        """Make the controls of a scene, and draw it; with ``keep``, changed values stay."""
+        before = self.edit_controls.values if keep else {}
+        self._scene, self._name = scene, name
+        drawn = scene.draw({})
+        self._other = (
+            self._drawn(self.experiment.scene(self.split, self.other.value - 1), {}) if self.other.value else None
+        )
+        height, width = drawn.image.shape[1:]
+        self._edits = Edits((height, width), has_mask=drawn.mask is not None, has_other=self._other is not None)
+        if not keep:
+            self.scene_controls = ChangeControls(scene.changes, self.redraw)
+        self.edit_controls = ChangeControls(self._edits.changes, self.redraw)
+        for known in before.keys() & self.edit_controls.controls.keys():
+            with muted(self.redraw, self.edit_controls.controls[known]):
+                self.edit_controls.controls[known].value = before[known]
+        self._offer_paths()
+        self._lay_out()
+        self.redraw()
+
+    def _offer_paths(self) -> None:
+        """Changes whose way a strip can show."""
+        changes = [*self._scene.changes, *self._edits.changes]
+        options = [(change.title, change.name) for change in changes if isinstance(change, Amount)]
+        names = [name for _, name in options]
+        first = self._scene.path or ("background" if "background" in names else names[0])
+        kept = self.along.value if self.along.value in names and not self._scene.path else first
+        with muted(self.redraw, self.along):
+            self.along.options, self.along.value = options, kept
+
+    def _lay_out(self) -> None:
+        pages = {
+            "Picture": [self.number, self.upload, self.path_field, self.other],
+            "What if": [self.scene_controls],
+            "Edit": [self.edit_controls],
+            "Networks": [self.compare, self.explained, self.view],
+            "View": [self.along, self.steps, self.mark, self.across, self.down],
+        }
+        if not self.scene_controls.controls:
+            del pages["What if"]
+        chosen = self._tabs.titles[self._tabs.selected_index] if self._tabs.selected_index is not None else "Picture"
+        self._tabs.children = [widgets.VBox(page) for page in pages.values()]
+        self._tabs.titles = tuple(pages)
+        self._tabs.selected_index = list(pages).index(chosen) if chosen in pages else 0
+
+    @shows_errors
+    def _reset(self, _: Any) -> None:
+        self.scene_controls.reset()
+        self.edit_controls.reset()
+        self.redraw()
+
+    def draw(self) -> None:
+        """See `Panel.draw`."""
+        image = self._picture({})
+        explained = self._explained_class(image)
+        answers = self._ask(image[None], explained)
+        point = (self.across.value / 100, self.down.value / 100) if self.mark.value else None
+        self.export_name = f"studio_{self._name}{'_contributions' if self.view.value else ''}"
+        self.show(what_if(answers, contributions=self.view.value, point=point), answers.table())
+        self._draw_strip(explained)
+        name = answers.classes[explained].replace("_", " ")
+        self.say(f"All maps explain the class {name}; bars are each network's probabilities.")
+
+    def _draw_strip(self, explained: int) -> None:
+        self.strip_figure, self.strip_data = None, None
+        if not self.strip_button.value:
+            self.strip.value = b""
+            return
+        change = self._amounts()[self.along.value]
+        steps = np.linspace(change.low, change.high, self.steps.value).round(4).tolist()
+        answers = self._ask(torch.stack([self._picture({change.name: step}) for step in steps]), explained)
+        self.strip_figure = path_strip(answers, steps, what=change.title, contributions=self.view.value)
+        self.strip_data = answers.table(**{change.name: steps})
+        self.strip.value = screen_png(self.strip_figure)
+
+    def _amounts(self) -> dict[str, Amount]:
+        changes = [*self._scene.changes, *self._edits.changes]
+        return {change.name: change for change in changes if isinstance(change, Amount)}
+
+    def _picture(self, changed: Mapping[str, Any]) -> Tensor:
+        """The picture (3, H, W) in [0, 1] by the controls' values, some of them changed."""
+        scene = {name: changed.get(name, value) for name, value in self.scene_controls.values.items()}
+        edits = {name: changed.get(name, value) for name, value in self.edit_controls.values.items()}
+        return self._edits.apply(self._drawn(self._scene, scene), edits, self._other)
+
+    @staticmethod
+    def _drawn(scene: Scene, values: Mapping[str, Any]) -> Drawn:
+        drawn = scene.draw(values)
+        mask = None if drawn.mask is None else as_unit_range(drawn.mask.as_subclass(Tensor))
+        return Drawn(as_unit_range(drawn.image.as_subclass(Tensor)), mask)
+
+    def _models(self) -> dict[str, ExplainableModel]:
+        """The networks to ask by title."""
+        models = dict(self._given)
+        for name in self.compare.value:
+            models[self.compare.titles[name]] = self._cached.network(Run(self.folder / name))
+        return models
+
+    def _methods(self) -> dict[str, str]:
+        """Method of each network by title, for its colour."""
+        given = {title: "teacher" if title == METHOD_TITLES["teacher"] else title for title in self._given}
+        finished = self._cached.finished()
+        return given | {self.compare.titles[name]: finished[name]["method"] for name in self.compare.value}
+
+    def _explained_class(self, image: Tensor) -> int:
+        if self.explained.value != _PREDICTED:
+            return int(self.explained.value)
+        first = next(iter(self._models().values()))
+        with torch.inference_mode():
+            return int(first(first.preprocess(image[None])).argmax(1))
+
+    def _ask(self, images: Tensor, explained: int) -> Answers:
+        """Explanations and probabilities of all networks."""
+        classes, probabilities = torch.full((len(images),), explained), {}
+        kinds: dict[tuple[str, str], dict[str, Tensor]] = {}
+        for name, model in self._models().items():
+            explanation = explain_in_parts(model, images, classes)
+            logits = explanation.logits
+            probabilities[name] = logits.sigmoid() if self.experiment.multilabel else logits.softmax(1)
+            kinds.setdefault((explanation_of(model).name, model.family), {})[name] = explanation.maps
+        title = f"the class {self.experiment.classes()[explained].replace('_', ' ')}"
+        comparisons = [
+            Comparison(images, own, {}, title, explanation=explanation, family=family)
+            for (explanation, family), own in kinds.items()
+        ]
+        return Answers(comparisons, probabilities, self._methods(), self.experiment.classes(), explained)
+
+    def exports(self) -> dict[str, dict[str, bytes]]:
+        """See `Panel.exports`; the strip, if it is shown, in files of its own."""
+        files = super().exports()
+        if self.strip_figure is not None:
+            name = f"{self.export_name}_{self.along.value}_strip"
+            files[name] = figure_contents(self.strip_figure, self.strip_data)
+        return files
+
+    def caption(self) -> str:
+        """See `Panel.caption`."""
+        if self.figure is None:
+            return ""
+        runs = [Run(self.folder / name) for name in self.compare.value]
+        results = results_of(runs) if runs else pd.DataFrame()
+        return caption("explanations and probabilities of a changed picture", results, kind="explanations")
