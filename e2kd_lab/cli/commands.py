@@ -18,7 +18,15 @@ from e2kd_lab.cli.data import data_app
 from e2kd_lab.cli.demo import demo as run_demo
 from e2kd_lab.cli.evaluate import evaluate
 from e2kd_lab.cli.known import KINDS, print_names
-from e2kd_lab.cli.options import DeviceOption, PluginOption, RunsOption, ScaleOption
+from e2kd_lab.cli.options import (
+    DeviceOption,
+    PluginOption,
+    RootOption,
+    RunsOption,
+    ScaleOption,
+    TeacherDataOption,
+    TeacherOption,
+)
 from e2kd_lab.cli.tables import console, print_ratios, print_results, say
 from e2kd_lab.cli.train import freeze, sweep, train
 from e2kd_lab.system.atomic_write import write_text
@@ -95,6 +103,28 @@ def figures(
     if not lab.paper.write_figures(out, runs=runs, scale=scale, say=say):
         which = "" if scale is None else f" at scale '{scale}'"
         raise LabError(f"{runs or runs_folder()} holds no finished runs{which} yet; train some first.")
+
+
+@app.command(rich_help_panel=RESULTS)
+def report(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Folders or names of runs (default: all)", metavar="RUNS")
+    ] = None,
+    to: Annotated[Path, typer.Option(help="The HTML file")] = Path("report.html"),
+    images: Annotated[int, typer.Option(help="Test images of each experiment", min=1)] = 24,
+    data_root: RootOption = None,
+    teacher_data: TeacherDataOption = None,
+    teacher: TeacherOption = None,
+    runs: RunsOption = None,
+    plugin: PluginOption = None,
+) -> None:
+    """Write one web page with tables, curves and explanations of runs, which needs neither network nor kernel."""
+    from e2kd_lab.cli.report import sets_of_runs
+
+    locations = {"data_root": data_root, "teacher_data_root": teacher_data, "teacher_weights": teacher}
+    sets = sets_of_runs(names, runs, locations)
+    lab.paper.write_report(sets, to, images=images, folder=runs)
+    console.print(f"Report: {to} ({to.stat().st_size / 1e6:.1f} MB)")
 
 
 app.add_typer(data_app, name="data", rich_help_panel=MORE)

@@ -90,8 +90,8 @@ def evaluate(
     if checkpoint is None:
         if (scale, family, setting) != (None, None, "base"):
             raise ExperimentError(f"Run '{run}' has its own scale, family and setting; expected none beside it.")
-        found = _found(run, runs)
-        wanted, student = _experiment_of(found, set_, locations), found.load_model()
+        found = found_run(run, runs)
+        wanted, student = experiment_of(found, set_, locations), found.load_model()
         runs, name = found.folder.parent if runs is None else runs, found.folder.name
     else:
         wanted = chosen_experiment(run, scale or "lab", family, setting, assignments=set_, **locations)
@@ -127,7 +127,7 @@ def _intervals(measured: dict[str, Tensor], title: str) -> Table:
     return table
 
 
-def _found(name: str, runs: Path | None) -> Run:
+def found_run(name: str, runs: Path | None) -> Run:
     """A run by its folder, or by its name in the folder of runs."""
     places = [expanded(name), (runs_folder() if runs is None else runs) / name]
     for folder in places:
@@ -139,7 +139,7 @@ def _found(name: str, runs: Path | None) -> Run:
     )
 
 
-def _experiment_of(run: Run, assignments: list[str] | None, locations: dict[str, str | None]) -> Experiment:
+def experiment_of(run: Run, assignments: list[str] | None, locations: dict[str, str | None]) -> Experiment:
     """The experiment of a run's configuration, checked against what that says of data and teacher."""
     config = run.config
     which = {name: config[name] for name in ("name", "scale", "family")}

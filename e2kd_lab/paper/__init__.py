@@ -10,6 +10,7 @@ Examples
 
 from e2kd_lab.paper.beside_paper import beside_paper, wide_table
 from e2kd_lab.paper.catalogue import write_figures
+from e2kd_lab.paper.report import write_report
 from e2kd_lab.paper.reported import paper_results
 from e2kd_lab.paper.table_cells import results_cells
 from e2kd_lab.paper.table_formats import table_csv, table_html, table_latex, table_markdown
@@ -29,4 +30,5 @@ __all__ = [
     "waterbirds_table",
     "wide_table",
     "write_figures",
+    "write_report",
 ]

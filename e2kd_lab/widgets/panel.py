@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import html
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,6 +18,9 @@ from e2kd_lab.experiments import Experiment
 from e2kd_lab.figures import FigureOptions, figure_options
 from e2kd_lab.figures.export import SCREEN_DPI, export_files, figure_contents, screen_png
 from e2kd_lab.figures.style import FAMILY_TITLES, TEXT_WIDTH, WRONG_COLOUR
+from e2kd_lab.figures.web_page import data_url, page, sortable
+from e2kd_lab.system.atomic_write import write_text
+from e2kd_lab.system.errors import RunError
 from e2kd_lab.widgets.controls import button, line, lines, switch
 from e2kd_lab.widgets.download_menu import download_menu
 from e2kd_lab.widgets.figure_controls import FigureControls
@@ -203,6 +207,25 @@ class Panel:
     def caption(self) -> str:
         """Caption of the picture for LaTeX: what it shows, of which runs, seeds and scale; empty if there is none."""
         return ""
+
+    def to_html(self, path: Path | str) -> Path:
+        """Write what the panel shows as one web page, which needs neither network nor kernel.
+
+        It has the picture, what is said of it, its caption, and its data as a table that can be sorted.
+
+        Raises
+        ------
+        RunError
+            If there is no picture.
+        """
+        if self.figure is None:
+            raise RunError("The panel shows no picture; expected one to write.")
+        picture, name = data_url(bytes(self.image.value)), self.export_name.replace("_", " ")
+        parts = [f"<figure><img src='{picture}' alt='{html.escape(name)}'></figure>", self.message.value]
+        parts += [f"<p class='faint'>{html.escape(self.caption())}</p>"]
+        parts += [] if self.data is None else [sortable(self.data)]
+        write_text(Path(path), page(name, "\n".join(parts)))
+        return Path(path)
 
     def show(self, figure: Figure, data: pd.DataFrame | None = None, png: bytes | None = None) -> None:
         """Show a figure; ``png`` is its rendering, if there is one already, and ``data`` its data, if it knows none."""

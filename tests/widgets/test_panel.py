@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from e2kd_lab.figures import FigureOptions, figure_bytes
 from e2kd_lab.figures.options import current_options
 from e2kd_lab.figures.style import new_figure
+from e2kd_lab.system.errors import RunError
 from e2kd_lab.widgets import Panel
 from e2kd_lab.widgets.figure_controls import FigureControls
 from e2kd_lab.widgets.panel import shows_background_errors, shows_errors
@@ -151,3 +152,16 @@ def test_files_are_made_when_they_are_asked_for(panel, tmp_path):
 def test_download_and_figure_stand_beside_export(panel):
     row = panel.widget.children[0].children
     assert row == (panel.export_button, panel.download_button, panel.figure_button)
+
+
+def test_a_panel_is_written_as_one_web_page(tmp_path):
+    panel = Panel("two_words")
+    with pytest.raises(RunError, match="no picture"):
+        panel.to_html(tmp_path / "empty.html")
+    panel.show(Figure(), pd.DataFrame({"Method": ["<KD>"], "Accuracy": [71.25]}))
+    panel.say("5 < 6")
+    text = panel.to_html(tmp_path / "panel.html").read_text(encoding="utf-8")
+    assert "<title>two words</title>" in text
+    assert "&lt;KD&gt;" in text
+    assert "5 &lt; 6" in text
+    assert text.count("data:image/png;base64,") == 1
