@@ -78,4 +78,5 @@ def test_there_are_notebooks():
         "10_teaser",
         "11_cheaper_explanations",
         "12_bring_your_own",
+        "15_studio",
     }
