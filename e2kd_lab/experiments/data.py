@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from torch.utils.data import Dataset
@@ -12,10 +13,12 @@ from e2kd_lab.data.scenes import Photograph, Scene
 from e2kd_lab.data.splits import Split
 from e2kd_lab.data.transforms import eval_transform
 from e2kd_lab.metrics import Grouping
+from e2kd_lab.minidata.making import SetSpec
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.models.network_inputs import height_and_width
 from e2kd_lab.system.errors import ExperimentError, shown
 from e2kd_lab.system.fields import check_types
+from e2kd_lab.system.workspace import data_folder
 
 if TYPE_CHECKING:
     from e2kd_lab.experiments.experiment import Experiment
@@ -87,6 +90,33 @@ class Data:
     def dataset_with_objects(self, split: Split) -> Dataset | None:
         """The images of a split as in evaluation, with the places of their objects; None where these are not known."""
         return None
+
+    def with_size(self, changes: dict[str, Any]) -> dict[str, Any]:
+        """Changes of fields, and those that a new ``image_size`` alone brings about.
+
+        Embedded pictures are drawn in proportion, and so is ``resize``; for other data only where it would be too
+        small.
+        """
+        if "image_size" not in changes or "resize" in changes:
+            return changes
+        (new, _), (old, _) = height_and_width(changes["image_size"]), height_and_width(self.image_size)
+        drawn = {field.name: getattr(self, field.name) for field in fields(self)}
+        drawn = {name: spec for name, spec in drawn.items() if isinstance(spec, SetSpec)}
+        if changes.get("data_root", self.data_root) is not None or not isinstance(changes["image_size"], int):
+            drawn = {}
+        sides = zip(height_and_width(self.resize), height_and_width(changes["image_size"]), strict=True)
+        if drawn or any(resize < size for resize, size in sides):
+            resize = [round(side * new / old) for side in height_and_width(self.resize)]
+            changes = changes | {"resize": resize[0] if isinstance(self.resize, int) else tuple(resize)}
+        larger = {name: replace(spec, size=round(spec.size * new / old)) for name, spec in drawn.items()}
+        return {**larger, **changes}
+
+    def embedded_folder(self, name: str, spec: SetSpec) -> Path:
+        """Where an embedded set lies; one of another scale, or of another size than the scale's, has its own folder."""
+        usual = type(spec).size // (1 if self.scale == "lab" else 2)
+        scale = "" if self.scale == "lab" else f"-{self.scale}"
+        size = "" if spec.size == usual else f"-{spec.size}px"
+        return data_folder() / f"{name}{scale}{size}"
 
     def evaluation_transform(self) -> v2.Transform:
         """Resizes and crops an image as evaluation does."""

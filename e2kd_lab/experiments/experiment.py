@@ -136,7 +136,7 @@ class Experiment:
         for part in _PARTS[:3]:
             old = values.get(part, getattr(self, part))
             mine = {name: changes.pop(name) for name in list(changes) if name in vars(old)}
-            values[part] = dataclasses.replace(old, **mine)
+            values[part] = dataclasses.replace(old, **(old.with_size(mine) if isinstance(old, Data) else mine))
         values["distillation"] = values.get("distillation", self.distillation).replace(**changes)
         return dataclasses.replace(self, **values)
 

@@ -28,7 +28,6 @@ from e2kd_lab.minidata.mininet import MiniNet, make_mininet
 from e2kd_lab.minidata.miniscenes import MiniScenes, make_miniscenes
 from e2kd_lab.system.errors import DataError, ExperimentError
 from e2kd_lab.system.paths import expanded
-from e2kd_lab.system.workspace import data_folder
 
 Source = Literal["imagenet", "sun397"]
 
@@ -160,11 +159,11 @@ class ImageNetData(Data):
         if self.mininet is None or self.miniscenes is None:
             field = "data_root" if source == self.own else "image_root"
             raise DataError(f"An experiment at scale '{self.scale}' needs {source}: give {field}, its folder.")
-        suffix = "" if self.scale == "lab" else f"-{self.scale}"
         if source == "imagenet":
-            return _read("imagenet", str(make_mininet(data_folder() / f"mininet{suffix}", self.mininet)))
+            return _read("imagenet", str(make_mininet(self.embedded_folder("mininet", self.mininet), self.mininet)))
         # The embedded scenes lie in ImageNet's layout, too.
-        return _read("imagenet", str(make_miniscenes(data_folder() / f"miniscenes{suffix}", self.miniscenes)))
+        folder = self.embedded_folder("miniscenes", self.miniscenes)
+        return _read("imagenet", str(make_miniscenes(folder, self.miniscenes)))
 
 
 def _needs_labels(method: str) -> bool:

@@ -29,7 +29,6 @@ from e2kd_lab.minidata.minivoc import CLASSES as MINIVOC_CLASSES
 from e2kd_lab.minidata.minivoc import MiniVoc, make_minivoc
 from e2kd_lab.system.errors import DataError, ExperimentError
 from e2kd_lab.system.paths import expanded
-from e2kd_lab.system.workspace import data_folder
 from e2kd_lab.training.recipe import BCOS_OPTIMISATION, TEACHER_SEED, Recipe
 
 # Table 4's second column: students of the IoU teacher, which is guided to fill the boxes.
@@ -105,8 +104,7 @@ class VocData(Data):
                 f"Experiment 'voc' at scale '{self.scale}' needs the data set: give data_root, a folder VOC2012 or "
                 "VOC2007, or one that holds it."
             )
-        folder = data_folder() / ("minivoc" if self.scale == "lab" else f"minivoc-{self.scale}")
-        return _read(str(make_minivoc(folder, self.minivoc)))
+        return _read(str(make_minivoc(self.embedded_folder("minivoc", self.minivoc), self.minivoc)))
 
 
 @functools.lru_cache(maxsize=8)

@@ -27,7 +27,6 @@ from e2kd_lab.metrics.groups import WATERBIRDS, Grouping
 from e2kd_lab.minidata.drawn_scenes import BirdScene
 from e2kd_lab.minidata.minibirds import MiniBirds, make_minibirds
 from e2kd_lab.system.errors import DataError
-from e2kd_lab.system.workspace import data_folder
 from e2kd_lab.training.recipe import BCOS_OPTIMISATION, TEACHER_SEED, Recipe
 
 # Columns of Fig. 3 and their titles.
@@ -127,8 +126,7 @@ class WaterbirdsData(Data):
                 f"Experiment 'waterbirds' at scale '{self.scale}' needs the data set: give data_root, "
                 "a Waterbirds folder or the root that holds one."
             )
-        folder = data_folder() / ("minibirds" if self.scale == "lab" else f"minibirds-{self.scale}")
-        return make_minibirds(folder, self.minibirds)
+        return make_minibirds(self.embedded_folder("minibirds", self.minibirds), self.minibirds)
 
     def _teacher_root(self) -> Path:
         if self.teacher_data_root is not None:

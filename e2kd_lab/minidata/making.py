@@ -41,6 +41,8 @@ class SetSpec:
 
     RANGES: ClassVar[Mapping[str, tuple[int, int]]]
 
+    size: int  # of the square pictures, in pixels
+
     def __post_init__(self) -> None:
         for name, (low, high) in self.RANGES.items():
             value, pair = getattr(self, name), isinstance(getattr(type(self), name), tuple)
