@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Wedge
@@ -15,6 +16,7 @@ from matplotlib.text import Text
 from torch import Tensor
 
 from e2kd_lab.explanations import Comparison, ExplanationMethod
+from e2kd_lab.figures.blitting import Blitting
 from e2kd_lab.figures.explanations import frame
 from e2kd_lab.figures.map_pictures import Pictures, pictures_of
 from e2kd_lab.figures.options import current_options
@@ -23,6 +25,7 @@ from e2kd_lab.training.loss_terms import LossTerms, TermsAtTau
 
 _CLASSES_SHOWN = 8
 _TERMS = ("kd", "explanation", "total")
+_NETWORKS = ("teacher", "student")
 _COLOURS = {"kd": METHOD_COLOURS["kd"], "explanation": METHOD_COLOURS["e2kd"], "total": "#222222"}
 # Positions in inches from the lower left corner at the paper's width: left and right column, upper and lower row.
 _HEIGHT, _LEFT, _RIGHT, _UPPER_TITLE, _LOWER_TITLE = 3.2, 0.08, 3.28, 3.06, 1.5
@@ -97,85 +100,160 @@ class LossPicture:
         contributions: bool = False,
         explanation: ExplanationMethod | str = "gradcam",
     ) -> None:
+        names = tuple(classes) or tuple(f"class {number}" for number in range(terms.target.logits.shape[1]))
+        self._names, self._explanation, self._contributions = names, explanation, contributions
+        student_title = METHOD_TITLES.get(student, student)
+        colour = METHOD_COLOURS.get(student, METHOD_COLOURS["baseline"])
+        with styled():
+            place = _Places.of(current_options().inches)
+            self.figure = new_figure(place.height, placed=True)
+            self._maps = _Maps(self.figure, place, student_title)
+            self._probabilities = _Probabilities(self.figure, place, terms, student_title, colour)
+            self._loss = _LossBars(self.figure, place)
+            self._gradients = _Gradients(self.figure, place)
+        parts = (self._probabilities, self._loss, self._gradients)
+        self._blitting = Blitting(self.figure, [artist for part in parts for artist in part.moving])
+        self.look(image, terms, tau=tau, lam=lam, batch=batch, title=title)
+
+    def look(
+        self,
+        image: Tensor,
+        terms: LossTerms,
+        *,
+        tau: float,
+        lam: float,
+        batch: LossTerms | None = None,
+        title: str = "",
+    ) -> None:
+        """Show another image of the same size, with as many classes (see `classes_shown`)."""
         if len(terms) != 1:
             raise ValueError(f"LossPicture needs the loss terms of one image, got those of {len(terms)}.")
         self.cosine = terms.cosines.item()
         self._weighed = terms if batch is None else batch
-        names = tuple(classes) or tuple(f"class {number}" for number in range(terms.target.logits.shape[1]))
         maps = {"teacher": terms.target.maps, "student": terms.student.maps}
-        pictures = pictures_of(Comparison(image[None], maps, {}, explanation=explanation), contributions)
-        student_title = METHOD_TITLES.get(student, student)
-        explained = _short(names[int(terms.target.classes[0])], 22)
-        with styled():
-            place = _Places.of(current_options().inches)
-            self.figure = new_figure(place.height, placed=True)
-            _draw_maps(self.figure, place, image, pictures, student_title)
-            place.write(self.figure, _LEFT, 1.955, _short(title, 20))
-            cosine = f"{self.cosine:.2f}".replace("-", "−")
-            place.write(self.figure, _LEFT + _CELL + _GAP, 1.955, f"maps of “{explained}”: cosine {cosine}")
-            colour = METHOD_COLOURS.get(student, METHOD_COLOURS["baseline"])
-            self._probabilities = _Probabilities(self.figure, place, terms, names, student_title, colour)
-            self._loss = _LossBars(self.figure, place, "this image" if batch is None else f"{len(batch)} images")
-            self._gradients = _Gradients(self.figure, place)
+        comparison = Comparison(image[None], maps, {}, explanation=self._explanation)
+        explained = _short(self._names[int(terms.target.classes[0])], 22)
+        with styled(self.figure.options):
+            self._maps.show(image, pictures_of(comparison, self._contributions))
+            self._maps.say(title, explained, self.cosine)
+            self._probabilities.look(terms, self._names)
+        self._loss.scope = "this image" if batch is None else f"{len(batch)} images"
+        self._blitting.forget()
         self.move(tau, lam)
 
+    def png(self) -> bytes:
+        """The figure for the screen; only what a temperature and a weight change is drawn again."""
+        return self._blitting.png(self._probabilities.axes.get_xlim())
+
     def move(self, tau: float, lam: float) -> None:
-        """Show another temperature and weight; only what depends on them is redrawn."""
+        """Show another temperature and weight."""
         at = self._weighed.at(tau)
-        with styled():
+        with styled(self.figure.options):
             shown = self._probabilities.show(tau)
             self._loss.show(at, lam)
             self._gradients.show(at, lam)
         self.data = _numbers(shown, self.cosine, at, lam)
 
 
+class _Maps:
+    """Image and both maps, with their colour scale."""
+
+    def __init__(self, figure: Figure, place: _Places, student_title: str) -> None:
+        self.figure, self.bar = figure, None
+        self.lefts = [_LEFT + number * (_CELL + _GAP) for number in range(3)]
+        self.axes = []
+        for left, name in zip(self.lefts, ("Image", METHOD_TITLES["teacher"], student_title), strict=True):
+            self.axes.append(place.add_axes(figure, left, 2.07, _CELL, _CELL))
+            place.write(figure, left, _UPPER_TITLE, name, heading=True)
+        self.scale_axes = place.add_axes(figure, self.lefts[1], 1.885, self.lefts[2] + _CELL - self.lefts[1], 0.045)
+        self.caption = place.write(figure, _LEFT, 1.955, "")
+        self.explained = place.write(figure, self.lefts[1], 1.955, "")
+
+    def show(self, image: Tensor, maps: Pictures) -> None:
+        shown = (image.permute(1, 2, 0).clamp(0, 1).cpu().numpy(), *(maps.pictures[who][0] for who in _NETWORKS))
+        for axes, picture in zip(self.axes, shown, strict=True):
+            if axes.images:
+                axes.images[0].set_data(picture)
+            else:
+                axes.imshow(picture)
+                frame(axes)
+        self._show_scale(maps)
+
+    def _show_scale(self, maps: Pictures) -> None:
+        if self.bar is None:
+            self.bar = self.figure.colorbar(maps.scale, cax=self.scale_axes, orientation="horizontal")
+            self.bar.set_label(maps.label_for(several=True), fontsize=small(), labelpad=1)
+            self.bar.ax.tick_params(length=1.5, pad=1)
+            self.bar.outline.set_linewidth(0.4)  # type: ignore[operator]
+        else:
+            self.bar.update_normal(maps.scale)
+        self.bar.ax.locator_params(nbins=5)
+
+    def say(self, title: str, explained: str, cosine: float) -> None:
+        """Name the image, the class that the maps explain, and the maps' cosine similarity."""
+        self.caption.set_text(_short(title, 20))
+        number = f"{cosine:.2f}".replace("-", "−")
+        self.explained.set_text(f"maps of “{explained}”: cosine {number}")
+
+
+def classes_shown(terms: LossTerms) -> list[int]:
+    """Classes whose probabilities a `LossPicture` shows: those that the teacher finds most likely, and the student's.
+
+    The order of the logits is that of the probabilities at any temperature.
+    """
+    chosen = terms.target.logits[0].argsort(descending=True)[:_CLASSES_SHOWN].tolist()
+    favourite = int(terms.student.logits[0].argmax())
+    return chosen + ([favourite] if favourite not in chosen else [])
+
+
 class _Probabilities:
     """Probabilities of teacher and student as bars, for the teacher's most likely classes."""
 
     def __init__(
-        self,
-        figure: Figure,
-        place: _Places,
-        terms: LossTerms,
-        names: Sequence[str],
-        student_title: str,
-        student_colour: str,
+        self, figure: Figure, place: _Places, terms: LossTerms, student_title: str, student_colour: str
     ) -> None:
-        self.terms = terms
-        classes = terms.target.logits.shape[1]
-        # The order of the logits is that of the probabilities at any temperature.
-        self.chosen = terms.target.logits[0].argsort(descending=True)[:_CLASSES_SHOWN].tolist()
-        favourite = int(terms.student.logits[0].argmax())
-        self.chosen += [favourite] if favourite not in self.chosen else []
-        self.names = [names[number] for number in self.chosen]
+        classes, count = terms.target.logits.shape[1], len(classes_shown(terms))
         self.limit = 0.5 if terms.multilabel else 1 / classes
         self.title = place.write(figure, _LEFT, _LOWER_TITLE, "", heading=True)
         self.axes = axes = place.add_axes(figure, 0.9, 0.34, 1.96, 1.08)
-        places, thickness = np.arange(len(self.chosen)), 0.3
+        self.places, thickness = np.arange(count), 0.3
         self.bars = {
-            who: axes.barh(places + offset, 0, thickness, color=colour, label=label)
+            who: axes.barh(self.places + offset, 0, thickness, color=colour, label=label)
             for who, offset, colour, label in (
                 ("teacher", -thickness / 2, METHOD_COLOURS["teacher"], METHOD_TITLES["teacher"]),
                 ("student", thickness / 2, student_colour, student_title),
             )
         }
-        line = axes.axvline(
+        self.line = axes.axvline(
             self.limit, color="#555555", linestyle=":", linewidth=0.8, label="1/2" if terms.multilabel else "1/K"
         )
-        axes.set_yticks(places, [_short(name, 16) for name in self.names], fontsize=small())
-        axes.set_ylim(len(places) - 0.45, -0.55)
+        axes.set_yticks(self.places)
+        axes.set_ylim(count - 0.45, -0.55)
         axes.locator_params(axis="x", nbins=5)
         axes.grid(axis="x")
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="x", length=2, pad=1.5)
         axes.tick_params(axis="y", length=0, pad=2)
-        which = f"{len(places)} of {classes} classes" if len(places) < classes else "all classes"
+        which = f"{count} of {classes} classes" if count < classes else "all classes"
         function = "sigmoid" if terms.multilabel else "softmax"
         axes.set_xlabel(f"{function} of z/τ, {which}", fontsize=small(), labelpad=1.5)
         axes.legend(
-            handles=[*self.bars.values(), line], loc="lower right", bbox_to_anchor=(1.02, 1.0), ncols=3,
+            handles=[*self.bars.values(), self.line], loc="lower right", bbox_to_anchor=(1.02, 1.0), ncols=3,
             fontsize=small(), handlelength=1, columnspacing=0.9, handletextpad=0.4, borderaxespad=0.1, borderpad=0.1,
         )  # fmt: skip
+
+    def look(self, terms: LossTerms, names: Sequence[str]) -> None:
+        """Show another image; `show` follows."""
+        self.terms, self.chosen = terms, classes_shown(terms)
+        self.names = [names[number] for number in self.chosen]
+        self.axes.set_yticks(self.places, [_short(name, 16) for name in self.names], fontsize=small())
+
+    @property
+    def moving(self) -> list[Artist]:
+        """What a temperature changes, and what lies above it; see `Blitting`."""
+        spines = self.axes.spines
+        bars = [*self.bars["teacher"], *self.bars["student"]]
+        return [self.title, *bars, self.line, spines["left"], spines["bottom"]]
 
     def show(self, tau: float) -> pd.DataFrame:
         teacher, student = (p[0, self.chosen].double().cpu().numpy() for p in self.terms.probabilities(tau))
@@ -192,8 +270,8 @@ class _Probabilities:
 class _LossBars:
     """Both terms as bars, and their sum."""
 
-    def __init__(self, figure: Figure, place: _Places, scope: str) -> None:
-        self.scope = scope
+    def __init__(self, figure: Figure, place: _Places) -> None:
+        self.scope = ""
         self.title = place.write(figure, _RIGHT, _UPPER_TITLE, "", heading=True)
         self.axes = axes = place.add_axes(figure, _RIGHT, 2.08, 1.42, 0.92)
         self.bars = {name: axes.barh([row, 2], 0, 0.34, color=_COLOURS[name]) for row, name in enumerate(_TERMS[:2])}
@@ -206,6 +284,12 @@ class _LossBars:
         axes.grid(visible=False)
         axes.locator_params(axis="x", nbins=4)
         axes.tick_params(axis="x", length=2, pad=1.5)
+
+    @property
+    def moving(self) -> list[Artist]:
+        """What a temperature and a weight change, and what lies above it."""
+        bars, spines = (bar for pair in self.bars.values() for bar in pair), self.axes.spines
+        return [self.title, self.axes.xaxis, *bars, spines["left"], spines["bottom"], *self.lines.values()]
 
     def show(self, at: TermsAtTau, lam: float) -> None:
         weighted, total = lam * at.explanation_loss, at.loss(lam)
@@ -250,6 +334,11 @@ class _Gradients:
             axes.plot([-1, -0.88], [y, y], color=_COLOURS[name], linewidth=2, solid_capstyle="butt")
             self.lines[name] = axes.text(-0.82, y, "", fontsize=small(), va="center")
 
+    @property
+    def moving(self) -> list[Artist]:
+        """What a temperature and a weight change."""
+        return [self.title, self.arc, self.sides, self.arrows, self.radius, *self.lines.values()]
+
     def show(self, at: TermsAtTau, lam: float) -> None:
         in_plane = dict(zip(_TERMS, at.in_plane(lam), strict=True))
         radius = _round_up(max(math.hypot(*tip) for tip in in_plane.values()))
@@ -263,26 +352,6 @@ class _Gradients:
             self.lines[name].set_text(line)
         angle = "one is zero" if math.isnan(at.angle) else f"angle {at.angle:.0f}°"
         self.title.set_text(f"Gradients, {angle}")
-
-
-def _draw_maps(figure: Figure, place: _Places, image: Tensor, maps: Pictures, student_title: str) -> None:
-    pictures = {
-        "Image": image.permute(1, 2, 0).clamp(0, 1).cpu().numpy(),
-        METHOD_TITLES["teacher"]: maps.pictures["teacher"][0],
-        student_title: maps.pictures["student"][0],
-    }
-    lefts = [_LEFT + number * (_CELL + _GAP) for number in range(3)]
-    for left, (name, picture) in zip(lefts, pictures.items(), strict=True):
-        axes = place.add_axes(figure, left, 2.07, _CELL, _CELL)
-        axes.imshow(picture)
-        frame(axes)
-        place.write(figure, left, _UPPER_TITLE, name, heading=True)
-    axes = place.add_axes(figure, lefts[1], 1.885, lefts[2] + _CELL - lefts[1], 0.045)
-    bar = figure.colorbar(maps.scale, cax=axes, orientation="horizontal")
-    bar.ax.locator_params(nbins=5)
-    bar.set_label(maps.label_for(several=True), fontsize=small(), labelpad=1)
-    bar.ax.tick_params(length=1.5, pad=1)
-    bar.outline.set_linewidth(0.4)  # type: ignore[operator]
 
 
 def _numbers(probabilities: pd.DataFrame, cosine: float, at: TermsAtTau, lam: float) -> pd.DataFrame:

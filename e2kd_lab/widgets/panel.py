@@ -222,6 +222,16 @@ class Panel:
         """Say what the picture's numbers are."""
         self.message.value = lines(text)
 
+    @contextmanager
+    def computing(self, what: str) -> Iterator[None]:
+        """Say what is computed for the first time, which takes a moment, until it is."""
+        before = self.message.value
+        self.say(f"Computing {what} ...")
+        try:
+            yield
+        finally:
+            self.message.value = before
+
     def tell(self, text: str) -> None:
         """Tell the outcome of an action; what `say` wrote stays."""
         self._told = True
