@@ -107,8 +107,8 @@ class LossLab(Panel):
         self._terms = functools.lru_cache(kept)(self._compute)
         self._pictures: dict[Hashable, LossPicture] = {}
         self._make_choices()
-        self.lam = ValueSlider("λ", lambdas, lam, continuous_update=True)
-        self.tau = ValueSlider("τ", taus, tau, positive=True, continuous_update=True)
+        self.lam = ValueSlider("λ", lambdas, lam)
+        self.tau = ValueSlider("τ", taus, tau, positive=True)
         for control in (self.student, self.view, self.number, self.whole_batch):
             control.observe(self.redraw, "value")
         for control in (self.lam, self.tau):
@@ -138,7 +138,7 @@ class LossLab(Panel):
         self.number = widgets.SelectionSlider(
             description="Image",
             options=[(f"{number + 1} {title}".strip(), number) for number, title in enumerate(self.titles)],
-            continuous_update=False,
+            continuous_update=False,  # an image takes a moment when it is looked at first
             layout=widgets.Layout(width="420px"),
         )
         self.whole_batch = switch("Loss of", [("this image", False), ("all images", True)], width=110)

@@ -35,9 +35,6 @@ class ValueSlider(widgets.HBox):
         Refuse 0.
     closed : bool
         Refuse values that are not on the slider.
-    continuous_update : bool
-        Follow the slider while it is dragged, not only where it is released: for what is drawn in an instant. A front
-        end sends a new value when the last one is drawn, so that none wait.
 
     Attributes
     ----------
@@ -70,7 +67,6 @@ class ValueSlider(widgets.HBox):
         zero: str = "0",
         positive: bool = False,
         closed: bool = False,
-        continuous_update: bool = False,
     ) -> None:
         self._zero, self._positive, self._closed = zero, positive, closed
         # The slider's own readout can be typed into, to no effect.
@@ -78,7 +74,8 @@ class ValueSlider(widgets.HBox):
             description=name,
             options=self._texts({*values, value}),
             value=value,
-            continuous_update=continuous_update,
+            # Pictures follow a drag: a front end sends the newest value once the one before is drawn, so none wait.
+            continuous_update=True,
             readout=False,
             tooltip=GLOSSARY.get(name, ""),
             layout=widgets.Layout(width=f"{_WIDTH}px"),

@@ -71,7 +71,7 @@ def test_picking_a_cell_shows_its_run(tiny, runs, tmp_path):
 def test_what_was_drawn_once_is_not_drawn_again(tiny, runs, monkeypatch):
     panel = SweepMap(tiny.replace(lam=5.0), folder=runs)
     panel.lam.value = 0.0
-    for name in ("sweep_map.sweep_map", "training_panel.training_curves", "sweep_map.explanation_comparison"):
+    for name in ("sweep_map.sweep_map", "training_panel.LiveCurves.png", "sweep_map.explanation_comparison"):
         monkeypatch.setattr(f"e2kd_lab.widgets.{name}", None)
     panel.lam.value = 5.0
     assert panel.last_error is None

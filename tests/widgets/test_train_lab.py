@@ -342,7 +342,7 @@ def test_what_was_read_or_drawn_once_is_kept_until_its_files_change(tiny, runs, 
     panel.lam.value = 0.0
     read = []
     monkeypatch.setattr("e2kd_lab.runs.run_folder.read_metrics", lambda path: read.append(path))
-    for name in ("training_panel.training_curves", "train_lab.explanation_comparison"):
+    for name in ("training_panel.LiveCurves.png", "train_lab.explanation_comparison"):
         monkeypatch.setattr(f"e2kd_lab.widgets.{name}", None)
     panel.lam.value = 5.0
     panel.compare.value = ()
@@ -358,7 +358,7 @@ def test_the_figures_options_hold_for_curves_and_explanation(tiny, runs):
     panel.figure_options = FigureOptions(width="neurips", opacity=1.0)
     after = [bytes(picture.value) for picture in (panel.image, panel.explanation)]
     assert all(old != new for old, new in zip(before, after, strict=True))
-    assert panel.parts()[""][0].get_figwidth() == pytest.approx(5.5)
+    assert panel.parts()[""].figure.get_figwidth() == pytest.approx(5.5)
     panel.figure_options = FigureOptions()
     assert [bytes(picture.value) for picture in (panel.image, panel.explanation)] == before
     assert panel.last_error is None
