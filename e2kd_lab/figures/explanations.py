@@ -222,7 +222,7 @@ def _draw_objects(axis: Axes, places: Sequence[_Place], comparison: Comparison, 
             if contour is None:
                 contour = place.contour(axis, comparison.masks[number].cpu().numpy())
             else:
-                _repeat(axis, contour, place.left - places[0].left)
+                place.repeat(axis, contour, places[0], comparison.masks.shape[2])
 
 
 @dataclass(frozen=True)
@@ -258,18 +258,26 @@ class _Place:
             extent = self.width * (right - left) / width, self.height * (bottom - top) / height
             axis.add_patch(Rectangle(corner, *extent, fill=False, color=BOX_COLOUR, linewidth=0.7))
 
+    def columns(self, count: int) -> np.ndarray:
+        """Middles of the columns of a picture that has so many."""
+        return self.left + self.width * (np.arange(count) + 0.5) / count
+
     def contour(self, axis: Axes, mask: np.ndarray) -> QuadContourSet:
         height, width = mask.shape
-        across = self.left + self.width * (np.arange(width) + 0.5) / width
         down = self.bottom + self.height * (1 - (np.arange(height) + 0.5) / height)
-        return axis.contour(across, down, mask, [0.5], colors=[BOX_COLOUR], linewidths=[0.5])
+        return axis.contour(self.columns(width), down, mask, [0.5], colors=[BOX_COLOUR], linewidths=[0.5])
 
-
-def _repeat(axis: Axes, contour: QuadContourSet, right: float) -> None:
-    """Draw a contour again, further right."""
-    again = copy.copy(contour)
-    again.set_paths([Path(np.add(path.vertices, (right, 0.0)), path.codes) for path in contour.get_paths()])
-    axis.add_collection(again, autolim=False)
+    def repeat(self, axis: Axes, contour: QuadContourSet, other: _Place, count: int) -> None:
+        """Draw a contour of another place in the same row here; its masks have so many columns."""
+        before, here, again = other.columns(count), self.columns(count), copy.copy(contour)
+        paths = []
+        for path in contour.get_paths():
+            # Its points stand in the middles of columns, or half-way between two.
+            halves = np.rint(2 * (path.vertices[:, 0] - before[0]) / (before[1] - before[0])).astype(int)
+            right = 0.5 * here[halves // 2] + 0.5 * here[(halves + 1) // 2]
+            paths.append(Path(np.column_stack([right, path.vertices[:, 1]]), path.codes))
+        again.set_paths(paths)
+        axis.add_collection(again, autolim=False)
 
 
 def _name_families(figure: Figure, families: Sequence[Pictures], sheet: _Sheet) -> None:

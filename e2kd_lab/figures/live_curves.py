@@ -98,7 +98,7 @@ class _Sheet:
                 artist.remove()
         for artist in [*self.figure.legends, *self.figure.texts]:
             artist.remove()
-        self.figure._supxlabel = None
+        self.figure._supxlabel = None  # type: ignore[attr-defined]
 
     def _moving(self) -> list[Artist]:
         moving: list[Artist] = [*self.figure.legends, *self.figure.texts]

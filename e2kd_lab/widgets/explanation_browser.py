@@ -115,7 +115,7 @@ class ExplanationBrowser(Panel):
         self.selected = pd.DataFrame()
         self._make_view_controls(has_objects=experiment.dataset_with_objects(split) is not None)
         self._make_filters()
-        self._listed = widgets.VBox(layout=_WIDE)
+        self._listed = widgets.VBox()
         self._observe()
         self.arrange(
             *([control] for control in (self.networks, self._listed, self.view)),
@@ -242,8 +242,8 @@ class ExplanationBrowser(Panel):
             return
         keys = tuple(views[["index", "part"]].itertuples(index=False, name=None))
         self.export_name = self._file_name()
-        shown = self.networks.value, self.runs.value, keys
-        self.show(*self._page(*shown, self.view.value, self.outlines.value, self.figure_options))
+        networks, looks = (self.networks.value, self.runs.value), (self.view.value, self.outlines.value)
+        self.show(*self._page(*networks, keys, *looks, self.figure_options))
         shown = f"{'Views' if self._several else 'Images'} {first + 1} to {first + len(views)} of {len(self.selected)}"
         if self._several:
             self.say(f"{shown}. Every map explains the class named; ✓ and ✗ tell whether the network finds it.")

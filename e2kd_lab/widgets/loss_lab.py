@@ -15,7 +15,8 @@ from torch import Tensor
 from e2kd_lab.explanations import Explanation, explain, explanation_of
 from e2kd_lab.figures import caption
 from e2kd_lab.figures.labels import title_of
-from e2kd_lab.figures.loss_terms import LossPicture, classes_shown
+from e2kd_lab.figures.loss_inputs import classes_shown
+from e2kd_lab.figures.loss_terms import LossPicture
 from e2kd_lab.metrics import dead_maps
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.system.errors import ExperimentError

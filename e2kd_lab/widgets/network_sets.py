@@ -134,7 +134,7 @@ class NetworkSet:
         self._cached = CachedRuns(self.folder)
         self._outcomes = functools.cache(self._predictions)
         self._chosen = functools.lru_cache(_CHOICES_KEPT)(self._look)
-        self.choice = RunList(experiment, "Show")
+        self.choice = RunList(experiment, "Runs")
         self.offer()
         self.choice.value = tuple(self._given)
 

@@ -26,7 +26,7 @@ class RunList(widgets.VBox):
     experiment : Experiment
         Runs of all experiments with its classes are offered.
     name : str
-        What choosing a run does.
+        Name above the list.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class RunList(widgets.VBox):
         self.experiment, self.titles = experiment, dict[str, str]()
         self._same_classes = functools.cache(self._asked_for_classes)
         self.choice = widgets.SelectMultiple(rows=5, layout=widgets.Layout(width="100%"))
-        self.clear_button = widgets.Button(description="Clear", icon="times", tooltip=f"{name} no run of the list")
+        self.clear_button = widgets.Button(description="Clear", icon="times", tooltip="Choose no run")
         heading = widgets.HTML(f"{name} (Ctrl or Shift: several)")
         super().__init__([widgets.HBox([heading, self.clear_button]), self.choice])
         self.clear_button.on_click(lambda _: setattr(self, "value", ()))

@@ -77,6 +77,19 @@ def test_what_was_drawn_once_is_not_drawn_again(tiny, runs, monkeypatch):
     assert panel.last_error is None
 
 
+def test_a_dragged_picture_is_that_of_its_cell_drawn_from_nothing(tiny, runs):
+    panel = SweepMap(tiny.replace(lam=5.0), folder=runs)
+    assert panel.lam.slider.continuous_update
+    for cells in (((0.0, 1.0), (1.0, 1.0), (5.0, 1.0), (0.0, 1.0)), ((0.0, 5.0), (5.0, 1.0))):
+        for lam, tau in cells:
+            panel.lam.value, panel.tau.value = lam, tau
+        fresh = SweepMap(tiny.replace(lam=cells[-1][0], tau=cells[-1][1]), folder=runs)
+        for name in PICTURES:
+            assert bytes(getattr(panel, name).value) == bytes(getattr(fresh, name).value)
+    assert panel.exports() == fresh.exports()
+    assert panel.last_error is None
+
+
 def test_a_missing_cell_is_trained_and_joins_the_map(tiny, runs):
     panel = SweepMap(tiny.replace(lam=5.0), folder=runs)
     assert panel.train_button.disabled  # this one is done
