@@ -108,7 +108,7 @@ def opened(jupyterlab):
         browser.close()
 
 
-def test_pictures_keep_their_shape_at_every_width_and_can_be_saved_and_copied(opened):
+def test_pictures_keep_their_shape_at_every_width_can_be_saved_and_copied_and_follow_a_drag(opened):
     page, _ = opened("panel")
     pictures = page.locator(".jp-OutputArea-output img")
     pictures.nth(2).wait_for(timeout=120_000)
@@ -142,6 +142,17 @@ def test_pictures_keep_their_shape_at_every_width_and_can_be_saved_and_copied(op
     page.wait_for_function(copied)
     copied = page.evaluate("navigator.clipboard.read().then(items => items[0].types)")
     assert copied == ["image/png"]
+    # The panel follows a drag before it ends; however fast it was, the last value is shown.
+    slider = panel.locator(".noUi-target:visible").first
+    slider.scroll_into_view_if_needed()
+    rail, handle = slider.bounding_box(), slider.locator(".noUi-handle").bounding_box()
+    height = handle["y"] + handle["height"] / 2
+    page.mouse.move(handle["x"] + handle["width"] / 2, height)
+    page.mouse.down()
+    for share in (0.0, 1.0, 0.0, 1.0):
+        page.mouse.move(rail["x"] + share * rail["width"], height, steps=20)
+    page.wait_for_selector("text=/e²KD, λ = 15, τ = 1, seed 0 has no finished run yet/", timeout=30_000)
+    page.mouse.up()
 
 
 def test_run_all_move_sliders_by_keyboard_train_stop_and_export(opened):

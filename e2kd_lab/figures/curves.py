@@ -19,6 +19,7 @@ from e2kd_lab.metrics.titles import LAB_MEASURES, measure_title
 
 _OOD = "out_of_distribution"
 _ACROSS, _MARKS = 4, 6  # axes side by side, at most; marks on a curve, about
+FIXED = (1, 2)  # axes of percentages, whose range is fixed
 
 
 class _Shown(NamedTuple):
@@ -59,32 +60,51 @@ def training_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], *, total_epo
     >>> len(training_curves({"KD": ("kd", rows)}).axes)
     5
     """
-    known = [rows[["split", "group", "metric"]] for _, rows in curves.values()]
-    shown = _axes(pd.concat(known) if known else pd.DataFrame(columns=["split", "group", "metric"]))
-    across = min(_ACROSS, int(current_options().inches / 1.15))
-    down, looks = -(-len(shown) // across), run_looks({label: method for label, (method, _) in curves.items()})
+    shown = axes_for(curves)
+    (down, across), looks = (
+        rows_and_columns(len(shown)),
+        run_looks({name: method for name, (method, _) in curves.items()}),
+    )
     with styled():
         figure = new_figure(0.45 + 1.3 * down)
         axes = figure.subplots(down, across, squeeze=False).flatten()
         for axis in axes[len(shown) :]:
             axis.remove()
-        axes = axes[: len(shown)]
-        for axis, one in zip(axes, shown, strict=True):
-            _lines(axis, curves, one, looks)
-            axis.set_title(one.title, fontsize=small())
-            axis.set_xlabel("epoch", fontsize=small())
-            axis.set_xlim(0, total_epochs or None)
-            axis.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
-        for axis in axes[1:3]:
-            axis.set_ylim(-3, 103)
-        names, common = distinguished(list(looks))
-        named = name_ends(axes[across - 1], names)
-        handles = [Line2D([], [], **look, label=names[label]) for label, look in looks.items() if label not in named]
-        legend_below(figure, handles, key=common, handlelength=3)
+        for number, (axis, one) in enumerate(zip(axes, shown, strict=False)):
+            draw_lines(axis, curves, one, looks)
+            draw_axis(axis, one, total_epochs, fixed=number in FIXED)
+        write_names(figure, axes[across - 1], looks)
     return figure
 
 
-def _axes(rows: pd.DataFrame) -> list[_Shown]:
+def rows_and_columns(count: int) -> tuple[int, int]:
+    """Rows and columns of so many axes."""
+    across = min(_ACROSS, int(current_options().inches / 1.15))
+    return -(-count // across), across
+
+
+def draw_axis(axis: Axes, shown: _Shown, epochs: int | None, *, fixed: bool) -> None:
+    """Title, epochs and, for percentages, the fixed range of a measure's axis."""
+    axis.set_title(shown.title, fontsize=small())
+    axis.set_xlabel("epoch", fontsize=small())
+    axis.set_xlim(0, epochs or None)
+    axis.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+    if fixed:
+        axis.set_ylim(-3, 103)
+
+
+def write_names(figure: Figure, axis: Axes, looks: Mapping[str, Mapping[str, Any]]) -> None:
+    """Name the runs at the ends of the curves of an axis, where there is room, or in a legend below."""
+    names, common = distinguished(list(looks))
+    named = name_ends(axis, names)
+    handles = [Line2D([], [], **look, label=names[label]) for label, look in looks.items() if label not in named]
+    legend_below(figure, handles, key=common, handlelength=3)
+
+
+def axes_for(curves: Mapping[str, tuple[str, pd.DataFrame]]) -> list[_Shown]:
+    """Measures to show of runs."""
+    known = [rows[["split", "group", "metric"]] for _, rows in curves.values()]
+    rows = pd.concat(known) if known else pd.DataFrame(columns=["split", "group", "metric"])
     biased = _OOD in set(rows["group"])
     group, prefix = (_OOD, "OOD ") if biased else ("all", "")
     decided = _Shown("F1 (%)", "val", "all", "f1") if "f1" in set(rows["metric"]) else None
@@ -101,9 +121,10 @@ def _axes(rows: pd.DataFrame) -> list[_Shown]:
     return shown
 
 
-def _lines(
+def draw_lines(
     axis: Axes, curves: Mapping[str, tuple[str, pd.DataFrame]], shown: _Shown, looks: Mapping[str, Mapping[str, Any]]
 ) -> None:
+    """Draw the curve of each run that has this measure."""
     for label, (_, rows) in curves.items():
         line = shown.of(rows)
         if line.empty:  # an empty line has no extent, which the layout needs

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
+from matplotlib.path import Path
 from torch import Tensor
 
 from e2kd_lab.explanations.comparison import Comparison
@@ -210,11 +213,16 @@ def _draw_maps(axis: Axes, places: Sequence[Place], families: Sequence[Pictures]
 def _draw_objects(axis: Axes, places: Sequence[Place], comparison: Comparison, number: int) -> None:
     """Boxes and outlines of the objects, where they are known, on the image and on all its maps."""
     size = (comparison.images.shape[2], comparison.images.shape[3])
+    contour = None
     for place in places:
         if comparison.boxes:
             place.outline(axis, comparison.boxes[number], size)
         if comparison.masks is not None and comparison.masks[number].any():
-            place.contour(axis, comparison.masks[number].cpu().numpy())
+            # To find it takes most of the time, so it is found once.
+            if contour is None:
+                contour = place.contour(axis, comparison.masks[number].cpu().numpy())
+            else:
+                place.repeat(axis, contour, places[0], comparison.masks.shape[2])
 
 
 @dataclass(frozen=True)
@@ -250,11 +258,26 @@ class Place:
             extent = self.width * (right - left) / width, self.height * (bottom - top) / height
             axis.add_patch(Rectangle(corner, *extent, fill=False, color=BOX_COLOUR, linewidth=0.7))
 
-    def contour(self, axis: Axes, mask: np.ndarray) -> None:
+    def columns(self, count: int) -> np.ndarray:
+        """Middles of the columns of a picture that has so many."""
+        return self.left + self.width * (np.arange(count) + 0.5) / count
+
+    def contour(self, axis: Axes, mask: np.ndarray) -> QuadContourSet:
         height, width = mask.shape
-        across = self.left + self.width * (np.arange(width) + 0.5) / width
         down = self.bottom + self.height * (1 - (np.arange(height) + 0.5) / height)
-        axis.contour(across, down, mask, [0.5], colors=[BOX_COLOUR], linewidths=[0.5])
+        return axis.contour(self.columns(width), down, mask, [0.5], colors=[BOX_COLOUR], linewidths=[0.5])
+
+    def repeat(self, axis: Axes, contour: QuadContourSet, other: _Place, count: int) -> None:
+        """Draw a contour of another place in the same row here; its masks have so many columns."""
+        before, here, again = other.columns(count), self.columns(count), copy.copy(contour)
+        paths = []
+        for path in contour.get_paths():
+            # Its points stand in the middles of columns, or half-way between two.
+            halves = np.rint(2 * (path.vertices[:, 0] - before[0]) / (before[1] - before[0])).astype(int)
+            right = 0.5 * here[halves // 2] + 0.5 * here[(halves + 1) // 2]
+            paths.append(Path(np.column_stack([right, path.vertices[:, 1]]), path.codes))
+        again.set_paths(paths)
+        axis.add_collection(again, autolim=False)
 
 
 def _name_families(figure: Figure, families: Sequence[Pictures], sheet: _Sheet) -> None:

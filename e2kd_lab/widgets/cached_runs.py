@@ -17,7 +17,7 @@ from e2kd_lab.system.paths import is_file
 from e2kd_lab.training.trainer import METRICS
 
 State = tuple[int, int, int]
-_METRICS, _NETWORKS = 256, 8  # tables and networks to keep
+_METRICS, _NETWORKS = 256, 16  # tables and networks to keep
 
 
 class CachedRuns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,12 @@ from e2kd_lab.figures import FigureOptions, caption, comparison_table, explanati
 from e2kd_lab.figures.export import screen_png
 from e2kd_lab.figures.glossary import GLOSSARY
 from e2kd_lab.figures.labels import title_of
-from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run, results_of
-from e2kd_lab.runs.evaluate import outcomes_of
-from e2kd_lab.runs.examples import networks_of
-from e2kd_lab.runs.image_selection import ORDERS, RELATIONS, select_views, views_of
+from e2kd_lab.runs.image_selection import ORDERS, RELATIONS, select_views
 from e2kd_lab.widgets.controls import maps_options, maps_tooltips, muted, switch
-from e2kd_lab.widgets.network_sets import Sets, sets_of
+from e2kd_lab.widgets.network_sets import LookedAt, NetworkSet, Sets, sets_of
 from e2kd_lab.widgets.panel import Panel, shows_errors
+from e2kd_lab.widgets.run_list import RunList
 
 _Views = tuple[tuple[int, int], ...]  # index of each image, and its part
 _WIDE = {"width": "320px"}
@@ -48,7 +46,7 @@ class ExplanationBrowser(Panel):
         Source of images and teacher: one experiment, or one per family of networks. Or a mapping of titles, such as
         the teachers' names, to an experiment and finished runs of its students.
     runs : sequence of Run
-        Finished runs of students, one per family and method, in the order of the columns; empty with a mapping.
+        Finished runs of students that are shown first, in the order of the columns; empty with a mapping.
     split : str
         Split of the images: ``train``, ``val`` or ``test``.
     folder : Path or str, optional
@@ -61,7 +59,7 @@ class ExplanationBrowser(Panel):
     Raises
     ------
     ExperimentError
-        If an experiment has no runs or two of one method, two experiments have the same family, or their classes
+        If an experiment has no runs or one of them twice, two experiments have the same family, or their classes
         differ.
 
     Attributes
@@ -70,6 +68,9 @@ class ExplanationBrowser(Panel):
         Networks, by title or family; W(x) or contributions of B-cos networks; outlines or boxes of the objects, if
         known; group or class of images; the student that ``relation`` and ``order`` refer to; its agreement with the
         teacher, or correctness; order of the images; page.
+    runs : RunList
+        Runs to show: any finished ones of the folder whose experiments have the same classes, and networks of the same
+        family, whose maps can be compared. Each choice of networks has its list.
     selected : DataFrame
         Views that pass the filters, in order, see `e2kd_lab.runs.image_selection.views_of`.
 
@@ -93,17 +94,20 @@ class ExplanationBrowser(Panel):
         page_size: int = 8,
         export_folder: Path | str = "exports",
     ) -> None:
-        self.sets = sets_of(experiments, runs)
-        experiment, _ = next(iter(self.sets.values()))
+        sets = sets_of(experiments, runs)
+        experiment, _ = next(iter(sets.values()))
         super().__init__(f"{experiment.name}_explanations", export_folder)
-        self.page_size, self.split, self.folder = page_size, split, folder
+        self.page_size = page_size
+        self.sets = {
+            title: NetworkSet(one, own, split=split, folder=folder, computing=self.computing)
+            for title, (one, own) in sets.items()
+        }
         self._classes, self._several = experiment.classes(), experiment.multilabel
         self._grouping = grouping = experiment.grouping()
         # Images are filtered by group, such as those of Waterbirds, else by class.
         self._parts = [name.replace("_", " ") for name in self._classes]
         if grouping is not None:
             self._parts = [grouping.title(number) for number in range(len(grouping.names))]
-        self._loaded: dict[str, _LoadedSet] = {}
         self._page = functools.lru_cache(_PAGES_KEPT)(self._drawn)
         self._explained = functools.lru_cache(_PAGES_KEPT)(self._explain)
         # Networks for several labels are evaluated on contributions (EPG, IoU).
@@ -111,9 +115,10 @@ class ExplanationBrowser(Panel):
         self.selected = pd.DataFrame()
         self._make_view_controls(has_objects=experiment.dataset_with_objects(split) is not None)
         self._make_filters()
+        self._listed = widgets.VBox()
         self._observe()
         self.arrange(
-            *([control] for control in (self.networks, self.view)),
+            *([control] for control in (self.networks, self._listed, self.view)),
             [self.group, self.outlines],
             *([control] for control in (self.student, self.relation, self.order, self.page, self.export_button)),
             beside=True,
@@ -152,6 +157,8 @@ class ExplanationBrowser(Panel):
 
     def _observe(self) -> None:
         self.networks.observe(self._switch, "value")
+        for one in self.sets.values():
+            one.choice.observe(self._choose, "value")
         for control in (self.group, self.student, self.relation, self.order):
             control.observe(self._filter, "value")
         self.view.observe(self._look, "value")
@@ -159,50 +166,66 @@ class ExplanationBrowser(Panel):
             control.observe(self.redraw, "value")
 
     @property
-    def shown(self) -> _LoadedSet:
+    def _set(self) -> NetworkSet:
+        return self.sets[self.networks.value]
+
+    @property
+    def runs(self) -> RunList:
+        """See the attributes."""
+        return self._set.choice
+
+    @property
+    def shown(self) -> LookedAt:
         """Chosen networks and their predictions on each image; loaded on first use."""
-        title = self.networks.value
-        if title not in self._loaded:
-            self.say("Looking at all images with these networks ...")
-            experiment, runs = self.sets[title]
-            with_objects = experiment.dataset_with_objects(self.split)
-            outcomes = {
-                run.config["method"]: outcomes_of(run, experiment, split=self.split, folder=self.folder) for run in runs
-            }
-            self._loaded[title] = _LoadedSet(
-                experiment.dataset(self.split) if with_objects is None else with_objects,
-                networks_of(experiment, runs, self.folder),
-                outcomes,
-                {method: views_of(table) for method, table in outcomes.items()},
-            )
-        return self._loaded[title]
+        return self._set.look()
 
     @shows_errors
     def _switch(self, _: Any) -> None:
-        _, runs = self.sets[self.networks.value]
+        self._set.offer()
+        self._listed.children = [self.runs]
         explanation = explanation_of(self.shown.models["teacher"])
         with muted(self._look, self.view):
             self.view.options, self.view.tooltips = maps_options(explanation), maps_tooltips(explanation)
             self.view.value = self._contributions and explanation.has_contributions
-        methods = [run.config["method"] for run in runs]
-        before = self.student.value
-        with muted(self._filter, self.student):
-            self.student.options = [(title_of("method", name), name) for name in methods]
-            self.student.value = before if before in methods else methods[-1]
+        self._offer_students()
         self._filter(None)
 
     @shows_errors
+    def _choose(self, _: Any) -> None:
+        try:
+            self._offer_students()
+            with muted(self.redraw, self.page):
+                self._select()
+            self.draw()
+        except BaseException:
+            self.show_nothing("")  # other runs' pictures must not stay
+            raise
+
+    def _offer_students(self) -> None:
+        names, before = list(self.shown.outcomes), self.student.value
+        with muted(self._filter, self.student):
+            self.student.options = [(title_of("method", name), name) for name in names]
+            self.student.value = before if before in names else names[-1] if names else None
+
+    @shows_errors
     def _filter(self, _: Any) -> None:
-        self.selected = select_views(
-            self.shown.views[self.student.value],
-            part=None if self.group.value < 0 else self.group.value,
-            relation=self.relation.value,
-            order=self.order.value,
-        )
         with muted(self.redraw, self.page):
             self.page.value = 1
-            self.page.max = max(1, -(-len(self.selected) // self.page_size))
+            self._select()
         self.redraw()
+
+    def _select(self) -> None:
+        """Find the views that pass the filters, and how many pages they take."""
+        if self.student.value is None:
+            self.selected = pd.DataFrame()
+        else:
+            self.selected = select_views(
+                self.shown.views[self.student.value],
+                part=None if self.group.value < 0 else self.group.value,
+                relation=self.relation.value,
+                order=self.order.value,
+            )
+        self.page.max = max(1, -(-len(self.selected) // self.page_size))
 
     @shows_errors
     def _look(self, _: Any) -> None:
@@ -214,11 +237,13 @@ class ExplanationBrowser(Panel):
         first = (self.page.value - 1) * self.page_size
         views = self.selected.iloc[first : first + self.page_size]
         if views.empty:
-            self.show_nothing("No image passes the filters.")
+            none = self.student.value is None
+            self.show_nothing("No run is chosen from the list." if none else "No image passes the filters.")
             return
         keys = tuple(views[["index", "part"]].itertuples(index=False, name=None))
         self.export_name = self._file_name()
-        self.show(*self._page(self.networks.value, keys, self.view.value, self.outlines.value, self.figure_options))
+        networks, looks = (self.networks.value, self.runs.value), (self.view.value, self.outlines.value)
+        self.show(*self._page(*networks, keys, *looks, self.figure_options))
         shown = f"{'Views' if self._several else 'Images'} {first + 1} to {first + len(views)} of {len(self.selected)}"
         if self._several:
             self.say(f"{shown}. Every map explains the class named; ✓ and ✗ tell whether the network finds it.")
@@ -229,13 +254,12 @@ class ExplanationBrowser(Panel):
 
     def caption(self) -> str:
         """See `Panel.caption`."""
-        experiment, runs = self.sets[self.networks.value]
         if self.data is None:
             return ""
         explained = "the class named" if self._several else "the teacher's prediction"
         maps = "contributions to" if self.view.value else f"{self.view.label} of"
-        results = results_of(runs)
-        what = f"{maps} {explained} on images of {title_of('experiment', experiment.name)}"
+        results = results_of(list(self._set.runs.values()))
+        what = f"{maps} {explained} on images of {title_of('experiment', self._set.experiment.name)}"
         return caption(what, results, kind="explanations")
 
     def _file_name(self) -> str:
@@ -248,10 +272,16 @@ class ExplanationBrowser(Panel):
         return "_".join(re.sub(r"\W+", "_", part.lower()) for part in (*parts, str(self.page.value)))
 
     def _drawn(
-        self, networks: str, views: _Views, contributions: bool, outlines: bool, options: FigureOptions
+        self,
+        networks: str,
+        runs: tuple[str, ...],
+        views: _Views,
+        contributions: bool,
+        outlines: bool,
+        options: FigureOptions,
     ) -> tuple[Figure, pd.DataFrame, bytes]:
         """Figure, data and PNG of a page; cached, since drawing takes most of the time."""
-        comparison = self._explained(networks, views)
+        comparison = self._explained(networks, runs, views)
         side_by_side = 2 if len(comparison.maps) < 6 else 1  # so that titles do not touch
         drawn = comparison if outlines else replace(comparison, masks=None, boxes=())
         with figure_options(options):
@@ -261,27 +291,18 @@ class ExplanationBrowser(Panel):
         table.insert(0, "networks", networks)
         return figure, table, picture
 
-    def _explain(self, networks: str, views: _Views) -> Comparison:
-        """Explain images (index and part) with their objects, where they are known, by a set of networks."""
-        loaded = self._loaded[networks]
-        samples = [loaded.dataset[index] for index, _ in views]
+    def _explain(self, networks: str, _runs: tuple[str, ...], views: _Views) -> Comparison:
+        """Explain images (index and part) with their objects, where they are known, by the chosen networks."""
+        dataset, models = self.sets[networks].dataset, self.shown.models
+        samples = [dataset[index] for index, _ in views]
         images = as_unit_range(torch.stack([sample["image"] for sample in samples]))
         parts = [part for _, part in views]
         titles = tuple(self._parts[part] for part in parts)
-        if self._several:
-            boxes = [s["boxes"][s["box_labels"] == part] for s, part in zip(samples, parts, strict=True)]
-            return compare_class(loaded.models, images, torch.tensor(parts), titles, tuple(boxes))
-        labels = torch.tensor([sample["label"] for sample in samples])
-        known = all("mask" in sample for sample in samples)
-        masks = torch.stack([sample["mask"][0] > 127 for sample in samples]) if known else None
-        return compare(loaded.models, images, labels, titles, masks)
-
-
-@dataclass(frozen=True)
-class _LoadedSet:
-    """Images, the networks of a set (the teacher first), and each student's predictions on each image."""
-
-    dataset: Any
-    models: dict[str, ExplainableModel]
-    outcomes: dict[str, pd.DataFrame]
-    views: dict[str, pd.DataFrame]
+        with self.computing(f"maps of {len(images)} images by {len(models)} networks"):
+            if self._several:
+                boxes = [s["boxes"][s["box_labels"] == part] for s, part in zip(samples, parts, strict=True)]
+                return compare_class(models, images, torch.tensor(parts), titles, tuple(boxes))
+            labels = torch.tensor([sample["label"] for sample in samples])
+            known = all("mask" in sample for sample in samples)
+            masks = torch.stack([sample["mask"][0] > 127 for sample in samples]) if known else None
+            return compare(models, images, labels, titles, masks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from e2kd_lab.explanations import Explanation, explain, explanation_of
 from e2kd_lab.figures import caption
 from e2kd_lab.figures.labels import title_of
+from e2kd_lab.figures.loss_inputs import classes_shown
 from e2kd_lab.figures.loss_terms import LossPicture
 from e2kd_lab.metrics import dead_maps
 from e2kd_lab.models import ExplainableModel
@@ -26,8 +27,9 @@ from e2kd_lab.widgets.value_slider import ValueSlider
 
 LAMBDAS = (0.0, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 70.0, 100.0)
 TAUS = (0.5, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0)
-# Each entry keeps the graph of a student's logits: little for the lab's networks, much at 224 px.
-_TERMS_KEPT = 8
+# Each image's terms keep the graph of a student's logits: little for the lab's networks, much at 224 px.
+_PIXELS_KEPT, _TERMS_KEPT = 8 * 224**2, 64
+_PICTURES_KEPT = 4  # figures, of students and views
 
 
 class LossLab(Panel):
@@ -102,7 +104,9 @@ class LossLab(Panel):
         self.classes, self.multilabel = tuple(classes), multilabel
         self.target, self.explanation = explain(teacher, images), explanation_of(teacher)
         self.picture: LossPicture | None = None
-        self._terms = functools.lru_cache(_TERMS_KEPT)(self._compute)
+        kept = min(_TERMS_KEPT, max(8, _PIXELS_KEPT // (images.shape[2] * images.shape[3])))
+        self._terms = functools.lru_cache(kept)(self._compute)
+        self._pictures: dict[Hashable, LossPicture] = {}
         self._make_choices()
         self.lam = ValueSlider("λ", lambdas, lam)
         self.tau = ValueSlider("τ", taus, tau, positive=True)
@@ -135,7 +139,7 @@ class LossLab(Panel):
         self.number = widgets.SelectionSlider(
             description="Image",
             options=[(f"{number + 1} {title}".strip(), number) for number, title in enumerate(self.titles)],
-            continuous_update=False,
+            continuous_update=False,  # an image takes a moment when it is looked at first
             layout=widgets.Layout(width="420px"),
         )
         self.whole_batch = switch("Loss of", [("this image", False), ("all images", True)], width=110)
@@ -145,18 +149,23 @@ class LossLab(Panel):
         self.picture = None  # if drawing fails, no old picture must stay
         number, student = self.number.value, self.student.value
         alone = self._terms(student, number)
-        self.picture = LossPicture(
-            self.images[number],
-            alone,
-            tau=self.tau.value,
-            lam=self.lam.value,
-            batch=self._terms(student, None) if self.whole_batch.value else None,
-            student=student,
-            classes=self.classes,
-            title=self.titles[number],
-            contributions=self.view.value,
-            explanation=self.explanation,
-        )
+        batch = self._terms(student, None) if self.whole_batch.value else None
+        shown: dict[str, Any] = {"tau": self.tau.value, "lam": self.lam.value, "batch": batch}
+        shown |= {"image": self.images[number], "terms": alone, "title": self.titles[number]}
+        key = student, self.view.value, len(classes_shown(alone)), self.figure_options
+        if key in self._pictures:
+            picture = self._pictures[key]
+            picture.look(**shown)
+        else:
+            picture = LossPicture(
+                student=student,
+                classes=self.classes,
+                contributions=self.view.value,
+                explanation=self.explanation,
+                **shown,
+            )
+            self._pictures = {**dict(list(self._pictures.items())[1 - _PICTURES_KEPT :]), key: picture}
+        self.picture = picture
         self._show(self.picture)
         if dead_maps(alone.student.maps).item():
             self.say("The student's map is zero everywhere: its cosine is 0, and so is its gradient.")
@@ -189,7 +198,7 @@ class LossLab(Panel):
             "lam": lam,
             "tau": tau,
         }
-        self.show(picture.figure, picture.data.assign(**columns))
+        self.show(picture.figure, picture.data.assign(**columns), picture.png())
 
     def caption(self) -> str:
         """See `Panel.caption`; the runs are those of the networks that were given."""
@@ -204,7 +213,9 @@ class LossLab(Panel):
         """Loss terms of one image, or of all images."""
         chosen = slice(None) if number is None else slice(number, number + 1)
         target = Explanation(*(part[chosen] for part in self.target))
-        return loss_terms(self.students[student], self.images[chosen], target, multilabel=self.multilabel)
+        which = f"all {len(self.images)} images" if number is None else f"image {number + 1}"
+        with self.computing(f"maps and gradients of {title_of('method', student)} on {which}"):
+            return loss_terms(self.students[student], self.images[chosen], target, multilabel=self.multilabel)
 
 
 def _check(networks: Mapping[str, ExplainableModel], images: Tensor, titles: Sequence[str]) -> None:

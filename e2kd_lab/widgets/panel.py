@@ -134,7 +134,7 @@ class Panel:
 
     def __init__(self, export_name: str, export_folder: Path | str = "exports") -> None:
         self.export_name, self.export_folder = export_name, Path(export_folder)
-        self.figure: Figure | None = None
+        self._figure: Figure | Callable[[], Figure] | None = None
         self.data: pd.DataFrame | None = None
         self.last_error: Exception | None = None
         self._told = False
@@ -184,6 +184,14 @@ class Panel:
             self.widget.children = [*above, self.image]
 
     @property
+    def figure(self) -> Figure | None:
+        """See the attributes."""
+        if callable(self._figure):
+            with figure_options(self.figure_options):
+                self._figure = self._figure()
+        return self._figure
+
+    @property
     def figure_options(self) -> FigureOptions:
         """Options that the picture is drawn and exported with; setting them redraws it."""
         return self.figure_controls.value
@@ -227,23 +235,42 @@ class Panel:
         write_text(Path(path), page(name, "\n".join(parts)))
         return Path(path)
 
-    def show(self, figure: Figure, data: pd.DataFrame | None = None, png: bytes | None = None) -> None:
-        """Show a figure; ``png`` is its rendering, if there is one already, and ``data`` its data, if it knows none."""
+    def show(
+        self, figure: Figure | Callable[[], Figure], data: pd.DataFrame | None = None, png: bytes | None = None
+    ) -> None:
+        """Show a figure; ``png`` is its rendering, if there is one already, and ``data`` its data, if it knows none.
+
+        With a rendering, the figure may be what draws it when it is asked for.
+        """
         own = getattr(figure, "data", None)
-        self.figure, self.data = figure, data if own is None else own
-        width = f"{figure.get_figwidth() * SCREEN_DPI:.0f}px"
+        self._figure, self.data = figure, data if own is None else own
+        inches = self.figure_options.inches if callable(figure) else figure.get_figwidth()
+        width = f"{inches * SCREEN_DPI:.0f}px"
         layout = self.image.layout
         layout.width, layout.max_width = (width, "100%") if layout.flex is None else ("auto", width)
-        self.image.value = screen_png(figure) if png is None else png
+        if png is None:
+            assert self.figure is not None
+            png = screen_png(self.figure)
+        self.image.value = png
 
     def show_nothing(self, reason: str) -> None:
         """Show no picture, and say why."""
-        self.figure, self.data, self.image.value = None, None, b""
+        self._figure, self.data, self.image.value = None, None, b""
         self.say(reason)
 
     def say(self, text: str) -> None:
         """Say what the picture's numbers are."""
         self.message.value = lines(text)
+
+    @contextmanager
+    def computing(self, what: str) -> Iterator[None]:
+        """Say what is computed for the first time, which takes a moment, until it is."""
+        before = self.message.value
+        self.say(f"Computing {what} ...")
+        try:
+            yield
+        finally:
+            self.message.value = before
 
     def tell(self, text: str) -> None:
         """Tell the outcome of an action; what `say` wrote stays."""

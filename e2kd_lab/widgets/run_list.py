@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import ipywidgets as widgets
@@ -25,6 +25,8 @@ class RunList(widgets.VBox):
     ----------
     experiment : Experiment
         Runs of all experiments with its classes are offered.
+    name : str
+        Name above the list.
 
     Attributes
     ----------
@@ -45,20 +47,23 @@ class RunList(widgets.VBox):
 
     value = Tuple()
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: Experiment, name: str = "Compare with") -> None:
         self.experiment, self.titles = experiment, dict[str, str]()
         self._same_classes = functools.cache(self._asked_for_classes)
         self.choice = widgets.SelectMultiple(rows=5, layout=widgets.Layout(width="100%"))
-        self.clear_button = widgets.Button(description="Clear", icon="times", tooltip="Compare with no other run")
-        name = widgets.HTML("Compare with (Ctrl or Shift: several)")
-        super().__init__([widgets.HBox([name, self.clear_button]), self.choice])
+        self.clear_button = widgets.Button(description="Clear", icon="times", tooltip="Choose no run")
+        heading = widgets.HTML(f"{name} (Ctrl or Shift: several)")
+        super().__init__([widgets.HBox([heading, self.clear_button]), self.choice])
         self.clear_button.on_click(lambda _: setattr(self, "value", ()))
         self.choice.observe(self._chosen, "value")
         self.observe(self._set, "value")
 
-    def offer(self, runs: Mapping[str, Mapping[str, Any]]) -> None:
-        """Put runs on the list: configurations by name. Chosen ones that are not there any more are not chosen."""
-        kept = {name: config for name, config in runs.items() if self._fits(config)}
+    def offer(self, runs: Mapping[str, Mapping[str, Any]], *, given: Container[str] = ()) -> None:
+        """Put runs on the list: configurations by name. Chosen ones that are not there any more are not chosen.
+
+        ``given`` are names of runs that are offered whatever their experiment is.
+        """
+        kept = {name: config for name, config in runs.items() if name in given or self._fits(config)}
         titles = {name: run_title(config, self.experiment) for name, config in kept.items()}
         counts = Counter(titles.values())
         # The rest of a configuration is in the hash of the run's name.

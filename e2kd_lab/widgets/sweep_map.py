@@ -34,7 +34,7 @@ from e2kd_lab.widgets.outlined_cell import outlined_cell
 from e2kd_lab.widgets.panel import picture_frame, shows_errors
 from e2kd_lab.widgets.run_titles import run_title
 from e2kd_lab.widgets.swept_runs import SweptRuns
-from e2kd_lab.widgets.training_panel import Drawn, TrainingPanel, drawn_curves, rendered, side_by_side
+from e2kd_lab.widgets.training_panel import Drawn, TrainingPanel, rendered, side_by_side
 from e2kd_lab.widgets.value_slider import ValueSlider
 
 _PICTURES = 64  # to keep
@@ -207,9 +207,9 @@ class SweepMap(TrainingPanel):
             self._show_map()
             if status == "done":
                 self.say(self._summary(experiment, here))
-                self.curves.value = self._curves_of(experiment, here)[2]
+                self.curves.value = self._curves_of(experiment, here).png
                 try:
-                    self.explanations.value = self._explanations_of(here)[2]
+                    self.explanations.value = self._explanations_of(here).png
                 except BaseException:
                     self.explanations.value = b""  # another student's must not stay
                     raise
@@ -244,13 +244,14 @@ class SweepMap(TrainingPanel):
 
     def _show_map(self) -> None:
         """Show the map with the picked cell outlined, and its cells as buttons."""
-        figure, cells, png = self._map()
+        drawn = self._map()
+        cells, png = drawn.data, drawn.png
         assert cells is not None
         places = [sorted(cells[name].unique()) for name in ("lam", "tau")]
         if all(one in known for one, known in zip(self.cells.value, places, strict=True)):
             column, row = (known.index(one) for one, known in zip(self.cells.value, places, strict=True))
-            png = outlined_cell(figure, png, column, row)
-        self.show(figure, cells, png)
+            png = outlined_cell(drawn.figure, png, column, row)
+        self.show(drawn.figure, cells, png)
         self.cells.show(cells, self.measure.value)
         self.show_queue()
 
@@ -271,14 +272,15 @@ class SweepMap(TrainingPanel):
 
     def _drawn_curves(self, parts: tuple[Any, ...], _options: FigureOptions) -> Drawn:
         curves = {title: (method, self._cached.metrics(run)) for title, method, run, _ in parts}
-        return drawn_curves(curves, self.base.epochs)
+        return self.drawn_curves(curves, self.base.epochs)
 
     def _explanations_of(self, here: Run) -> Drawn:
         return self._explained(here, state_of(here.checkpoint()), current_options())
 
     def _drawn_explanations(self, here: Run, _state: State, _options: FigureOptions) -> Drawn:
-        networks = {"teacher": self._teacher(), here.config["method"]: self._cached.network(here)}
-        comparison = self._examples().explained_by(networks)
+        with self.computing(f"maps of {self.count} images by {run_title(self.experiment)}"):
+            networks = {"teacher": self._teacher(), here.config["method"]: self._cached.network(here)}
+            comparison = self._examples().explained_by(networks)
         figure = explanation_comparison(comparison, contributions=self.base.multilabel)
         return rendered(figure, comparison_table(comparison, classes=self.base.classes()))
 
@@ -298,7 +300,7 @@ class SweepMap(TrainingPanel):
         curves = {}
         if len(session.rows) and session.title == session.experiment.title:  # not its teacher
             curves[run_title(session.experiment)] = (session.experiment.method, session.rows)
-        self.curves.value = drawn_curves(curves, session.experiment.epochs)[2] if curves else b""
+        self.curves.value = self.drawn_curves(curves, session.experiment.epochs).png if curves else b""
         self.explanations.value = b""
 
     def show_end(self, session: Session) -> None:

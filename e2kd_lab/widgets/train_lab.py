@@ -31,7 +31,7 @@ from e2kd_lab.widgets.run_controls import RunControls
 from e2kd_lab.widgets.run_list import RunList
 from e2kd_lab.widgets.run_summary import run_summary
 from e2kd_lab.widgets.run_titles import run_title
-from e2kd_lab.widgets.training_panel import Drawn, TrainingPanel, drawn_curves, rendered, side_by_side
+from e2kd_lab.widgets.training_panel import Drawn, TrainingPanel, rendered, side_by_side
 
 LAMBDAS = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0)
 TAUS = (1.0, 2.0, 5.0, 10.0)
@@ -109,6 +109,7 @@ class TrainLab(TrainingPanel):
         self._usual: str | None = ""  # KD at the same temperature; None once it was taken out
         self._student: ExplainableModel | None = None  # as it was after the last epoch of the training
         self._in_training: dict[str, dict[str, Any]] = {}
+        self._shown: Drawn | None = None
         self._explanation: Drawn | None = None
         self.controls = RunControls(experiment, self.bases, lambdas, taus, self._pick)
         self.family, self.method = self.controls.family, self.controls.method
@@ -212,12 +213,16 @@ class TrainLab(TrainingPanel):
                 parts.append((title, method, run, state_of(run.folder / METRICS)))
         self.export_name = _export_name(experiment)
         if len(parts) == len(curves):  # nothing that changes
-            self.show(*self._curves(tuple(parts), experiment.epochs, current_options()))
+            self._shown = self._curves(tuple(parts), experiment.epochs, current_options())
         else:
-            self.show(*drawn_curves(curves, experiment.epochs))
+            self._shown = self.drawn_curves(curves, experiment.epochs)
+        drawn = self._shown
+        self.show(lambda: drawn.figure, drawn.data, drawn.png)
 
     def _drawn_curves(self, parts: tuple[_Curve, ...], epochs: int, _options: FigureOptions) -> Drawn:
-        return drawn_curves({title: (method, self._cached.metrics(run)) for title, method, run, _ in parts}, epochs)
+        return self.drawn_curves(
+            {title: (method, self._cached.metrics(run)) for title, method, run, _ in parts}, epochs
+        )
 
     @shows_errors
     def _explain(self, _: Any) -> None:
@@ -227,20 +232,28 @@ class TrainLab(TrainingPanel):
             here = self._run(experiment)
             if self.trains(experiment) and self._student is not None:
                 self._show_explanation(experiment, self._student)
-            elif here.status == "done":
-                self._show(self._explained(here, state_of(here.checkpoint()), self.number.value, current_options()))
+            elif self._teacher(experiment) is None and here.status != "done":
+                self._show(None)
             else:
-                self._show_explanation(experiment, None)
+                run = (here, state_of(here.checkpoint())) if here.status == "done" else None
+                self._show(self._explained(run, experiment.family, self.number.value, current_options()))
 
-    def _drawn_explanation(self, run: Run, _state: State, number: int, _options: FigureOptions) -> Drawn | None:
-        return self._explanation_by(self.experiment, self._cached.network(run), number)
+    def _drawn_explanation(
+        self, run: tuple[Run, State] | None, _family: str, number: int, _options: FigureOptions
+    ) -> Drawn | None:
+        """By the teacher and the network of a finished run, or by the teacher alone."""
+        title = run_title(self.experiment) if run is not None else "the teacher"
+        with self.computing(f"map of image {number} by {title}"):
+            return self._explanation_by(
+                self.experiment, self._cached.network(run[0]) if run is not None else None, number
+            )
 
-    def _show_explanation(self, experiment: Experiment, network: ExplainableModel | None) -> None:
+    def _show_explanation(self, experiment: Experiment, network: ExplainableModel) -> None:
         self._show(self._explanation_by(experiment, network, self.number.value))
 
     def _show(self, drawn: Drawn | None) -> None:
         self._explanation = drawn
-        self.explanation.value = b"" if drawn is None else drawn[2]
+        self.explanation.value = b"" if drawn is None else drawn.png
 
     def _explanation_by(self, experiment: Experiment, network: ExplainableModel | None, number: int) -> Drawn | None:
         teacher = self._teacher(experiment)
@@ -291,7 +304,7 @@ class TrainLab(TrainingPanel):
 
     def parts(self) -> dict[str, Drawn]:
         """See `TrainingPanel.parts`."""
-        curves = {} if self.figure is None else {"": (self.figure, self.data, bytes(self.image.value))}
+        curves = {} if self._shown is None else {"": self._shown}
         return curves | ({} if self._explanation is None else {"_explanation": self._explanation})
 
 

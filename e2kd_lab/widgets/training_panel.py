@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from e2kd_lab.experiments import Experiment
-from e2kd_lab.figures import training_curves
+from e2kd_lab.figures import figure_options, training_curves
 from e2kd_lab.figures.export import figure_contents, screen_png
+from e2kd_lab.figures.live_curves import LiveCurves
+from e2kd_lab.figures.options import current_options
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run, Status
 from e2kd_lab.runs.session import Session
@@ -25,8 +29,19 @@ from e2kd_lab.widgets.controls import button
 from e2kd_lab.widgets.panel import Panel, shows_background_errors, shows_errors
 from e2kd_lab.widgets.run_titles import run_title
 
-# A figure, its data, and its rendering.
-Drawn = tuple[Figure, pd.DataFrame | None, bytes]
+
+@dataclass(frozen=True)
+class Drawn:
+    """A picture for the screen and its data; its figure is drawn when it is asked for, such as for an export."""
+
+    png: bytes
+    data: pd.DataFrame | None
+    draw: Callable[[], Figure]
+
+    @functools.cached_property
+    def figure(self) -> Figure:
+        """The figure; it keeps its layout, so that all exports are equal."""
+        return self.draw()
 
 
 class TrainingPanel(Panel):
@@ -78,6 +93,7 @@ class TrainingPanel(Panel):
         self.session: Session | None = None
         self.queue: list[Experiment] = []
         self._drawn_rows = 0
+        self._live_curves = LiveCurves()
         # The training thread redraws the panel, too.
         self._lock = threading.RLock()
         self.train_button = widgets.Button(description="Train", icon="play", button_style="primary")
@@ -250,7 +266,19 @@ class TrainingPanel(Panel):
         """See `Panel.exports`."""
         with self._lock:
             parts = self.parts()
-        return {f"{self.export_name}{name}": figure_contents(figure, data) for name, (figure, data, _) in parts.items()}
+        return {f"{self.export_name}{name}": figure_contents(one.figure, one.data) for name, one in parts.items()}
+
+    def drawn_curves(self, curves: Mapping[str, tuple[str, pd.DataFrame]], epochs: int) -> Drawn:
+        """Training curves, see `e2kd_lab.figures.training_curves`; as data, the rows of all runs with their label."""
+        data = [rows.assign(run=label) for label, (_, rows) in curves.items()]
+        options = current_options()
+
+        def laid_out() -> Figure:
+            with figure_options(options):
+                return rendered(training_curves(curves, total_epochs=epochs), None).figure
+
+        png = self._live_curves.png(curves, total_epochs=epochs)
+        return Drawn(png, pd.concat(data, ignore_index=True) if data else None, laid_out)
 
     @shows_background_errors
     def _look(self, session: Session, network: ExplainableModel) -> None:
@@ -263,14 +291,7 @@ def rendered(figure: Figure, data: pd.DataFrame | None) -> Drawn:
     """A figure with its data and its rendering; it keeps its layout, so that all exports are equal to what is shown."""
     png = screen_png(figure)
     figure.set_layout_engine("none")
-    return figure, data, png
-
-
-def drawn_curves(curves: Mapping[str, tuple[str, pd.DataFrame]], epochs: int) -> Drawn:
-    """Training curves (see `e2kd_lab.figures.training_curves`); as data, the rows of all runs with their label."""
-    data = [rows.assign(run=label) for label, (_, rows) in curves.items()]
-    figure = training_curves(curves, total_epochs=epochs)
-    return rendered(figure, pd.concat(data, ignore_index=True) if data else None)
+    return Drawn(png, data, lambda: figure)
 
 
 def side_by_side(left: list[widgets.Widget], right: list[widgets.Widget]) -> widgets.HBox:

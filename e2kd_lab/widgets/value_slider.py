@@ -74,7 +74,8 @@ class ValueSlider(widgets.HBox):
             description=name,
             options=self._texts({*values, value}),
             value=value,
-            continuous_update=False,
+            # Pictures follow a drag: a front end sends the newest value once the one before is drawn, so none wait.
+            continuous_update=True,
             readout=False,
             tooltip=GLOSSARY.get(name, ""),
             layout=widgets.Layout(width=f"{_WIDTH}px"),

@@ -1,6 +1,9 @@
+import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_rgba
+from matplotlib.contour import QuadContourSet
+from matplotlib.figure import Figure
 
 from e2kd_lab.explanations import Comparison
 from e2kd_lab.figures import explanation_comparison, figure_bytes
@@ -79,3 +82,21 @@ def test_pictures_keep_their_shape(height, width):
     assert len({round(top, 3) for *_, top in extents}) == 2  # two rows, which do not overlap
     tops, bottoms = ({round(one[place], 3) for one in extents} for place in (3, 2))
     assert min(bottoms) < min(tops) < max(bottoms) < max(tops)
+
+
+def test_an_outline_is_the_same_on_all_pictures_of_an_image():
+    random = torch.Generator().manual_seed(0)
+    masks = torch.rand(2, 20, 20, generator=random) > 0.5
+    maps = {name: torch.rand(2, 1, 20, 20, generator=random) for name in ("teacher", "kd")}
+    right = {name: torch.tensor([True, False]) for name in maps}
+    (axis, _) = explanation_comparison(Comparison(torch.rand(2, 3, 20, 20), maps, right, masks=masks)).axes
+    drawn = [one for one in axis.collections if isinstance(one, QuadContourSet)]
+    assert len(drawn) == 2 * 3
+    for number, contour in enumerate(drawn):
+        left, right, bottom, top = axis.images[number].get_extent()
+        across = left + (right - left) * (np.arange(20) + 0.5) / 20
+        down = bottom + (top - bottom) * (1 - (np.arange(20) + 0.5) / 20)
+        expected = Figure().subplots().contour(across, down, masks[number // 3].numpy(), [0.5])
+        for path, other in zip(contour.get_paths(), expected.get_paths(), strict=True):
+            np.testing.assert_allclose(path.vertices, other.vertices, rtol=0, atol=1e-9)
+            assert path.codes.tolist() == other.codes.tolist()

@@ -1,8 +1,13 @@
+import io
+
+import numpy as np
 import pandas as pd
+import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
 from e2kd_lab.figures import Measure, export_figure, figure_bytes, sweep_map, waterbirds_bars
+from e2kd_lab.figures.export import light_png
 from e2kd_lab.figures.style import TEXT_WIDTH
 
 
@@ -54,3 +59,12 @@ def test_nothing_is_overwritten_by_something_else(tmp_path):
     assert export_figure(figures["one"], tmp_path / "page", rows + 1, overwrite=False)[-1].name == "page_3.csv"
     assert pd.read_csv(tmp_path / "page.csv")["value"].item() == 1
     assert export_figure(figures["two"], tmp_path / "page")[0].name == "page.pdf"
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (64, 48)])
+def test_pngs_for_the_screen_show_the_same_pixels(size):
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    with Image.open(io.BytesIO(light_png(Image.fromarray(pixels)))) as shown:
+        shown.load()  # checks the sums
+        assert shown.mode == "RGB"
+        np.testing.assert_array_equal(np.asarray(shown), pixels)

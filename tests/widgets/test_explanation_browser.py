@@ -1,5 +1,6 @@
 """One browser for explanations: of groups, of classes, of several classes an image, of several teachers."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 
 import e2kd_lab as lab
+from e2kd_lab.explanations import compare
 from e2kd_lab.figures import FigureOptions
 from e2kd_lab.runs import Run
 from e2kd_lab.runs.evaluate import evaluate
@@ -138,6 +140,54 @@ def test_the_table_says_what_the_page_shows(tiny, runs, birds, tmp_path):
     assert set(table["group"]) == {"landbird on water"}
 
 
+def test_runs_to_show_are_chosen_from_a_list_of_all_that_can_be_compared(tiny, tiny_bcos, runs, birds, monkeypatch):
+    weights = [lab.run(tiny.replace(method="e2kd", lam=lam, seed=1), folder=runs, progress=False) for lam in (5.0, 9.0)]
+    few = lab.run(tiny.replace(method="at", epochs=1), folder=runs, progress=False)
+    panel = ExplanationBrowser([tiny, tiny_bcos], birds, folder=runs, page_size=2)
+    assert panel.runs.value == tuple(run.folder.name for run in birds[:2])
+    own = {config.parent.name for config in runs.glob("*/config.json") if "teacher" not in config.parent.name}
+    bcos = {run.folder.name for run in birds[2:]} | {tiny_bcos.replace(method="baseline").run_name()}
+    assert set(panel.runs.titles) == own - bcos
+    first, looked_at = bytes(panel.image.value), []
+    monkeypatch.setattr(
+        "e2kd_lab.widgets.explanation_browser.compare",
+        lambda models, *others: (looked_at.append(list(models)), compare(models, *others))[1],
+    )
+    panel.page.value = 2
+    panel.runs.value = tuple(run.folder.name for run in (birds[0], birds[1], *weights, few))
+    assert panel.page.value == 2  # stays
+    names = ["teacher", "kd", "e²KD, λ = 5, seed 0", "at", "e²KD, λ = 5, seed 1", "e²KD, λ = 9, seed 1"]
+    assert list(dict.fromkeys(panel.data["network"])) == names == looked_at[-1]
+    assert [name for _, name in panel.student.options] == names[1:]
+    panel.student.value, panel.order.value = names[5], "lowest cosine first"
+    known = panel.shown.outcomes[names[5]].set_index("index")["explanation_cosine"]
+    assert known[panel.selected["index"]].is_monotonic_increasing
+    panel.runs.clear_button.click()
+    assert "No run is chosen" in panel.message.value
+    assert panel.exports() == {}
+    seen = len(looked_at)
+    panel.runs.value = tuple(run.folder.name for run in birds[:2])
+    panel.page.value, panel.order.value = 1, panel.order.options[0]
+    assert bytes(panel.image.value) == first
+    assert len(looked_at) <= seen + 1  # what was seen is not computed again
+    panel.networks.value = "B-cos"
+    assert set(panel.runs.titles) == bcos
+    assert panel.last_error is None
+
+
+def test_a_run_of_other_data_keeps_its_predictions(tiny, runs, birds):
+    """What is computed beside another experiment's teacher or images is not written into the run's folder."""
+    other = lab.run(tiny.replace(method="kd", batch_size=4), folder=runs, progress=False)
+    config = json.loads((other.folder / "config.json").read_text())
+    (other.folder / "config.json").write_text(json.dumps({**config, "data": "sha256:other"}))
+    (other.folder / "outcomes-test.csv").write_text("its own\n")
+    panel = ExplanationBrowser(tiny, birds[:2], folder=runs, page_size=2)
+    panel.runs.value = (*panel.runs.value, other.folder.name)
+    assert panel.last_error is None
+    assert len(panel.shown.outcomes) == 3
+    assert (other.folder / "outcomes-test.csv").read_text() == "its own\n"
+
+
 def test_families_and_views_are_switched(tiny, tiny_bcos, runs, birds):
     panel = ExplanationBrowser([tiny, tiny_bcos], birds, folder=runs, page_size=4)
     assert panel.networks.options == ("Standard", "B-cos")
@@ -238,7 +288,7 @@ def test_sets_that_do_not_fit_are_refused(tiny, runs, birds, objects):
     sets, folder = objects
     with pytest.raises(ExperimentError, match="'B-cos' has no runs of students of 'voc'"):
         ExplanationBrowser(sets["EPG teacher"][0], [], folder=folder)
-    with pytest.raises(ExperimentError, match="'Standard' are of the methods kd, e2kd, kd; expected one run of each"):
+    with pytest.raises(ExperimentError, match=r"'Standard' has the run waterbirds-smoke-kd-\S+ twice"):
         ExplanationBrowser(tiny, [*birds[:2], birds[0]], folder=runs)
     with pytest.raises(ExperimentError, match="beside a mapping"):
         ExplanationBrowser(sets, birds, folder=folder)

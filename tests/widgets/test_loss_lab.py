@@ -3,8 +3,10 @@
 import pytest
 import torch
 from by_name import method_of
+from matplotlib.figure import Figure
 
 import e2kd_lab as lab
+from e2kd_lab.figures.export import screen_png
 from e2kd_lab.system.errors import ExperimentError
 from e2kd_lab.widgets import LossLab
 
@@ -59,6 +61,52 @@ def test_every_control_changes_the_picture(images, tmp_path):
     bundle, _ = panel._repr_mimebundle_()
     assert bundle["image/png"].startswith(PNG)
     assert panel.last_error is None
+
+
+def test_a_dragged_picture_is_that_of_its_values_drawn_from_nothing(images):
+    nets, chosen = networks("bcos_"), {"titles": list("abcd"), "classes": ["x", "y", "z"]}
+    panel = LossLab(nets, images, **chosen)
+    assert panel.lam.slider.continuous_update
+    assert panel.tau.slider.continuous_update
+    for number, whole, student, lam, tau in (
+        (0, False, "e2kd", 0.0, 20.0),
+        (2, False, "e2kd", 5.0, 1.0),
+        (3, True, "kd", 0.1, 2.0),
+    ):
+        panel.number.value, panel.whole_batch.value, panel.student.value = number, whole, student
+        for dragged in (7.0, lam):
+            panel.lam.value = dragged
+        for dragged in (4.0, tau):
+            panel.tau.value = dragged
+        fresh = LossLab(nets, images, lam=lam, tau=tau, **chosen)
+        fresh.number.value, fresh.whole_batch.value, fresh.student.value = number, whole, student
+        fresh._pictures.clear()
+        fresh.redraw()
+        assert bytes(panel.image.value) == bytes(fresh.image.value) == screen_png(fresh.figure)
+    assert panel.exports() == fresh.exports()
+
+
+def test_a_drag_draws_only_what_it_changes(images, monkeypatch):
+    panel, whole = LossLab(networks(), images), []
+    panel.tau.value = 1.0
+    draw = Figure.draw
+    monkeypatch.setattr(Figure, "draw", lambda *values: (whole.append(values), draw(*values)))
+    for lam in (0.0, 1.0, 50.0):
+        panel.lam.value = lam
+    assert not whole
+    panel.number.value = 1
+    assert len(whole) == 1
+
+
+def test_what_takes_a_moment_is_said(images, monkeypatch):
+    panel, said = LossLab(networks(), images), []
+    panel.message.observe(lambda change: said.append(change["new"]), "value")
+    panel.number.value = 1
+    assert "Computing maps and gradients of e²KD on image 2 ..." in said[0]
+    assert "Computing" not in panel.message.value
+    said.clear()
+    panel.number.value = 0
+    assert not any("Computing" in text for text in said)
 
 
 def test_the_numbers_are_those_of_training(images):

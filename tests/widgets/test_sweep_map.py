@@ -71,9 +71,22 @@ def test_picking_a_cell_shows_its_run(tiny, runs, tmp_path):
 def test_what_was_drawn_once_is_not_drawn_again(tiny, runs, monkeypatch):
     panel = SweepMap(tiny.replace(lam=5.0), folder=runs)
     panel.lam.value = 0.0
-    for name in ("sweep_map.sweep_map", "training_panel.training_curves", "sweep_map.explanation_comparison"):
+    for name in ("sweep_map.sweep_map", "training_panel.LiveCurves.png", "sweep_map.explanation_comparison"):
         monkeypatch.setattr(f"e2kd_lab.widgets.{name}", None)
     panel.lam.value = 5.0
+    assert panel.last_error is None
+
+
+def test_a_dragged_picture_is_that_of_its_cell_drawn_from_nothing(tiny, runs):
+    panel = SweepMap(tiny.replace(lam=5.0), folder=runs)
+    assert panel.lam.slider.continuous_update
+    for cells in (((0.0, 1.0), (1.0, 1.0), (5.0, 1.0), (0.0, 1.0)), ((0.0, 5.0), (5.0, 1.0))):
+        for lam, tau in cells:
+            panel.lam.value, panel.tau.value = lam, tau
+        fresh = SweepMap(tiny.replace(lam=cells[-1][0], tau=cells[-1][1]), folder=runs)
+        for name in PICTURES:
+            assert bytes(getattr(panel, name).value) == bytes(getattr(fresh, name).value)
+    assert panel.exports() == fresh.exports()
     assert panel.last_error is None
 
 

@@ -342,7 +342,7 @@ def test_what_was_read_or_drawn_once_is_kept_until_its_files_change(tiny, runs, 
     panel.lam.value = 0.0
     read = []
     monkeypatch.setattr("e2kd_lab.runs.run_folder.read_metrics", lambda path: read.append(path))
-    for name in ("training_panel.training_curves", "train_lab.explanation_comparison"):
+    for name in ("training_panel.LiveCurves.png", "train_lab.explanation_comparison"):
         monkeypatch.setattr(f"e2kd_lab.widgets.{name}", None)
     panel.lam.value = 5.0
     panel.compare.value = ()
@@ -352,13 +352,32 @@ def test_what_was_read_or_drawn_once_is_kept_until_its_files_change(tiny, runs, 
     assert (panel.last_error, read) == (None, [])
 
 
+def test_a_dragged_picture_is_that_of_its_run_drawn_from_nothing(tiny, runs):
+    panel = TrainLab(tiny.replace(lam=5.0), folder=runs)
+    assert panel.lam.slider.continuous_update
+    for lam in (0.0, 1.0, 5.0, 0.0, 2.0, 5.0):
+        panel.lam.value = lam
+    fresh = TrainLab(tiny.replace(lam=5.0), folder=runs)
+    assert panel.compare.value == fresh.compare.value
+    for one in ("image", "explanation"):
+        assert bytes(getattr(panel, one).value) == bytes(getattr(fresh, one).value)
+    assert panel.exports() == fresh.exports()
+    before, said = bytes(panel.explanation.value), []
+    panel.message.observe(lambda change: said.append(change["new"]), "value")
+    panel.number.value = 2
+    assert "Computing map of image 2 by e²KD, λ = 5" in said[0]
+    panel.number.value, count = 1, len(said)
+    assert (len(said), bytes(panel.explanation.value)) == (count, before)
+    assert panel.last_error is None
+
+
 def test_the_figures_options_hold_for_curves_and_explanation(tiny, runs):
     panel = TrainLab(tiny.replace(lam=5.0), folder=runs)
     before = [bytes(picture.value) for picture in (panel.image, panel.explanation)]
     panel.figure_options = FigureOptions(width="neurips", opacity=1.0)
     after = [bytes(picture.value) for picture in (panel.image, panel.explanation)]
     assert all(old != new for old, new in zip(before, after, strict=True))
-    assert panel.parts()[""][0].get_figwidth() == pytest.approx(5.5)
+    assert panel.parts()[""].figure.get_figwidth() == pytest.approx(5.5)
     panel.figure_options = FigureOptions()
     assert [bytes(picture.value) for picture in (panel.image, panel.explanation)] == before
     assert panel.last_error is None
