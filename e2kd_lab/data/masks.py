@@ -10,7 +10,8 @@ from torch import from_numpy
 from torchvision import tv_tensors
 
 from e2kd_lab.data.findings import note_repairs
-from e2kd_lab.data.images import Picture, eight_bits, is_high_range, opened, upright
+from e2kd_lab.data.high_range import as_eight_bits, is_high_range
+from e2kd_lab.data.images import Picture, opened, upright
 from e2kd_lab.data.orientation import turned
 from e2kd_lab.system.errors import DataError
 
@@ -73,7 +74,7 @@ def is_empty(pixels: np.ndarray) -> bool:
 
 def _values(image: PILImage.Image) -> tuple[np.ndarray, list[str]]:
     if is_high_range(image):
-        return eight_bits(image, mask=True), ["masks scaled from 16 bits or another high range"]
+        return as_eight_bits(np.asarray(image), mask=True)[0], ["masks scaled from 16 bits or another high range"]
     coloured = None if image.mode in ("1", "L", "LA") else np.array(image.convert("RGB"))
     if coloured is None or np.ptp(coloured, axis=2).max() <= _GREY:
         pixels = np.array(image.convert("L"))
