@@ -18,7 +18,7 @@ COUNT = 80
 
 @pytest.fixture
 def frozen(workspace, tmp_path, monkeypatch):
-    """An experiment on pictures of its own, whose teacher is frozen in chunks of 16; how to freeze again, what is said."""
+    """An experiment on pictures of its own, whose teacher is frozen in chunks of 16; how to freeze; what is said."""
     base = lab.experiments.get("imagenet_frozen", "smoke").replace(method="e2kd", lam=1.0)
     shared, pictures = base.training_images()[0].path.parents[2], tmp_path / "pictures"
     shutil.copytree(shared, pictures)
