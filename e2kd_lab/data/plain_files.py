@@ -10,8 +10,8 @@ from pathlib import Path
 from e2kd_lab.data.png_chunks import png_chunks
 
 _JPEG, _SCAN, _APP1 = b"\xff\xd8", 0xDA, 0xE1
-# Places of bits and kind of colour in IHDR, and the kinds that are grey: without and with transparency.
-_DEPTH, _COLOUR, _GREY = 8, 9, (0, 4)
+# Places of bits and kind of colour in IHDR, and the kind that is grey without transparency.
+_DEPTH, _COLOUR, _GREY = 8, 9, 0
 # Chunks of PNG, and beginnings of their bodies, that may say how a picture is turned.
 _TURNING = ((b"eXIf", b""), *((name, key) for name in (b"tEXt", b"zTXt", b"iTXt") for key in (b"Raw profile", b"XML:")))
 
@@ -44,8 +44,8 @@ def _is_plain_png(path: Path, mask: bool) -> bool:
     plain = False
     for name, body in png_chunks(path):
         if name == b"IHDR" and len(body) > _COLOUR:
-            grey, sixteen = body[_COLOUR] in _GREY, body[_DEPTH] == 16
-            plain = grey and not sixteen if mask else not (sixteen and body[_COLOUR] == _GREY[0])
-        elif any(name == kind and body.startswith(key) for kind, key in _TURNING):
+            grey, sixteen = body[_COLOUR] == _GREY, body[_DEPTH] == 16
+            plain = (grey and not sixteen) if mask else not (grey and sixteen)
+        elif (mask and name == b"tRNS") or any(name == kind and body.startswith(key) for kind, key in _TURNING):
             return False
     return plain

@@ -155,10 +155,11 @@ def coloured(indices):
         Image.fromarray(BLOB // 255),
         coloured(BLOB // 255),
         coloured(BLOB // 255).convert("RGB"),
+        Image.merge("LA", [Image.fromarray(BLOB * 0 + 255), Image.fromarray(BLOB)]),
         Image.fromarray((BLOB // 255).astype(np.uint16)),
     ],
 )
-def test_masks_that_were_read_as_empty_change_the_fingerprint(birds, mask):
+def test_masks_that_were_read_otherwise_change_the_fingerprint(birds, mask):
     ordinary = fingerprint(read_waterbirds, birds)
     assert ORDINARY.fullmatch(ordinary)
     for path in (birds / "segmentations").rglob("*.png"):
