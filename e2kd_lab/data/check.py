@@ -101,11 +101,9 @@ def check_own(root: Path | str) -> Report:
     """Read every image of one's own folder or CSV file, and report what was found."""
     data = read(root)
     findings = data.look_through()
-    for line in data.notes:
-        findings.add("noticed", "guesses", line)
     kind = "a table of one's own" if is_file(expanded(root)) else "a folder of one's own"
     images = sum(len(data.labels(name)) for name in SPLITS)
-    return Report(kind, expanded(root), {"images": images}, tuple(summary(data)), findings)
+    return Report(kind, expanded(root), {"images": images}, tuple(summary(data)), findings, data.notes)
 
 
 def check_frozen(root: Path | str) -> Report:

@@ -12,25 +12,24 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import math
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from tokenize import TokenError
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from e2kd_lab.data.frozen_arrays import LOGITS, MAPS, PICTURES, checksum_of, forms_of, open_array, reserve
+from e2kd_lab.data.frozen_content import first_changed, first_changed_once
 from e2kd_lab.data.frozen_manifest import DIGESTS_SINCE, MANIFEST, VERSION, read_cache_json, read_manifest
 from e2kd_lab.data.frozen_spec import FrozenSpec, stored_form
-from e2kd_lab.data.images import DIGEST_BYTES, content_digest
+from e2kd_lab.data.images import content_digest
 from e2kd_lab.system.atomic_write import remove_unfinished, write_json
-from e2kd_lab.system.errors import DataError, RunError, note, shown
+from e2kd_lab.system.errors import DataError, RunError, note
 
-LOGITS, MAPS, PICTURES, FILES, LOCK = "logits.npy", "maps.npy", "pictures.npy", "files.json", ".lock"
+FILES, LOCK = "files.json", ".lock"
 VERIFIED = "verified.json"
 
 
@@ -66,7 +65,7 @@ class FrozenWriter:
             raise DataError(f"{folder} cannot be written to: {error.strerror or error}.") from error
         # A power failure may lose a chunk after its checksum was written.
         for number, checksum in enumerate(self.checksums):
-            if _checksum(self._opened, self._rows(number)) != checksum:
+            if checksum_of(self._opened, self._rows(number)) != checksum:
                 self.checksums = self.checksums[:number]
                 break
 
@@ -84,17 +83,29 @@ class FrozenWriter:
         else:
             folder.mkdir(parents=True, exist_ok=True)
             remove_unfinished(folder)
-            for name, shape, dtype in _forms(self.spec, len(self.files), VERSION):
-                _reserve(folder / name, shape, dtype)
+            for name, shape, dtype in forms_of(self.spec, len(self.files), VERSION):
+                reserve(folder / name, shape, dtype)
             write_json(folder / FILES, self.files)
             self._write_manifest()
-        forms = _forms(self.spec, len(self.files), self._version)
-        return {name: _open(folder / name, shape, dtype, "r+") for name, shape, dtype in forms}
+        forms = forms_of(self.spec, len(self.files), self._version)
+        return {name: open_array(folder / name, shape, dtype, "r+") for name, shape, dtype in forms}
 
     def missing(self) -> Iterator[range]:
         """Rows still to write, chunk by chunk."""
         for number in range(len(self.checksums), -(-len(self.files) // self.chunk)):
             yield self._rows(number)
+
+    def forget_changed(self, paths: Sequence[Path]) -> None:
+        """Write again from the first chunk on that has an image of another content than its file; a note says so."""
+        done = min(len(self.files), len(self.checksums) * self.chunk)
+        row = first_changed(self._opened[PICTURES], paths[:done]) if PICTURES in self._opened else None
+        if row is not None:
+            note(
+                f"{paths[row]} has another content than when {self.folder} was frozen: from image {row} of "
+                f"{len(self.files)} on, the teacher is frozen anew."
+            )
+            self.checksums = self.checksums[: row // self.chunk]
+            self._write_manifest()
 
     def write(self, rows: range, logits: Tensor, maps: Tensor, digests: Sequence[bytes] = ()) -> None:
         """Store a chunk: logits (n, K) and maps (n, C, view, view) in float32, and `content_digest` of each image."""
@@ -104,7 +115,7 @@ class FrozenWriter:
             self._opened[PICTURES][rows.start : rows.stop] = [list(digest) for digest in digests]
         for array in self._opened.values():
             array.flush()
-        self.checksums.append(_checksum(self._opened, rows))
+        self.checksums.append(checksum_of(self._opened, rows))
         self._write_manifest()
 
     def _rows(self, number: int) -> range:
@@ -166,12 +177,12 @@ class FrozenTeacher:
         self.row_of = {name: row for row, name in enumerate(files)}
         if manifest["version"] < DIGESTS_SINCE:
             note(f"{self.folder} was frozen without digests of its images, so that others in their place go unnoticed.")
-        forms = _forms(self.spec, count, manifest["version"])
-        self._arrays = {name: _open(self.folder / name, shape, dtype) for name, shape, dtype in forms}
+        forms = forms_of(self.spec, count, manifest["version"])
+        self._arrays = {name: open_array(self.folder / name, shape, dtype) for name, shape, dtype in forms}
         if verify:
             for number, checksum in enumerate(manifest["checksums"]):
                 rows = range(number * chunk, min((number + 1) * chunk, count))
-                if _checksum(self._arrays, rows) != checksum:
+                if checksum_of(self._arrays, rows) != checksum:
                     raise DataError(
                         f"{self.folder}, images {rows.start} to {rows.stop - 1}: the stored values are damaged; "
                         "expected the checksum of the manifest. Freeze it again."
@@ -200,8 +211,12 @@ class FrozenTeacher:
         if any(digest) and digest != content_digest(path):
             raise DataError(
                 f"Image {path} has another content than when {self.folder} was frozen; expected the same images. "
-                "Remove that folder and freeze the teacher again."
+                "Freeze the teacher again."
             )
+
+    def is_of(self, paths: Sequence[Path]) -> bool:
+        """Whether image files, in the order of the rows, have the content that was recorded when they were frozen."""
+        return PICTURES not in self._arrays or first_changed_once(self.folder, self._arrays[PICTURES], paths) is None
 
     def row(self, name: str) -> int:
         """Row of an image by its path in the data set."""
@@ -255,52 +270,6 @@ def _spec_of(manifest: dict[str, Any], folder: Path) -> FrozenSpec:
         raise DataError(f"{folder / MANIFEST}: 'spec' is wrong ({error}); expected it as this lab wrote it.") from error
 
 
-def _forms(spec: FrozenSpec, count: int, version: int) -> list[tuple[str, tuple[int, ...], str]]:
-    """Name, shape and type of each array."""
-    forms: list[tuple[str, tuple[int, ...], str]] = [
-        (LOGITS, (count, spec.classes), "float32"),
-        (MAPS, (count, spec.channels, spec.side, spec.side), spec.dtype),
-    ]
-    return forms + ([(PICTURES, (count, DIGEST_BYTES), "uint8")] if version >= DIGESTS_SINCE else [])
-
-
-def _reserve(path: Path, shape: tuple[int, ...], dtype: str) -> None:
-    """Create an array file and reserve its disk space: writing to a memory map on a full disk kills the process."""
-    size = 0
-    try:
-        np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape).flush()
-        size = path.stat().st_size
-        if hasattr(os, "posix_fallocate"):
-            with path.open("r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, size)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        size = size or math.prod(shape) * np.dtype(dtype).itemsize
-        reason = error.strerror or error
-        raise DataError(f"{path} needs {size / 1e9:.2f} GB, which cannot be reserved: {reason}.") from error
-
-
 def _digest_of_names(files: Sequence[str]) -> str:
     # Names that are not UTF-8 contain lone surrogates.
     return hashlib.sha256("\n".join(files).encode(errors="surrogatepass")).hexdigest()
-
-
-def _checksum(arrays: dict[str, Any], rows: range) -> str:
-    digest = hashlib.sha256()
-    for name in arrays:
-        digest.update(np.ascontiguousarray(arrays[name][rows.start : rows.stop]).tobytes())
-    return digest.hexdigest()
-
-
-def _open(path: Path, shape: tuple[int, ...], dtype: str, mode: Literal["r", "r+"] = "r") -> np.memmap:
-    try:
-        array: np.memmap = np.lib.format.open_memmap(path, mode=mode)
-    except FileNotFoundError:
-        raise DataError(f"{path} is not there; expected the arrays of a frozen teacher.") from None
-    except (ValueError, OSError, EOFError, SyntaxError, TokenError, TypeError, OverflowError) as error:
-        # NumPy parses the header as Python, which raises many kinds of errors.
-        raise DataError(f"{path} is damaged: {error}.") from error
-    if array.shape != shape or array.dtype != np.dtype(dtype):
-        found = shown(f"{array.dtype} {array.shape}")
-        raise DataError(f"{path} holds {found}; expected {dtype} {shape}, as the manifest says.")
-    return array

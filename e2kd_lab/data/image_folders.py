@@ -23,6 +23,7 @@ from e2kd_lab.data.findings import Findings
 from e2kd_lab.data.folder_listing import class_folders, subfolders
 from e2kd_lab.data.images import read_image
 from e2kd_lab.data.listed_files import listed_path, require_file
+from e2kd_lab.data.reading import identified
 from e2kd_lab.data.text_files import read_text
 from e2kd_lab.system.errors import DataError, shown
 from e2kd_lab.system.paths import expanded, is_file, is_folder, readable
@@ -68,13 +69,13 @@ class ImageFolders:
     findings: Findings = field(default_factory=Findings, compare=False, repr=False)
 
     def fingerprint(self) -> str:
-        """Digest of the names, labels and file sizes of all images."""
-        digest = hashlib.sha256()
+        """Digest of the names, labels and file sizes of all images (see `e2kd_lab.data.reading`)."""
+        digest, parts = hashlib.sha256(), (self.train, self.test, self.val)
         with readable(self.root, DataError):
-            for part in (self.train, self.test, self.val):
+            for part in parts:
                 for line in content_of(part, self.root):
                     digest.update(line)
-        return "sha256:" + digest.hexdigest()
+        return identified("sha256:" + digest.hexdigest(), self.root, [image.path for part in parts for image in part])
 
 
 def content_of(images: Iterable[LabelledImage], root: Path) -> Iterator[bytes]:

@@ -19,7 +19,7 @@ from torch import from_numpy
 from torchvision import tv_tensors
 
 from e2kd_lab.data.findings import note_repairs
-from e2kd_lab.data.high_range import as_eight_bits
+from e2kd_lab.data.high_range import StoredRange, as_eight_bits, is_high_range, of_sixteen_bits, range_of
 from e2kd_lab.data.orientation import orientation_of, turned, turned_size
 from e2kd_lab.system.errors import DataError
 from e2kd_lab.system.paths import readable
@@ -118,7 +118,7 @@ def read_image(path: Path) -> tv_tensors.Image:
 def read_picture(path: Path) -> Picture:
     """Decode an image file as `read_image` does, and return what was repaired."""
     with opened(path) as image:
-        stored = _stored_form(image)
+        stored = range_of(image)
         return _decoded(*upright(image), stored)
 
 
@@ -194,34 +194,18 @@ def upright(image: PILImage.Image) -> tuple[PILImage.Image, int]:
     return turned(image, left), max(tiff_orientation, left)
 
 
-def is_high_range(image: PILImage.Image) -> bool:
-    """Whether Pillow has more than 8 bits a channel for it."""
-    return image.mode in ("I", "F") or image.mode.startswith("I;16")
-
-
-def eight_bits(image: PILImage.Image, *, sixteen: bool = False, mask: bool = False) -> np.ndarray:
-    """Values of a greyscale image of more than 8 bits, scaled to 8; see `as_eight_bits`."""
-    return as_eight_bits(np.asarray(image), sixteen=sixteen, mask=mask)
-
-
-def _decoded(image: PILImage.Image, orientation: int = 1, stored: str = "") -> Picture:
+def _decoded(image: PILImage.Image, orientation: int = 1, stored: StoredRange | None = None) -> Picture:
     repairs = ["turned upright by their EXIF orientation"] if orientation > 1 else []
-    sixteen = ";16" in image.mode or ";16" in stored
-    repairs += ["scaled from 16 bits to 8 bits"] if sixteen else []
+    stored = range_of(image) if stored is None else stored
     if is_high_range(image):
-        repairs += [] if sixteen else ["scaled from a high range to 8 bits"]
-        pixels = np.repeat(eight_bits(image, sixteen=sixteen)[..., None], 3, axis=2)
-    else:
-        repairs += ["converted from CMYK, without a colour profile"] if image.mode == "CMYK" else []
-        repairs += ["read without their transparency"] if _is_transparent(image) else []
-        # A copy, because torch does not support the read-only arrays over Pillow's buffer.
-        pixels = np.array(image.convert("RGB"))
+        grey, how = as_eight_bits(np.asarray(image), stored)
+        return Picture(np.repeat(grey[..., None], 3, axis=2), orientation, (*repairs, how))
+    repairs += ["converted from CMYK, without a colour profile"] if image.mode == "CMYK" else []
+    repairs += ["read without their transparency"] if _is_transparent(image) else []
+    # A copy, because torch does not support the read-only arrays over Pillow's buffer.
+    pixels = np.array(image.convert("RGB"))
+    repairs += [of_sixteen_bits(pixels)] if stored.sixteen else []
     return Picture(pixels, orientation, tuple(repairs))
-
-
-def _stored_form(image: PILImage.Image) -> str:
-    """How a file stores pixels, such as ``RGB;16B``: Pillow itself takes colours of 16 bits to 8."""
-    return str(getattr(image, "tile", [])[:1])
 
 
 def _is_transparent(image: PILImage.Image) -> bool:

@@ -10,7 +10,8 @@ from torch import from_numpy
 from torchvision import tv_tensors
 
 from e2kd_lab.data.findings import note_repairs
-from e2kd_lab.data.images import Picture, eight_bits, is_high_range, opened, upright
+from e2kd_lab.data.high_range import as_eight_bits, is_high_range
+from e2kd_lab.data.images import Picture, opened, upright
 from e2kd_lab.data.orientation import turned
 from e2kd_lab.system.errors import DataError
 
@@ -26,7 +27,7 @@ def read_mask(path: Path, picture: Picture | None = None) -> tv_tensors.Mask:
 
     A greyscale mask has 0 outside to 255 inside the object. One with the values 0 and 1 alone is scaled, as is one of
     16 bits, by its range. Where a palette or a picture has colours, every index but 0, or every colour but black, is
-    inside.
+    inside. Transparent pixels are outside, also where all pixels have one colour.
 
     Parameters
     ----------
@@ -72,8 +73,18 @@ def is_empty(pixels: np.ndarray) -> bool:
 
 
 def _values(image: PILImage.Image) -> tuple[np.ndarray, list[str]]:
+    pixels, how = _opaque_values(image)
+    alpha = np.array(image.convert("RGBA").getchannel("A")) if image.has_transparency_data else None
+    if alpha is None or not np.ptp(alpha):
+        return pixels, how
+    if not np.ptp(pixels):
+        return alpha, ["masks in the transparency of one colour, every opaque pixel inside"]
+    return (pixels * (alpha / 255)).round().astype(np.uint8), [*how, "masks with transparent pixels, which are outside"]
+
+
+def _opaque_values(image: PILImage.Image) -> tuple[np.ndarray, list[str]]:
     if is_high_range(image):
-        return eight_bits(image, mask=True), ["masks scaled from 16 bits or another high range"]
+        return as_eight_bits(np.asarray(image), mask=True)[0], ["masks scaled from 16 bits or another high range"]
     coloured = None if image.mode in ("1", "L", "LA") else np.array(image.convert("RGB"))
     if coloured is None or np.ptp(coloured, axis=2).max() <= _GREY:
         pixels = np.array(image.convert("L"))

@@ -15,8 +15,10 @@ from torch.utils.data import Dataset, IterableDataset
 from torchvision import tv_tensors
 
 from e2kd_lab.data.findings import Findings
+from e2kd_lab.data.high_range import is_high_range
 from e2kd_lab.data.images import as_image
 from e2kd_lab.data.own_data import OwnData, check_names
+from e2kd_lab.data.reading import reading
 from e2kd_lab.data.splits import SPLITS, Split
 from e2kd_lab.data.transforms import seeded
 from e2kd_lab.system.errors import DataError, shown
@@ -59,11 +61,19 @@ class OwnDatasets(OwnData):
         return torch.tensor(self.numbers[SPLITS.index(name)])
 
     def fingerprint(self) -> str:
-        """The version, and a digest of classes, groups and all labels."""
+        """The version, a digest of classes, groups and all labels, and whether images of a high range are scaled."""
         digest = hashlib.sha256(
             repr((self.classes, self.groups, self.numbers, self.group_numbers)).encode()
         ).hexdigest()
-        return f"{self.version}+sha256:{digest}"
+        return f"{self.version}+sha256:{digest}" + reading({"sets": self._high_ranges()})
+
+    def _high_ranges(self) -> int:
+        """How many of the sets have images of a high range, as their first ones tell."""
+        with seeded(0):
+            firsts = [
+                _parts(f"Data set '{name}', item 0", one[0])[0] for name, one in zip(SPLITS, self.sets, strict=True)
+            ]
+        return sum(isinstance(first, PILImage.Image) and is_high_range(first) for first in firsts)
 
     def look_through(self) -> Findings:
         """See `OwnData.look_through`."""

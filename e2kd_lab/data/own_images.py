@@ -17,6 +17,7 @@ from e2kd_lab.data.folder_listing import OTHERS, class_folders, subfolders
 from e2kd_lab.data.image_folders import SHOT_SEED, LabelledImage, LabelledImages, content_of, hold_out
 from e2kd_lab.data.images import repairs_of_all
 from e2kd_lab.data.own_data import OwnData, check_names
+from e2kd_lab.data.reading import identified
 from e2kd_lab.data.splits import SPLITS, Split
 from e2kd_lab.system.errors import DataError, note, shown
 from e2kd_lab.system.paths import expanded, is_folder, readable
@@ -66,7 +67,7 @@ class OwnImages(OwnData):
         return LabelledImages(self._images(name)).labels
 
     def fingerprint(self) -> str:
-        """Digest of classes, groups and splits, and of the size of each image file."""
+        """Digest of classes, groups, splits and the size of each image file (see `e2kd_lab.data.reading`)."""
         return self._digest
 
     @functools.cached_property
@@ -76,7 +77,8 @@ class OwnImages(OwnData):
             for name in SPLITS:
                 for image, line in zip(self._images(name), content_of(self._images(name), self.root), strict=True):
                     digest.update(f"{name}\0{image.group}\0".encode() + line)
-        return "sha256:" + digest.hexdigest()
+        paths = [image.path for name in SPLITS for image in self._images(name)]
+        return identified("sha256:" + digest.hexdigest(), self.root, paths)
 
     def look_through(self) -> Findings:
         """See `OwnData.look_through`."""

@@ -26,6 +26,8 @@ class Report:
         Counts by split, class or group, as a table.
     findings : Findings
         What was skipped, repaired and noticed.
+    guesses : tuple of str
+        Sentences about what was guessed, such as which images were held out.
     """
 
     layout: str
@@ -33,11 +35,13 @@ class Report:
     read: Mapping[str, int]
     lines: tuple[str, ...] = ()
     findings: Findings = field(default_factory=Findings)
+    guesses: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         first, *others = (f"{count} {name}" for name, count in self.read.items())
         head = f"{self.root}: {first}, all of them readable ({', '.join([self.layout, *others])})"
-        return "\n".join([head, *self.lines, "", *(self.findings.sentences() or ["repaired and skipped: nothing"])])
+        found = self.findings.sentences() or ["repaired and skipped: nothing"]
+        return "\n".join([head, *self.lines, "", *found, *(f"guessed: {sentence}" for sentence in self.guesses)])
 
     def values(self) -> dict[str, Any]:
         """The same for programs, as plain values."""
@@ -46,10 +50,11 @@ class Report:
             "root": str(self.root),
             "read": dict(self.read),
             **self.findings.values(),
+            "guessed": list(self.guesses),
             "refused": None,
         }
 
 
 def refused(root: Path | str, sentence: str) -> dict[str, Any]:
     """`Report.values` of a set that was refused, with the reason."""
-    return {"layout": None, "root": str(root), "read": {}, **Findings().values(), "refused": sentence}
+    return {"layout": None, "root": str(root), "read": {}, **Findings().values(), "guessed": [], "refused": sentence}

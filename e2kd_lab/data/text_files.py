@@ -62,7 +62,12 @@ def read_csv(path: Path, expected: str, findings: Findings) -> tuple[list[str], 
     separator = next((mark for mark in ",;\t" if mark in header), ",")
     if separator != ",":
         findings.add("repaired", "tables separated by semicolons or tabs", path.name)
-    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
+    rows = csv.DictReader(
+        io.StringIO(text, newline=""),
+        strict=True,
+        delimiter=separator,
+        skipinitialspace=f'{separator} "' in header,  # otherwise a name may begin with a space
+    )
     try:
         columns = [name.strip().casefold() for name in rows.fieldnames or ()]
     except csv.Error as error:

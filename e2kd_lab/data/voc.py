@@ -19,6 +19,7 @@ import numpy as np
 
 from e2kd_lab.data.findings import Findings
 from e2kd_lab.data.listed_files import picture_of, require_file
+from e2kd_lab.data.reading import identified
 from e2kd_lab.data.text_files import read_text
 from e2kd_lab.data.voc_annotation import VocImage, read_annotation
 from e2kd_lab.data.voc_split import VocSplit
@@ -103,7 +104,7 @@ class Voc:
         return VocSplit(self.images(name), self.classes, transform=transform, boxes=boxes, masks=masks, cache=cache)
 
     def fingerprint(self) -> str:
-        """Digest of the classes, lists and annotations, and of the size of each image file."""
+        """Digest of classes, lists, annotations and the size of each image file (see `e2kd_lab.data.reading`)."""
         digest = hashlib.sha256("\n".join(self.classes).encode())
         with readable(self.folder, DataError):
             for name, images in self.splits.items():
@@ -111,7 +112,8 @@ class Voc:
                 for image in images:
                     objects = (image.boxes, image.labels, image.difficult, image.width, image.height)
                     digest.update(f"{image.path.name}\0{objects}\0{image.path.stat().st_size}\n".encode())
-        return "sha256:" + digest.hexdigest()
+        paths = [image.path for images in self.splits.values() for image in images]
+        return identified("sha256:" + digest.hexdigest(), self.folder, paths)
 
     def _official(self, name: str) -> tuple[VocImage, ...]:
         if name not in self.splits:

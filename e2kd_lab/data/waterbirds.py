@@ -20,6 +20,7 @@ from e2kd_lab.data.findings import Findings, note_repairs
 from e2kd_lab.data.images import read_picture
 from e2kd_lab.data.listed_files import listed_path, picture_of, require_file
 from e2kd_lab.data.masks import read_mask
+from e2kd_lab.data.reading import identified
 from e2kd_lab.data.splits import SPLITS, Split
 from e2kd_lab.data.text_files import read_csv, whole_number
 from e2kd_lab.system.errors import DataError, shown
@@ -76,12 +77,14 @@ class Waterbirds:
         return WaterbirdsSplit(self, name, transform=transform, masks=masks, cache=cache)
 
     def fingerprint(self) -> str:
-        """Digest of the metadata and of the size of each image file."""
+        """Digest of the metadata and of the size of each image file (see `e2kd_lab.data.reading`)."""
         with readable(self.folder, DataError):
             digest = hashlib.sha256((self.folder / "metadata.csv").read_bytes())
             for record in self.records:
                 digest.update(record.image.stat().st_size.to_bytes(8, "little"))
-        return "sha256:" + digest.hexdigest()
+        images = [record.image for record in self.records]
+        masks = [self.mask_path(record) for record in self.records] if self.masks else []
+        return identified("sha256:" + digest.hexdigest(), self.folder, images, masks)
 
     def mask_path(self, record: Record) -> Path:
         """Path of an image's soft mask.

@@ -56,7 +56,8 @@ def freeze(
 ) -> Path:
     """Store logits and explanations of all training images of an experiment's teacher.
 
-    An interrupted call is continued by the next one; a complete cache is returned at once.
+    An interrupted call is continued by the next one; a complete cache is returned at once. Images whose files have
+    another content than when they were frozen are frozen anew, with all that follow them, and a `LabNote` says so.
 
     Parameters
     ----------
@@ -86,10 +87,12 @@ def freeze(
     spec = frozen_spec(experiment)
     folder = frozen_folder(experiment) if folder is None else Path(folder)
     images, names = _training_images(experiment)
-    if _is_complete(folder, spec, names):  # before locking: the folder may be read-only
+    paths = [image.path for image in images.images]
+    if _is_complete(folder, spec, names, paths):  # before locking: the folder may be read-only
         return folder
     with folder_lock(folder, folder / LOCK, "freezing a teacher into it", DataError):
         writer = FrozenWriter(folder, spec, names, chunk=_CHUNK)
+        writer.forget_changed(paths)
         missing = list(writer.missing())
         where = named_device(device)
         teacher = load_teacher(experiment, folder=runs).to(where)
@@ -97,7 +100,7 @@ def freeze(
         for rows in missing:
             batch = as_unit_range(default_collate([images[row]["image"] for row in rows])).to(where)
             explanation = explain_in_parts(teacher, batch)
-            digests = [content_digest(images.images[row].path) for row in rows]
+            digests = [content_digest(paths[row]) for row in rows]
             writer.write(rows, explanation.logits, explanation.maps, digests)
             say(f"{rows.stop} of {len(names)} images frozen")
     return folder
@@ -120,12 +123,12 @@ def storage_choices(
     return choices
 
 
-def _is_complete(folder: Path, spec: FrozenSpec, names: list[str]) -> bool:
+def _is_complete(folder: Path, spec: FrozenSpec, names: list[str], paths: list[Path]) -> bool:
     try:
         cache = verified_once(folder)
     except DataError:
         return False
-    return cache.spec == spec and list(cache.row_of) == names
+    return cache.spec == spec and list(cache.row_of) == names and cache.is_of(paths)
 
 
 def _training_images(experiment: Experiment) -> tuple[LabelledImages, list[str]]:

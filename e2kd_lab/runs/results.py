@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from e2kd_lab.runs.run_folder import CONFIG, Run
-from e2kd_lab.system.errors import RunError
+from e2kd_lab.system.errors import RunError, note
 from e2kd_lab.system.paths import is_file, readable
 from e2kd_lab.system.workspace import runs_folder
 from e2kd_lab.training.trainer import METRICS, SELECTED_BY
@@ -29,7 +29,7 @@ def find_runs(folder: Path | str | None = None) -> list[Run]:
     Raises
     ------
     RunError
-        If the folder cannot be read.
+        If the folder cannot be read. A run in it that this process may not read is left out, and a `LabNote` says so.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def find_runs(folder: Path | str | None = None) -> list[Run]:
     """
     folder = runs_folder() if folder is None else Path(folder)
     with readable(folder, RunError):
-        return [Run(path.parent) for path in sorted(folder.glob(f"*/{CONFIG}"))]
+        return [Run(path) for path in sorted(folder.glob("*")) if _is_run(path)]
 
 
 def load_runs(folder: Path | str | None = None) -> pd.DataFrame:
@@ -156,6 +156,14 @@ def select_by_validation(results: pd.DataFrame) -> pd.DataFrame:
     known = best.set_index("configuration")["tried"]
     kept = kept.assign(tried=kept["configuration"].map(known).fillna(1).astype(int))
     return kept.drop(columns="configuration").reset_index(drop=True)
+
+
+def _is_run(folder: Path) -> bool:
+    try:
+        return (folder / CONFIG).is_file()
+    except OSError as error:
+        note(f"{folder} cannot be read, and is left out: {error.strerror or error}.")
+        return False
 
 
 def _results(runs: Iterable[Run]) -> pd.DataFrame:

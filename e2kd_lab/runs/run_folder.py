@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
 import json
 import math
@@ -26,13 +27,18 @@ from e2kd_lab.system.atomic_write import remove_unfinished, write_json, write_te
 from e2kd_lab.system.errors import RunError, shown
 from e2kd_lab.system.folder_lock import folder_lock, is_locked
 from e2kd_lab.system.json_files import read_json
-from e2kd_lab.system.paths import is_file, readable
+from e2kd_lab.system.paths import readable
 from e2kd_lab.training.metrics_file import read_metrics
 from e2kd_lab.training.trainer import BEST, LAST, METRICS
 
 CONFIG, ENVIRONMENT, STATUS, LOCK = "config.json", "environment.json", "status.json", ".lock"
 TRAINING_FILES = "training_files.csv"
 Status = Literal["new", "running", "stopped", "failed", "done", "unknown"]
+# Of runs that another process trains, or may train.
+ELSEWHERE: tuple[Status, ...] = ("running", "unknown")
+
+# What the system says of a file that is not there; anything else hides whether it is.
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
 
 # Fields of a configuration that other code reads, and their types.
 _TEXTS, _NUMBERS = ("name", "scale", "family", "setting", "method", "select", "network"), ("lam", "tau")
@@ -70,10 +76,11 @@ class Run:
     def status(self) -> Status:
         """``new``, ``running``, ``stopped``, ``failed`` or ``done``; a run whose process died counts as stopped.
 
-        ``unknown`` if it was running at last, and this process lacks the rights to find out whether it still does.
+        ``unknown`` if this process may not read it, or if it was running at last, and this process lacks the rights to
+        find out whether it still does.
         """
-        if not is_file(self.folder / STATUS):
-            return "new"
+        if (there := _is_there(self.folder / STATUS)) is not True:
+            return "unknown" if there is None else "new"
         status = _status(self.folder / STATUS)
         if status == "running" and not (locked := is_locked(self.folder / LOCK)):
             # It may have ended between reading and asking for the lock.
@@ -95,6 +102,8 @@ class Run:
         status = self.status
         if status not in ("running", "unknown"):
             return status
+        if not _is_there(self.folder / STATUS):
+            return f"{status} ({self.folder / STATUS} cannot be read)"
         author = _read_json(self.folder / STATUS)
         process, host = author.get("pid", "?"), author.get("host", "?")
         here = (process, host) == (os.getpid(), socket.gethostname())
@@ -108,7 +117,7 @@ class Run:
     @property
     def error(self) -> str | None:
         """The error of a failed run."""
-        error = _read_json(self.folder / STATUS).get("error") if is_file(self.folder / STATUS) else None
+        error = _read_json(self.folder / STATUS).get("error") if _is_there(self.folder / STATUS) else None
         return None if error is None else str(error)
 
     def metrics(self) -> pd.DataFrame:
@@ -222,6 +231,15 @@ class Run:
         """
         with folder_lock(self.folder, self.folder / LOCK, "working on this run", RunError, wait=wait):
             yield
+
+
+def _is_there(path: Path) -> bool | None:
+    """Whether a file is there; None if this process may not see that, or not read the file."""
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        return False if error.errno in _NOT_THERE else None
+    return True
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.runs import Run
 from e2kd_lab.runs.run import run
+from e2kd_lab.runs.run_folder import ELSEWHERE
 from e2kd_lab.system.errors import LabError
 from e2kd_lab.system.workspace import runs_folder
 from e2kd_lab.training import Hardware, ProgressBar, Watcher, Watchers
@@ -27,19 +28,20 @@ def run_all(
 ) -> list[Run]:
     """Train or load several experiments, one after the other; the first error ends it (see `sweep`).
 
-    One progress bar counts the runs.
+    One progress bar counts the runs. Several processes may be given the same experiments: each takes runs that no other
+    is working on, waits for those at the end, and has all results.
 
     Parameters
     ----------
     experiments : iterable of Experiment
-        The experiments, in this order.
+        The experiments, in this order, but those that another process is working on come last.
     folder, progress, hardware, watchers, metrics
         See `run`.
 
     Returns
     -------
     list of Run
-        One run an experiment.
+        One run an experiment, in the order given.
 
     Raises
     ------
@@ -52,13 +54,15 @@ def run_all(
     >>> experiment = lab.experiments.get("waterbirds", "smoke")
     >>> lab.run_all([experiment.replace(seed=seed) for seed in range(3)])  # doctest: +SKIP
     """
-    listed = list(experiments)
+    listed, folder = list(experiments), runs_folder() if folder is None else Path(folder)
     bar, told = _followed(listed, progress, watchers)
-    runs = []
-    for one in listed:
+    runs: dict[int, Run] = {}
+    for number, one in _free_first(listed, folder):
         bar.next_run(one.title)
-        runs.append(run(one, folder=folder, progress=False, hardware=hardware, watchers=[told], metrics=metrics))
-    return runs
+        runs[number] = run(
+            one, folder=folder, progress=False, hardware=hardware, watchers=[told], metrics=metrics, wait=True
+        )
+    return [runs[number] for number in sorted(runs)]
 
 
 def _followed(
@@ -149,11 +153,11 @@ def sweep(
 
 
 def _free_first(experiments: Sequence[Experiment], folder: Path) -> Iterator[tuple[int, Experiment]]:
-    """The experiments with their numbers; those that another process trains come last."""
+    """The experiments with their numbers; those that another process trains, or may train, come last."""
     later = []
     for number, experiment in enumerate(experiments, start=1):
         with suppress(LabError):  # such as missing data, which `run` reports in its turn
-            if Run(folder / experiment.run_name()).status == "running":
+            if Run(folder / experiment.run_name()).status in ELSEWHERE:
                 later.append((number, experiment))
                 continue
         yield number, experiment

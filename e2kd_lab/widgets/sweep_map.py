@@ -170,10 +170,14 @@ class SweepMap(TrainingPanel):
     @shows_errors
     def _train_all(self, _: Any) -> None:
         with self._lock:
-            missing = self._swept.missing(self.cells.value)
+            missing, free = self._swept.missing(self.cells.value), self._swept.free(self.cells.value)
             if not missing:
                 self.say("Each cell of the grid has a finished run.")
-            self.train(self._swept.experiment(cell, self.base.seed) for cell in missing)
+            elif len(free) < len(missing):
+                self.say(
+                    f"{len(missing) - len(free)} of {len(missing)} missing runs are, or may be, in training already."
+                )
+            self.train(self._swept.experiment(cell, self.base.seed) for cell in free)
             self.offer(self.run.status)
 
     @shows_errors
@@ -222,6 +226,7 @@ class SweepMap(TrainingPanel):
                     "stopped": "was stopped: press Resume to go on.",
                     "running": "is being trained by another process.",
                     "failed": f"failed: {here.error}",
+                    "unknown": f"may be finished or in training elsewhere: {here.whereabouts}.",
                 }
                 said = advice.get(status, "has no finished run yet: press Train.")
                 said = "waits in the queue." if experiment in self.queue else said

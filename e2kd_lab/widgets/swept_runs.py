@@ -7,6 +7,7 @@ from pathlib import Path
 
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.runs import Run, load_runs
+from e2kd_lab.runs.run_folder import ELSEWHERE
 from e2kd_lab.widgets.cell_grid import Cell
 
 
@@ -77,6 +78,10 @@ class SweptRuns:
 
         finished = set(self.results["run"].str.replace(r"-s\d+$", "", regex=True))
         return sorted((cell for cell in {*self.grid} if self._stem(cell) not in finished), key=distance)
+
+    def free(self, near: Cell) -> list[Cell]:
+        """The `missing` cells whose runs no other process trains, as far as this one may see."""
+        return [cell for cell in self.missing(near) if self.run(cell, self.base.seed).status not in ELSEWHERE]
 
     def _stem_of(self, cell: Cell) -> str:
         """Name of a cell's runs without the seed; cached, since it fingerprints the data."""

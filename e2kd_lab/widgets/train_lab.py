@@ -160,6 +160,8 @@ class TrainLab(TrainingPanel):
                 self.say(f"{title}: {run_summary(self._cached.metrics(here))}")
             elif status == "failed":
                 self.say(f"{title} failed: {here.error}")
+            elif status == "unknown":
+                self.say(f"{title} may be finished or in training elsewhere: {here.whereabouts}.")
             else:
                 advice = {"stopped": "press Resume to go on", "running": "another process trains it"}
                 said = "it trains now" if self.trains(experiment) else advice.get(status, "press Train")

@@ -20,6 +20,7 @@ from e2kd_lab.figures.live_curves import LiveCurves
 from e2kd_lab.figures.options import current_options
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run, Status
+from e2kd_lab.runs.run_folder import ELSEWHERE
 from e2kd_lab.runs.session import Session
 from e2kd_lab.system.workspace import runs_folder
 from e2kd_lab.training import Hardware, Watcher
@@ -151,7 +152,7 @@ class TrainingPanel(Panel):
     def offer(self, status: Status) -> None:
         """Enable the buttons that apply to the controls' run, which has this status."""
         waits = self.training and (self.trains(self.experiment) or self.experiment in self.queue)
-        self.train_button.disabled = waits or status in ("done", "running")
+        self.train_button.disabled = waits or status in ("done", *ELSEWHERE)
         self.train_button.description = "Resume" if status in ("stopped", "failed") else "Train"
         self.train_button.tooltip = (
             "Train after those that train or wait" if self.training else "Train in the background"

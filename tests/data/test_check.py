@@ -110,6 +110,14 @@ def test_the_report_counts_what_was_repaired_and_skipped(write_waterbirds):
         check_waterbirds(root)
 
 
+def test_what_was_guessed_is_said_in_full(tmp_path):
+    report = check_data(class_folders(tmp_path / "set", ""))
+    (guess,) = report.guesses
+    assert "has no val and no test; held out 10% of each class's training pictures" in guess
+    assert f"guessed: {guess}" in str(report).splitlines()
+    assert report.values()["guessed"] == [guess]
+
+
 def test_programs_get_json(write_waterbirds, tmp_path):
     root = write_waterbirds()
     done = CliRunner().invoke(app, ["data", "check", str(root), "--json"])

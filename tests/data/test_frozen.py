@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from e2kd_lab.data import frozen
-from e2kd_lab.data.frozen import LOGITS, MAPS, FrozenTeacher, FrozenWriter, verified_once
+from e2kd_lab.data.frozen import FrozenTeacher, FrozenWriter, verified_once
+from e2kd_lab.data.frozen_arrays import LOGITS, MAPS
 from e2kd_lab.data.frozen_manifest import MANIFEST
 from e2kd_lab.data.frozen_spec import FrozenSpec
 from e2kd_lab.system.errors import DataError
 
-checksum = frozen._checksum
+checksum = frozen.checksum_of
 FILES = [f"a/{number}.jpg" for number in range(10)]
 
 
@@ -76,7 +77,7 @@ def test_a_cache_is_read_completely_once_and_after_each_change(tmp_path, monkeyp
     folder = tmp_path / "cache"
     freeze(folder)
     summed = []
-    monkeypatch.setattr(frozen, "_checksum", lambda arrays, rows: (summed.append(rows), checksum(arrays, rows))[1])
+    monkeypatch.setattr(frozen, "checksum_of", lambda arrays, rows: (summed.append(rows), checksum(arrays, rows))[1])
     for _ in range(3):
         verified_once(folder)
     assert len(summed) == 3  # all chunks, by the first one

@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 from torchvision.transforms.v2 import functional as TF
 
-from e2kd_lab.data.frozen import LOGITS, MAPS, PICTURES, FrozenTeacher, FrozenWriter
+from e2kd_lab.data.frozen import FrozenTeacher, FrozenWriter
+from e2kd_lab.data.frozen_arrays import LOGITS, MAPS, PICTURES
 from e2kd_lab.data.frozen_images import FrozenImages, crop_map
 from e2kd_lab.data.frozen_manifest import MANIFEST
 from e2kd_lab.data.frozen_spec import FrozenSpec

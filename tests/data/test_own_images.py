@@ -210,6 +210,14 @@ def test_tables_as_spreadsheets_and_pandas_write_them(tmp_path, newline, encodin
     assert found.groups == ("group 0", "group 1", "group 2")
 
 
+def test_quotation_marks_may_follow_a_space(tmp_path):
+    path = table(tmp_path, ROWS)
+    plain = quiet(path).fingerprint()
+    rows = [", ".join(f'"{value}"' for value in row.split(",")) for row in path.read_text().splitlines()]
+    path.write_text("\n".join(rows))
+    assert quiet(path).fingerprint() == plain
+
+
 def test_group_names_are_kept_and_must_be_whole(tmp_path):
     rows = [f"{row},{'sea' if 'a' in row.split(',')[1] else 'sand'}" for row in ROWS]
     found = quiet(table(tmp_path, rows, "path,label,split,place"), groups="place")

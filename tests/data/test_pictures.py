@@ -131,6 +131,24 @@ def test_masks_mean_the_same_however_they_are_stored(tmp_path, image, said):
     assert mask.repairs == said
 
 
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (Image.merge("LA", [Image.fromarray(BLOB * 0 + 255), Image.fromarray(BLOB * 255)]), "of one colour"),
+        (Image.fromarray(np.dstack([BLOB * 0, BLOB * 0, BLOB * 0, BLOB * 255]), "RGBA"), "of one colour"),
+        (Image.merge("LA", [Image.fromarray(BLOB * 254 + 1), Image.fromarray(BLOB * 255)]), "which are outside"),
+    ],
+)
+def test_what_is_transparent_is_outside_a_mask(tmp_path, image, said):
+    image.save(tmp_path / "m.png")
+    mask = decode_mask(tmp_path / "m.png")
+    assert np.array_equal(mask.pixels, BLOB * 255)
+    assert said in mask.repairs[-1]
+    Image.merge("LA", [Image.fromarray(BLOB * 255), Image.fromarray(BLOB * 0 + 255)]).save(tmp_path / "m.png")
+    assert np.array_equal(decode_mask(tmp_path / "m.png").pixels, BLOB * 255)
+    assert not decode_mask(tmp_path / "m.png").repairs
+
+
 def test_soft_masks_keep_their_values(tmp_path):
     soft = (RAMP * 255).astype(np.uint8)
     assert np.array_equal(decode_mask(save(tmp_path / "m.png", soft)).pixels, soft)

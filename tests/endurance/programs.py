@@ -12,7 +12,7 @@ import lightning_fabric  # noqa: F401 - imported once, before the first fork
 from endurance.kill_points import Places, Steps
 
 import e2kd_lab as lab
-from e2kd_lab.data.frozen import LOGITS, MAPS, PICTURES
+from e2kd_lab.data.frozen_arrays import LOGITS, MAPS, PICTURES
 from e2kd_lab.data.frozen_manifest import MANIFEST
 from e2kd_lab.minidata import minibirds
 from e2kd_lab.models.checkpoints import read_checkpoint

@@ -188,7 +188,7 @@ def _run(root):
 def _read_run(root, _):
     load_runs(root)
     run = Run(next(path for path in root.iterdir()))
-    assert run.status in ("new", "running", "stopped", "failed", "done")
+    assert run.status in ("new", "running", "stopped", "failed", "done", "unknown")
     assert run.error is None or isinstance(run.error, str)
     run.results()
     run.checkpoint()

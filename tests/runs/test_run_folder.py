@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from ordinary_rights import denied, open_folder
 
 import e2kd_lab as lab
 from e2kd_lab.runs import Run
@@ -85,3 +86,28 @@ def test_who_waits_for_a_teacher_can_be_stopped(tiny, tmp_path):
     with Run(tmp_path / tiny.teacher_experiment().run_name()).locked():
         run = lab.run(tiny.replace(method="kd"), folder=tmp_path, progress=False, watchers=[Stop()])
     assert run.status == "new"
+
+
+@pytest.mark.parametrize("what", ["folder", "status.json"])
+def test_a_run_that_may_not_be_read_is_unknown(what):
+    with open_folder() as folder:
+        run = Run(folder / "waterbirds-lab-kd-0123abcd-s0")
+        run.folder.mkdir()
+        run.set_status("done")
+        (run.folder / "config.json").write_text("{}")
+        with denied(run.folder if what == "folder" else run.folder / what):
+            assert (run.status, run.error) == ("unknown", None)
+            assert re.fullmatch(r"unknown \(.*status\.json cannot be read\)", run.whereabouts)
+            if what == "folder":
+                with pytest.warns(lab.errors.LabNote, match="s0 cannot be read, and is left out: Permission denied"):
+                    assert lab.runs.find_runs(folder) == []
+            else:
+                assert lab.runs.find_runs(folder) == [run]
+        assert run.status == "done"
+
+
+def test_a_folder_that_is_no_run_is_new(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "odd" / "status.json").mkdir(parents=True)
+    for name in ("nothing", "file", "odd", "x" * 300):
+        assert Run(tmp_path / name).status == "new"

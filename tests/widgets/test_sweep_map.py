@@ -231,3 +231,22 @@ def test_cells_in_training_and_in_the_queue_are_marked_and_stop_clears_them(tiny
     assert panel.wait(120).status == "stopped"
     assert not any("queue" in button.tooltip or "training" in button.tooltip for button in panel.cells.buttons.values())
     assert panel.last_error is None
+
+
+def test_runs_that_may_be_in_training_elsewhere_are_neither_offered_nor_queued(tiny, runs, monkeypatch):
+    panel = SweepMap(tiny.replace(lam=1.0), folder=runs)
+    assert not panel.train_button.disabled
+    run = panel.run
+    run.folder.mkdir()
+    run.set_status("running")
+    monkeypatch.setattr("e2kd_lab.runs.run_folder.is_locked", lambda lock: None)  # this process may not ask
+    panel.draw()
+    assert panel.train_button.disabled
+    assert "may be finished or in training elsewhere: unknown (process" in panel.message.value
+    queued = []
+    monkeypatch.setattr(panel, "train", lambda experiments: queued.extend(experiments))
+    panel.train_all_button.click()
+    names = {experiment.run_name() for experiment in queued}
+    assert (len(names), run.folder.name in names) == (7, False)
+    assert "1 of 8 missing runs are, or may be, in training already" in panel.message.value
+    assert panel.last_error is None

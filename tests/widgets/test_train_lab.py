@@ -381,3 +381,15 @@ def test_the_figures_options_hold_for_curves_and_explanation(tiny, runs):
     panel.figure_options = FigureOptions()
     assert [bytes(picture.value) for picture in (panel.image, panel.explanation)] == before
     assert panel.last_error is None
+
+
+def test_a_run_that_may_be_in_training_elsewhere_is_not_offered(tiny, runs, monkeypatch):
+    experiment = tiny.replace(method="e2kd", lam=7.0)
+    run = Run(runs / experiment.run_name())
+    with run.locked():
+        run.set_status("running")
+        monkeypatch.setattr("e2kd_lab.runs.run_folder.is_locked", lambda lock: None)  # this process may not ask
+        panel = TrainLab(experiment, folder=runs)
+    assert panel.train_button.disabled
+    assert "may be finished or in training elsewhere: unknown (process" in panel.message.value
+    assert panel.last_error is None
