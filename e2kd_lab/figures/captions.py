@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
+from e2kd_lab.experiments import setting_title
 from e2kd_lab.figures.labels import in_order, methods_of, run_label, title_of, where_measured
 from e2kd_lab.figures.table_writers import escape_latex
 from e2kd_lab.runs import RESULT_COLUMNS
@@ -71,9 +73,17 @@ def _methods(results: pd.DataFrame) -> list[str]:
         part = results[results["method"] == method].drop_duplicates("run")
         for row in part.to_dict("records"):
             label = run_label(method, {name: row[name] for name in hyperparameters})
-            where = [title_of(name, row[name]) for name in named if method != "teacher" and row[name] != "base"]
-            found.setdefault(" on ".join([label, *[", ".join(where)] * bool(where)]), []).append(int(row["seed"]))
+            found.setdefault(label + _where(row, named), []).append(int(row["seed"]))
     return [f"{label} ({_seeds(seeds)})" for label, seeds in found.items()]
+
+
+def _where(row: Mapping[Hashable, Any], named: Sequence[str]) -> str:
+    """What tells a student's run from others by its method: *on Waterbirds, B-cos networks, + mixup*."""
+    if row["method"] == "teacher":
+        return ""
+    data = ", ".join(title_of(name, row[name]) for name in named if name != "setting")
+    setting = setting_title(row["experiment"], row["setting"]) if "setting" in named else ""
+    return (f" on {data}" if data else "") + (f", {setting}" if setting else "")
 
 
 def _seeds(seeds: Sequence[int]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from e2kd_lab.experiments import setting_title
 from e2kd_lab.figures.curves import training_curves
 from e2kd_lab.figures.group_measure import Measure, measures_of
 from e2kd_lab.figures.labels import methods_of, run_label, title_of
@@ -54,8 +55,8 @@ def experiment_figures(runs: FinishedRuns) -> Iterator[CatalogueFigure]:
 
 def _title(students: pd.DataFrame) -> str:
     first = students.iloc[0]
-    words = [title_of(name, first[name]) for name in ("experiment", "family", "setting") if first[name] != "base"]
-    return " — ".join(words)
+    words = [title_of(name, first[name]) for name in ("experiment", "family")]
+    return " — ".join(filter(None, [*words, setting_title(first["experiment"], first["setting"])]))
 
 
 def _bars(selected: pd.DataFrame, title: str, runs: FinishedRuns, required: Sequence[RequiredRuns]) -> Drawing:
