@@ -276,8 +276,8 @@ def _bar(axis: Axes, middle: float, method: str, values: pd.Series, published: p
     draw_bar(axis, middle, values, METHOD_COLOURS[method], width=0.38, spacing=0.09, dot=1.6)
     top, low = values.max(), values.min() < _LOW
     above = low and not published.between(top - 4, top + 19).any()
-    colour = "white" if method == "e2kd" and not low else "black"
-    write_above(axis, middle, top if above else 0, f"{values.mean():.1f}", fontsize=small(), color=colour)
+    style = {} if above else {"color": "white" if method == "e2kd" and not low else "black", "bbox": None}
+    write_above(axis, middle, top if above else 0, f"{values.mean():.1f}", fontsize=small(), **style)
 
 
 def _pictures(figure: Figure, left: float, top: float, maps: Pictures, number: int, *, across: int) -> None:

@@ -73,7 +73,7 @@ def waterbirds_bars(
             row[0].set_ylabel(measure_title(metric).with_unit)
         for axis, setting in zip(axes[0], settings, strict=True):
             heading = _setting_title(results, setting)
-            axis.set_title(broken(heading, room * len(methods), current_options().font_size))
+            axis.set_title(broken(heading, 0.8 * room * len(methods), current_options().font_size))
         for axis in axes[0]:
             axis.tick_params(labelbottom=False)
         teacher = test.query("method == 'teacher' and metric == 'accuracy'")["value"]
