@@ -22,6 +22,7 @@ READING: Mapping[str, str] = {
     "plane": "Large points are means over seeds, small ones the seeds; arrows go from KD to e²KD.",
     "shifts": "Lines are means over seeds, bands span the seeds.",
     "sweep": "Each cell is the mean over its seeds.",
+    "table": "Percent: the paper's numbers, ours as mean ± standard deviation over seeds, differences in points.",
     "opening": "Bars are means over seeds, dots the seeds, dotted lines the teacher, diamonds the paper's numbers.",
 }
 
