@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from e2kd_lab.experiments import setting_title
-from e2kd_lab.figures.labels import in_order, methods_of, run_label, title_of, where_measured
+from e2kd_lab.figures.labels import in_order, methods_of, networks_name, run_label, title_of, where_measured
 from e2kd_lab.figures.table_writers import escape_latex
 from e2kd_lab.runs import RESULT_COLUMNS
 
@@ -82,9 +82,10 @@ def _where(row: Mapping[Hashable, Any], named: Sequence[str]) -> str:
     """What tells a student's run from others by its method: *on Waterbirds, B-cos networks, + mixup*."""
     if row["method"] == "teacher":
         return ""
-    data = ", ".join(title_of(name, row[name]) for name in named if name != "setting")
+    data = [title_of("experiment", row["experiment"])] * ("experiment" in named)
+    data += [networks_name(row["family"])] * ("family" in named)
     setting = setting_title(row["experiment"], row["setting"]) if "setting" in named else ""
-    return (f" on {data}" if data else "") + (f", {setting}" if setting else "")
+    return (f" on {', '.join(data)}" if data else "") + (f", {setting}" if setting else "")
 
 
 def _seeds(seeds: Sequence[int]) -> str:

@@ -70,6 +70,17 @@ def title_of(column: str, value: object, *, experiment: str = "") -> str:
     return known[column].get(name, name) if column in known else name
 
 
+def networks_name(family: str) -> str:
+    """Networks of a family within a sentence.
+
+    Examples
+    --------
+    >>> networks_name("standard"), networks_name("bcos")
+    ('standard networks', 'B-cos networks')
+    """
+    return title_of("family", family).replace("Standard", "standard")
+
+
 def group_name(group: str) -> str:
     """Name of a group of images, in full or short, see `e2kd_lab.figures.FigureOptions`.
 
