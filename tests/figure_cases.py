@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import same_color as same_colour
 from matplotlib.text import Text
 
 from e2kd_lab.explanations import Comparison, Explanation
@@ -111,20 +112,20 @@ def shift_table():
     return pd.DataFrame(rows)
 
 
-def loss_picture(classes=8, multilabel=False):
+def loss_picture(classes=8, multilabel=False, kd=0.3, lam=1000.0):
     generator = torch.Generator().manual_seed(0)
     said = [
         Explanation(torch.randn(1, classes, generator=generator), torch.zeros(1).long(), torch.rand(1, 1, 16, 16))
         for _ in range(2)
     ]
     terms = LossTerms(
-        *said, torch.full((1,), 0.5), multilabel, lambda tau: TermsAtTau(tau, 0.3, 0.5, 2 / tau, 1.0, 120.0)
+        *said, torch.full((1,), 0.5), multilabel, lambda tau: TermsAtTau(tau, kd, 0.5, 2 / tau, 1.0, 120.0)
     )
     names = ["dining table", "potted plant", *(f"a long class name {number}" for number in range(classes))]
     picture = LossPicture(
         torch.rand(3, 16, 16, generator=generator), terms, classes=names[:classes], title="waterbird on water", lam=100
     )
-    picture.move(2.5, 1000.0)
+    picture.move(2.5, lam)
     return picture.figure
 
 
@@ -170,6 +171,14 @@ FIGURES = {
             groups=(*AVERAGES, *WATERBIRDS.unions, *GROUP_TITLES),
         ),
         title="Waterbirds — Standard networks",
+    ),
+    "bars of measures with other groups": lambda: measure_bars(
+        pd.concat(
+            [
+                results(groups=("all", "worst", *WATERBIRDS.unions)),
+                results(metrics=("dead_map_rate",), groups=("all", *WATERBIRDS.unions)),
+            ]
+        ),
     ),
     "bars of one group": lambda: measure_bars(results(), title="ImageNet"),
     "bars of two teachers": lambda: method_bars(table("table5", "data_free", ("base", "reversed"), ("kd", "e2kd"))),
@@ -221,6 +230,7 @@ FIGURES = {
         parts=("data", "shift"),
     ),
     "loss of an image": loss_picture,
+    "small loss of an image": lambda: loss_picture(kd=0.03, lam=0.0),
     "loss of an image of several classes": lambda: loss_picture(30, multilabel=True),
     "shifted image": shift_picture,
 }  # fmt: skip
@@ -280,6 +290,8 @@ def faults(figure, *, least=6.0, touch=0.6):
     for text, corners in drawn:
         if text.get_fontsize() < least - 1e-9:
             found.append(f"{text.get_text()!r} has {text.get_fontsize():.2f} pt")
+        if text.get_bbox_patch() is not None and same_colour(text.get_bbox_patch().get_facecolor(), text.get_color()):
+            found.append(f"{text.get_text()!r} has the colour of its ground")
         (left, bottom), (right, top) = corners.min(0), corners.max(0)
         if min(left, bottom) < -0.1 or right > width + 0.1 or top > height + 0.1:
             found.append(f"{text.get_text()!r} is cut off")

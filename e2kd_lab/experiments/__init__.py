@@ -9,6 +9,7 @@ Examples
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -19,6 +20,7 @@ from e2kd_lab.experiments.distillation import Distillation
 from e2kd_lab.experiments.experiment import Experiment
 from e2kd_lab.experiments.networks import FAMILIES, Family, Networks
 from e2kd_lab.experiments.own_experiment import OWN, own
+from e2kd_lab.experiments.plan import Plan
 from e2kd_lab.system.errors import ExperimentError
 
 __all__ = [
@@ -34,6 +36,8 @@ __all__ = [
     "get",
     "names",
     "own",
+    "setting_title",
+    "title",
 ]
 
 # Each experiment's builders, by the family of their networks; the first is the default.
@@ -94,6 +98,47 @@ def get(name: str, scale: str = "lab", family: str | None = None) -> Experiment:
         raise ExperimentError(f"There is no scale '{scale}'; expected one of {', '.join(SCALES)}.")
     _check_family(name, family, tuple(_BUILDERS[name]))
     return _BUILDERS[name][family or next(iter(_BUILDERS[name]))](scale)
+
+
+def title(name: str) -> str:
+    """An experiment as titles, figures and tables call it; also that of its teacher.
+
+    Parameters
+    ----------
+    name : str
+        Name of an experiment or of one that trains teachers, as runs have it. Others are returned as they are.
+
+    Examples
+    --------
+    >>> title("voc"), title("sun397"), title("theirs")
+    ('PASCAL VOC', 'SUN397', 'theirs')
+    """
+    known = _known(name)
+    return name if known is None else known.heading
+
+
+def setting_title(name: str, setting: str) -> str:
+    """A setting of an experiment as titles, figures and tables call it; empty for a base setting without a title.
+
+    Examples
+    --------
+    >>> setting_title("voc", "base"), setting_title("waterbirds", "base"), setting_title("theirs", "no_crops")
+    ('EPG teacher', '', 'no crops')
+    """
+    known = _known(name)
+    return (Plan() if known is None else known.plan).title(setting)
+
+
+def _known(name: str) -> Experiment | None:
+    return OWN.get(name) or _papers().get(name)
+
+
+@functools.cache
+def _papers() -> dict[str, Experiment]:
+    """The paper's experiments and those that train their teachers, by name."""
+    found = {name: get(name) for name in names()}
+    taught = [one.teacher_experiment() for one in found.values()]
+    return {**{one.name: one for one in taught}, **found}
 
 
 def _check_family(name: str, family: str | None, known: Sequence[str]) -> None:

@@ -85,8 +85,8 @@ def build(scale: Scale) -> Experiment:
     densenet = build_bcos_densenet(scale)
     patch, largest_shift = {"paper": (16, 64), "lab": (8, 32), "smoke": (8, 8)}[scale]
     data = CnnToVitData(**vars(densenet.data), patch=patch, largest_shift=largest_shift)
-    plan = Plan({"base": {}, FROZEN_SETTING: {"frozen": True}}, GRID)
-    base = replace(densenet, name="cnn_to_vit", data=data, plan=plan)
+    plan = Plan({"base": {}, FROZEN_SETTING: {"frozen": True}}, GRID, {FROZEN_SETTING: "frozen teacher"})
+    base = replace(densenet, name="cnn_to_vit", display_name="CNN to ViT", data=data, plan=plan)
     if scale == "paper":
         steps = (1_281_167 - 1000 * base.held_out) // base.batch_size  # Sec. C.1.4 counts the warm-up in steps
         return base.replace(

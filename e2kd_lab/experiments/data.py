@@ -180,5 +180,10 @@ class Data:
         """Name of experiments that train a teacher, where several experiments share it."""
         return None
 
+    @property
+    def teacher_title(self) -> str | None:
+        """Title of these experiments."""
+        return None
+
     def prepare_student(self, model: ExplainableModel) -> None:
         """Set up the network that is trained, just after it was built; nothing by default."""

@@ -37,7 +37,10 @@ class Experiment:
     Attributes
     ----------
     name : str
-        The experiment, for instance ``waterbirds``.
+        The experiment, for instance ``waterbirds``; folders of its runs begin with it.
+    display_name : str
+        The experiment as titles, figures and tables call it, for instance *Waterbirds*; ``name`` if empty. Runs do not
+        depend on it.
     setting : str
         The experiment's variant, for instance a column of Fig. 3.
     select : str
@@ -64,6 +67,7 @@ class Experiment:
     """
 
     name: str
+    display_name: str = field(default="", compare=False)
     setting: str = "base"
     select: Literal["last", "best"] = "last"
     recipe: Recipe
@@ -121,7 +125,7 @@ class Experiment:
         --------
         >>> import e2kd_lab as lab
         >>> lab.experiments.get("waterbirds", "smoke").replace(method="kd", tau=5.0, seed=1).title
-        'waterbirds (smoke): KD, τ = 5, seed 1'
+        'Waterbirds (smoke): KD, τ = 5, seed 1'
         """
         method = changes.get("method", self.method)
         known, own = [*self.fields(), *_PARTS], defaults_of(method)
@@ -192,6 +196,7 @@ class Experiment:
         return dataclasses.replace(
             self,
             name=self.data.teacher_name or self.name,
+            display_name=self.data.teacher_title or self.display_name,
             setting="base",
             recipe=self.teacher_recipe,
             data=self.data.for_teacher(),
@@ -199,12 +204,19 @@ class Experiment:
         )
 
     @property
+    def heading(self) -> str:
+        """The experiment as titles call it."""
+        return self.display_name or self.name
+
+    @property
     def title(self) -> str:
         """A short line for progress bars and panels."""
         label = self.distillation.label()
-        label += [self.setting] if self.setting not in ("base", *label) else []
+        setting = self.plan.title(self.setting)
+        label += [setting] if setting not in ("", *label) else []
         networks = "" if self.family == "standard" else ", B-cos"
-        return f"{self.name} ({self.scale}{networks}): {', '.join(label)}, seed {self.seed}"
+        scale = "own data" if self.scale == "own" else self.scale
+        return f"{self.heading} ({scale}{networks}): {', '.join(label)}, seed {self.seed}"
 
     @property
     def network(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
@@ -30,6 +31,7 @@ from e2kd_lab.system.errors import DataError, ExperimentError
 from e2kd_lab.system.paths import expanded
 
 Source = Literal["imagenet", "sun397"]
+_TITLES: Mapping[Source, str] = {"imagenet": "ImageNet", "sun397": "SUN397"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +101,11 @@ class ImageNetData(Data):
     def teacher_name(self) -> str:
         """See `Data.teacher_name`: the data set."""
         return self.own
+
+    @property
+    def teacher_title(self) -> str:
+        """See `Data.teacher_title`."""
+        return _TITLES[self.own]
 
     def config(self) -> dict[str, Any]:
         """See `Data.config`."""

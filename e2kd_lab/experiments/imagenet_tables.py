@@ -78,7 +78,8 @@ def build_bcos(scale: Scale) -> Experiment:
 def build_bcos_densenet(scale: Scale) -> Experiment:
     """Table 3: B-cos DenseNet-169 to B-cos ResNet-18."""
     plan = _few_shots(scale, GRIDS["bcos_densenet"])
-    return _build("imagenet_bcos_densenet", scale, "bcos_densenet169", "bcos_resnet18", plan)
+    title = "ImageNet, DenseNet teacher"
+    return _build("imagenet_bcos_densenet", scale, "bcos_densenet169", "bcos_resnet18", plan, title=title)
 
 
 def build_frozen(scale: Scale) -> Experiment:
@@ -86,7 +87,9 @@ def build_frozen(scale: Scale) -> Experiment:
     # Sec. C.1.1: one weight more.
     tries = [{"tau": tau, "lam": lam} for tau in _TAUS for lam in (0.2, 1.0, 5.0, 10.0)]
     plan = _few_shots(scale, {"kd": GRIDS["bcos_densenet"]["kd"], "e2kd": tries})
-    return _build("imagenet_frozen", scale, "bcos_densenet169", "bcos_resnet18", plan).replace(frozen=True)
+    title = "ImageNet, frozen teacher"
+    base = _build("imagenet_frozen", scale, "bcos_densenet169", "bcos_resnet18", plan, title=title)
+    return base.replace(frozen=True)
 
 
 def build_data_free(scale: Scale) -> Experiment:
@@ -96,8 +99,10 @@ def build_data_free(scale: Scale) -> Experiment:
     """
     grids = {method: GRIDS["bcos_densenet"][method] for method in ("baseline", "kd", "e2kd")}
     swapped = {"own": "sun397", "images": "imagenet", **_REVERSED[scale]}
-    plan = Plan({"base": {}, REVERSED: swapped}, grids)
-    base = _build("data_free", scale, "bcos_densenet169", "bcos_resnet18", plan)
+    titles = {"base": "SUN → ImageNet", REVERSED: "ImageNet → SUN"}
+    plan = Plan({"base": {}, REVERSED: swapped}, grids, titles)
+    title = "Without the teacher's data"
+    base = _build("data_free", scale, "bcos_densenet169", "bcos_resnet18", plan, title=title)
     changes = {"paper": {"epochs": 125, "batch_size": 128}, "lab": {"epochs": 5}}.get(scale, {})
     return base.replace(images="sun397", method="kd", **changes)
 
@@ -105,7 +110,7 @@ def build_data_free(scale: Scale) -> Experiment:
 def build_prior_work(scale: Scale) -> Experiment:
     """Table B1: ResNet-34 to ResNet-18 by the recipe of prior work, with the weights of the original works (B.1)."""
     plan = Plan(grids={**GRIDS["resnet"], "at": [{"lam": 1000.0}], "reviewkd": [{"lam": 1.0}]})
-    base = _build("prior_work", scale, "resnet34", "resnet18", plan)
+    base = _build("prior_work", scale, "resnet34", "resnet18", plan, title="ImageNet, recipe of prior work")
     epochs = 100 if scale == "paper" else base.epochs
     recipe = {"optimizer": "sgd", "lr": 0.1, "clip_norm": None, "warmup_epochs": 0.0}
     return base.replace(**recipe, epochs=epochs, step_epochs=0.3 * epochs)
@@ -113,7 +118,7 @@ def build_prior_work(scale: Scale) -> Experiment:
 
 def _few_shots(scale: Scale, grids: Grids) -> Plan:
     """Few shots, and ``base`` for all of the data."""
-    return Plan({**SHOTS[scale], "base": {}}, grids)
+    return Plan({**SHOTS[scale], "base": {}}, grids, {"base": "all images"})
 
 
 # What stands for the paper's networks in the lab: deeper teachers, smaller students.
@@ -126,7 +131,7 @@ _LAB_NETWORKS = {
 }
 
 
-def _build(name: str, scale: Scale, teacher: str, student: str, plan: Plan) -> Experiment:
+def _build(name: str, scale: Scale, teacher: str, student: str, plan: Plan, *, title: str = "ImageNet") -> Experiment:
     family: Family = "bcos" if teacher.startswith("bcos") else "standard"
     optimisation = BCOS_OPTIMISATION if family == "bcos" else {}
     if scale == "paper":
@@ -159,6 +164,7 @@ def _build(name: str, scale: Scale, teacher: str, student: str, plan: Plan) -> E
         data = replace(data, image_size=32, resize=32, held_out=2, mininet=mininet, miniscenes=miniscenes)
     return Experiment(
         name=name,
+        display_name=title,
         select="best",
         recipe=recipe,
         teacher_recipe=teacher_recipe,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,10 +23,24 @@ class Plan:
         The experiment's variants, for instance columns of a table, and what each changes.
     grids : mapping or None
         Values of hyper-parameters that the paper tried with each method; None for all methods with their own grids.
+    titles : mapping
+        Settings as titles, figures and tables call them, where that is not their name.
     """
 
     settings: Mapping[str, Changes] = field(default_factory=lambda: {"base": {}})
     grids: Mapping[str, Sequence[Mapping[str, float]]] | None = None
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+    def title(self, setting: str) -> str:
+        """Title of a setting; empty for a base setting without one.
+
+        Examples
+        --------
+        >>> plan = Plan({"10-shots": {"shots": 10}, "base": {}})
+        >>> plan.title("10-shots"), plan.title("base")
+        ('10 shots', '')
+        """
+        return self.titles.get(setting, "" if setting == "base" else re.sub("[-_]", " ", setting))
 
     @property
     def methods(self) -> tuple[str, ...]:

@@ -137,11 +137,16 @@ def build(scale: Scale, family: Family = "bcos") -> Experiment:
     bcos = "bcos_" if family == "bcos" else ""
     return Experiment(
         name="voc",
+        display_name="PASCAL VOC",
         select="best",
         recipe=recipe,
         teacher_recipe=teacher_recipe,
         data=data,
         networks=Networks(family=family, teacher=bcos + teacher, student=bcos + student, num_classes=classes),
         distillation=Distillation(guidance="energy", guidance_weight=energy_weight),
-        plan=Plan({"base": {}, IOU_SETTING: {"guidance": "l1", "guidance_weight": l1_weight}}, GRID),
+        plan=Plan(
+            {"base": {}, IOU_SETTING: {"guidance": "l1", "guidance_weight": l1_weight}},
+            GRID,
+            {"base": "EPG teacher", IOU_SETTING: "IoU teacher"},
+        ),
     )

@@ -29,15 +29,14 @@ from e2kd_lab.minidata.minibirds import MiniBirds, make_minibirds
 from e2kd_lab.system.errors import DataError
 from e2kd_lab.training.recipe import BCOS_OPTIMISATION, TEACHER_SEED, Recipe
 
-# Columns of Fig. 3 and their titles.
-SETTINGS: Mapping[str, str] = {"base": "", "mixup": "+ mixup", "long": "+ mixup, 5x longer"}
-
 
 def _longer(experiment: Experiment) -> dict[str, float]:
     return {"mixup": 1.0, "epochs": 5 * experiment.epochs}
 
 
+# Columns of Fig. 3.
 _CHANGES: Mapping[str, Changes] = {"base": {}, "mixup": {"mixup": 1.0}, "long": _longer}
+_TITLES: Mapping[str, str] = {"mixup": "+ mixup", "long": "+ mixup, 5x longer"}
 
 # Hyper-parameters that the paper tried (Sec. C.1.2).
 GRID: Mapping[Family, Mapping[str, list[dict[str, float]]]] = {
@@ -171,11 +170,12 @@ def build(scale: Scale, family: Family = "standard") -> Experiment:
     bcos = "bcos_" if family == "bcos" else ""
     return Experiment(
         name="waterbirds",
+        display_name="Waterbirds",
         recipe=recipe,
         teacher_recipe=teacher_recipe,
         data=WaterbirdsData(
             scale=scale, image_size=image_size, resize=resize, crop_scale=(0.7, 1.0), minibirds=minibirds
         ),
         networks=Networks(family=family, teacher=bcos + teacher, student=bcos + student, num_classes=2),
-        plan=Plan(_CHANGES, GRID[family]),
+        plan=Plan(_CHANGES, GRID[family], _TITLES),
     )

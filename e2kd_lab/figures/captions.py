@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
-from e2kd_lab.figures.labels import in_order, methods_of, run_label, title_of, where_measured
+from e2kd_lab.experiments import setting_title
+from e2kd_lab.figures.labels import in_order, methods_of, networks_name, run_label, title_of, where_measured
 from e2kd_lab.figures.table_writers import escape_latex
 from e2kd_lab.runs import RESULT_COLUMNS
 
@@ -20,6 +22,7 @@ READING: Mapping[str, str] = {
     "plane": "Large points are means over seeds, small ones the seeds; arrows go from KD to e²KD.",
     "shifts": "Lines are means over seeds, bands span the seeds.",
     "sweep": "Each cell is the mean over its seeds.",
+    "table": "Percent: the paper's numbers, ours as mean ± standard deviation over seeds, differences in points.",
     "opening": "Bars are means over seeds, dots the seeds, dotted lines the teacher, diamonds the paper's numbers.",
 }
 
@@ -71,9 +74,18 @@ def _methods(results: pd.DataFrame) -> list[str]:
         part = results[results["method"] == method].drop_duplicates("run")
         for row in part.to_dict("records"):
             label = run_label(method, {name: row[name] for name in hyperparameters})
-            where = [title_of(name, row[name]) for name in named if method != "teacher" and row[name] != "base"]
-            found.setdefault(" on ".join([label, *[", ".join(where)] * bool(where)]), []).append(int(row["seed"]))
+            found.setdefault(label + _where(row, named), []).append(int(row["seed"]))
     return [f"{label} ({_seeds(seeds)})" for label, seeds in found.items()]
+
+
+def _where(row: Mapping[Hashable, Any], named: Sequence[str]) -> str:
+    """What tells a student's run from others by its method: *on Waterbirds, B-cos networks, + mixup*."""
+    if row["method"] == "teacher":
+        return ""
+    data = [title_of("experiment", row["experiment"])] * ("experiment" in named)
+    data += [networks_name(row["family"])] * ("family" in named)
+    setting = setting_title(row["experiment"], row["setting"]) if "setting" in named else ""
+    return (f" on {', '.join(data)}" if data else "") + (f", {setting}" if setting else "")
 
 
 def _seeds(seeds: Sequence[int]) -> str:

@@ -267,7 +267,7 @@ class Place:
         down = self.bottom + self.height * (1 - (np.arange(height) + 0.5) / height)
         return axis.contour(self.columns(width), down, mask, [0.5], colors=[BOX_COLOUR], linewidths=[0.5])
 
-    def repeat(self, axis: Axes, contour: QuadContourSet, other: _Place, count: int) -> None:
+    def repeat(self, axis: Axes, contour: QuadContourSet, other: Place, count: int) -> None:
         """Draw a contour of another place in the same row here; its masks have so many columns."""
         before, here, again = other.columns(count), self.columns(count), copy.copy(contour)
         paths = []

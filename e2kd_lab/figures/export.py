@@ -14,11 +14,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 from PIL import Image
 
+from e2kd_lab.figures.options import PAGES, current_options
 from e2kd_lab.figures.style import SELECTION, data_of, styled
 from e2kd_lab.system.atomic_write import write_bytes
-from e2kd_lab.system.errors import RunError
+from e2kd_lab.system.errors import RunError, note
 from e2kd_lab.system.paths import readable
 
 EXPORT_DPI, SCREEN_DPI = 300, 150
@@ -42,6 +44,11 @@ def figure_bytes(figure: Figure, kind: str = "png", *, dpi: int = SCREEN_DPI) ->
     dpi : int
         Resolution of PNG files and of pixels inside the others.
 
+    Returns
+    -------
+    bytes
+        The file; a PDF has the page of the options that the figure was drawn with (see `FigureOptions`).
+
     Examples
     --------
     >>> figure_bytes(Figure())[:4]
@@ -50,8 +57,26 @@ def figure_bytes(figure: Figure, kind: str = "png", *, dpi: int = SCREEN_DPI) ->
     buffer = io.BytesIO()
     with styled():
         FigureCanvasAgg(figure)
-        figure.savefig(buffer, format=kind, dpi=dpi, metadata=_METADATA[kind])
+        figure.savefig(
+            buffer, format=kind, dpi=dpi, metadata=_METADATA[kind], bbox_inches=_page(figure) if kind == "pdf" else None
+        )
     return buffer.getvalue()
+
+
+def _page(figure: Figure) -> Bbox | None:
+    """The page around a figure, in inches from its lower left corner; None for a page of the figure's size."""
+    page = PAGES[getattr(figure, "options", current_options()).page]
+    if page is None:
+        return None
+    width, height = figure.get_size_inches()
+    across, down = page if width <= page[0] else page[::-1]
+    if width > across or height > down:
+        note(
+            f"A figure of {width:.3g} x {height:.3g} in does not fit on a page of {across:.3g} x {down:.3g} in; its "
+            "PDF is as large as the figure. Expected a smaller width, or page='tight'."
+        )
+        return None
+    return Bbox.from_bounds((width - across) / 2, (height - down) / 2, across, down)
 
 
 def screen_png(figure: Figure) -> bytes:

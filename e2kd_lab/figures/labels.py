@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from e2kd_lab import experiments
 from e2kd_lab.figures.options import current_options
 from e2kd_lab.figures.style import FAMILY_TITLES, METHOD_COLOURS, METHOD_TITLES, SCALE_TITLES
 from e2kd_lab.methods import METHODS, SYMBOLS, Distiller, defaults_of, has_hyperparameter
@@ -31,24 +32,11 @@ _GROUPS = {
     **{name: title.capitalize() for name, title in GROUP_TITLES.items()},
 }
 _SHORT_GROUPS = {"out_of_distribution": "OOD", "in_distribution": "ID", **{name: name for name in GROUP_TITLES}}
-EXPERIMENT_TITLES: Mapping[str, str] = {
-    "waterbirds": "Waterbirds",
-    "imagenet": "ImageNet",
-    "imagenet_standard": "ImageNet",
-    "imagenet_bcos": "ImageNet",
-    "imagenet_bcos_densenet": "ImageNet, DenseNet teacher",
-    "imagenet_frozen": "ImageNet, frozen teacher",
-    "data_free": "Without the teacher's data",
-    "prior_work": "ImageNet, recipe of prior work",
-    "sun397": "SUN397",
-    "voc": "PASCAL VOC",
-    "cnn_to_vit": "CNN to ViT",
-}
 # For methods without a colour of their own. Colour-blind readers can tell them apart, also from the lab's methods.
 _SPARE_COLOURS = ("#332288", "#44AA99", "#882255", "#999933", "#661100", "#6699CC")
 
 
-def title_of(column: str, value: object) -> str:
+def title_of(column: str, value: object, *, experiment: str = "") -> str:
     """Display title of one value of a results column.
 
     Parameters
@@ -57,11 +45,15 @@ def title_of(column: str, value: object) -> str:
         ``method``, ``metric``, ``group``, ``family``, or any other column of `e2kd_lab.load_runs`.
     value : object
         A value of this column.
+    experiment : str
+        Name of the experiment, which has its own titles of settings.
 
     Examples
     --------
     >>> title_of("method", "e2kd"), title_of("method", "their_method"), title_of("lam", 5.0)
     ('e²KD', 'their_method', '5')
+    >>> title_of("setting", "base"), title_of("setting", "base", experiment="voc")
+    ('default', 'EPG teacher')
     """
     if value == "":  # a hyper-parameter that the method does not have
         return "–"
@@ -70,11 +62,23 @@ def title_of(column: str, value: object) -> str:
     name = str(value)
     if column == "metric":
         return measure_title(name).with_unit
-    known = {
-        **{"method": METHOD_TITLES, "group": _GROUPS, "family": FAMILY_TITLES, "scale": SCALE_TITLES},
-        "experiment": EXPERIMENT_TITLES,
-    }
+    if column == "setting":
+        return experiments.setting_title(experiment, name) or "default"
+    if column == "experiment":
+        return experiments.title(name)
+    known = {"method": METHOD_TITLES, "group": _GROUPS, "family": FAMILY_TITLES, "scale": SCALE_TITLES}
     return known[column].get(name, name) if column in known else name
+
+
+def networks_name(family: str) -> str:
+    """Networks of a family within a sentence.
+
+    Examples
+    --------
+    >>> networks_name("standard"), networks_name("bcos")
+    ('standard networks', 'B-cos networks')
+    """
+    return title_of("family", family).replace("Standard", "standard")
 
 
 def group_name(group: str) -> str:

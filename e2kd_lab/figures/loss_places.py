@@ -47,7 +47,8 @@ class LossPlaces:
     def _at(self, left: float, bottom: float) -> tuple[float, float]:
         if self.stacked and left > RIGHT - 0.2:
             loss = bottom > LOWER_TITLE + 0.2
-            return (left - RIGHT + LEFT, bottom - 1.56) if loss else (left - RIGHT + 1.65, bottom + 0.03)
+            # The number below the left end of the axis needs room on its left.
+            return (left - RIGHT + 2 * LEFT, bottom - 1.56) if loss else (left - RIGHT + 1.65, bottom + 0.03)
         return left, bottom + (_BELOW if self.stacked else 0.0)
 
     def write(self, figure: Figure, left: float, bottom: float, text: str, *, heading: bool = False) -> Text:

@@ -67,7 +67,7 @@ def measure_bars(
     test = _chosen_rows(results, metrics, groups)
     shown = [str(name) for name in in_order("metric", test["metric"])]
     methods = [name for name in methods_of(test) if name != "teacher"]
-    places = [[str(name) for name in in_order("group", test.loc[test["metric"] == one, "group"])] for one in shown]
+    places = _places(test, shown)
     across = 61 * current_options().inches  # points for each row
     # Rows with the same groups share one line of names, below the last of them; a single group is named above.
     named = [here != below for here, below in zip(places, [*places[1:], []], strict=True)]
@@ -106,6 +106,13 @@ def _chosen_rows(results: pd.DataFrame, metrics: Sequence[str] | None, groups: S
     if test.empty:
         raise ValueError("Bars need test results of finished runs; there are none of these measures and groups.")
     return test
+
+
+def _places(test: pd.DataFrame, metrics: Sequence[str]) -> list[list[str]]:
+    """Groups of each row: all that any measure has, so that one line names them; its own if it has less than half."""
+    every = [str(name) for name in in_order("group", test["group"])]
+    own = [set(test.loc[test["metric"] == metric, "group"]) for metric in metrics]
+    return [every if 2 * len(one) >= len(every) else [name for name in every if name in one] for one in own]
 
 
 def _draw_groups(

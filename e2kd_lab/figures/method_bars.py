@@ -49,6 +49,7 @@ def method_bars(
     rows = rows if place is None else rows[rows["place"] == place]
     table = rows[["place", "source", "column"]].drop_duplicates().sort_values("place", kind="stable")
     panels = list(table.itertuples(index=False, name=None))
+    several = table["place"].nunique() > 1
     metrics = [metric for metric in TABLE_METRICS if metric in set(rows["metric"])]
     across = 58 * current_options().inches / len(panels)  # points for each panel
     with styled():
@@ -60,8 +61,8 @@ def method_bars(
                 _bars(axis, rows[chosen], methods, across / len(methods))
             row[0].set_ylabel(measure_title(metric).with_unit)
         for axis, (_, source, column) in zip(axes[0], panels, strict=True):
-            heading = f"{broken(column, across, small())}\n{broken(source_title(source), across, small())}"
-            axis.set_title(heading, fontsize=small())
+            names = [column, source_title(source)] if several else [source_title(source)]
+            axis.set_title("\n".join(broken(name, across, small()) for name in names), fontsize=small())
         legend_below(figure, bar_legend(methods, teacher="teacher" in set(rows["method"])))
         write_title(figure, title)
         drawn = rows[rows["method"].isin([*methods, "teacher"])]

@@ -12,14 +12,16 @@ from matplotlib import colormaps
 
 from e2kd_lab.system.errors import shown
 
-# Inches of one column and, where pages have two, of the whole text block, from the venues' style files.
+# Inches of one column and, where pages have two, of the whole text block, as the venues' style files set them.
 VENUES: Mapping[str, tuple[float, ...]] = {
-    "eccv": (4.8,),
-    "lncs": (4.8,),
-    "cvpr": (3.25, 6.875),
-    "neurips": (5.5,),
-    "icml": (3.25, 6.75),
+    "eccv": (4.8,),  # eccv.sty of 2024, on llncs.cls: width=122mm
+    "lncs": (4.8,),  # llncs.cls: \textwidth 12.2cm
+    "cvpr": (3.28125, 6.875),  # cvpr.sty of 2026: \textwidth 6.875in, \columnsep 0.3125in
+    "neurips": (5.5,),  # neurips_2026.sty: textwidth=5.5in
+    "icml": (3.25, 6.75),  # icml2025.sty: \textwidth 6.75in, \columnsep 0.25in
 }
+# Width and height in inches of the pages that a PDF may have; ``tight`` is as large as the figure.
+PAGES: Mapping[str, tuple[float, float] | None] = {"tight": None, "a4": (210 / 25.4, 297 / 25.4), "letter": (8.5, 11.0)}
 SMALLEST_FONT = 6.0  # points; nothing in a figure is smaller
 _WIDTHS, _FONTS = (3.0, 12.0), (SMALLEST_FONT, 12.0)
 _DIVERGING = (
@@ -35,7 +37,7 @@ class FigureOptions:
     Parameters
     ----------
     width : float or str
-        Width in inches, 3 to 12, or a venue: ``eccv`` or ``lncs`` (4.8 in), ``cvpr`` (3.25 in, two columns 6.875 in),
+        Width in inches, 3 to 12, or a venue: ``eccv`` or ``lncs`` (4.8 in), ``cvpr`` (3.28 in, two columns 6.875 in),
         ``neurips`` (5.5 in), ``icml`` (3.25 in, two columns 6.75 in).
     columns : int
         1, or 2 for a figure across both columns of a venue's page.
@@ -58,6 +60,9 @@ class FigureOptions:
     colour_map : str, optional
         Name of a matplotlib colour map. A diverging one colours signed maps, with 0 in its middle; any other colours
         positive maps.
+    page : str
+        Page of exported PDFs: ``tight``, as large as the figure, or ``a4`` or ``letter``, with the figure in the middle
+        and turned to landscape if the figure is too wide.
 
     Raises
     ------
@@ -80,6 +85,7 @@ class FigureOptions:
     maps_only: bool = False
     opacity: float | None = None
     colour_map: str | None = None
+    page: Literal["tight", "a4", "letter"] = "tight"
 
     def __post_init__(self) -> None:
         self._check_width()
@@ -91,6 +97,7 @@ class FigureOptions:
         _expect(count is None or (isinstance(count, int) and count >= 1), "images_per_row", count, "1 or more")
         _expect(self.opacity is None or _within(self.opacity, 0, 1), "opacity", self.opacity, "0 to 1")
         known = self.colour_map is None or (self.colour_map in colormaps and colormaps[self.colour_map].N > 64)
+        _expect(self.page in PAGES, "page", self.page, f"one of {', '.join(PAGES)}")
         _expect(known, "colour_map", self.colour_map, "a continuous colour map of matplotlib, such as 'viridis'")
 
     def _check_width(self) -> None:

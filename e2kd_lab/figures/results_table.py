@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from e2kd_lab.experiments import setting_title
 from e2kd_lab.figures.labels import column_title, in_order, method_colours, title_of, where_measured
 from e2kd_lab.figures.result_means import NUMBERS, result_means
 from e2kd_lab.figures.table import NOTHING, Cell, Column, Row, RowGroup, Table
@@ -118,14 +119,15 @@ def results_table(
     used = results[results["run"].isin({name for names in frame["runs"] for name in names})]
     shown = _shown(words, [*apart, *across], {} if best is None else best)
     heads = _combinations(words, across)
+    common = _common_experiment(used)
     table = Table(
         _title(frame, used, [*apart, *down, *across], split),
         _note(frame, shown, used, select),
         "tab:results",
         tuple(column_title(name) for name in down),
         ", ".join(column_title(name) for name in apart),
-        tuple(_heading(across, values) for values in heads),
-        _row_groups(shown, apart, down, across, heads),
+        tuple(_heading(across, values, common) for values in heads),
+        _row_groups(shown, apart, down, across, heads, common),
     )
     return ResultsTable(frame, table)
 
@@ -181,24 +183,42 @@ def _combinations(frame: pd.DataFrame, names: list[str]) -> list[tuple[Any, ...]
     return list(pairs.itertuples(index=False, name=None))
 
 
-def _heading(names: list[str], values: tuple[Any, ...]) -> Column:
-    titles = [_named(name, value) for name, value in zip(names, values, strict=True)]
+def _common_experiment(used: pd.DataFrame) -> str:
+    """The experiment of all students; empty if they are of several, which row groups, rows or columns separate."""
+    students = used[used["method"] != "teacher"] if (used["method"] != "teacher").any() else used
+    return str(students["experiment"].iloc[0]) if students["experiment"].nunique() == 1 else ""
+
+
+def _titles(names: list[str], values: tuple[Any, ...], experiment: str) -> list[str]:
+    own = str(dict(zip(names, values, strict=True)).get("experiment", experiment))
+    return [title_of(name, value, experiment=own) for name, value in zip(names, values, strict=True)]
+
+
+def _named(names: list[str], values: tuple[Any, ...], experiment: str) -> list[str]:
+    """Values with their names if they are numbers: *Agreement (%)*, but *λ = 5*."""
+    return [
+        f"{column_title(name)} = {title}" if isinstance(value, int | float) else title
+        for name, value, title in zip(names, values, _titles(names, values, experiment), strict=True)
+    ]
+
+
+def _heading(names: list[str], values: tuple[Any, ...], experiment: str) -> Column:
+    titles = _named(names, values, experiment)
     return Column(", ".join(titles[:-1]), titles[-1])
 
 
-def _named(name: str, value: Any) -> str:
-    """A value with its name if it is a number: *Agreement (%)*, but *λ = 5*."""
-    title = title_of(name, value)
-    return f"{column_title(name)} = {title}" if isinstance(value, int | float) else title
-
-
 def _row_groups(
-    shown: pd.DataFrame, apart: list[str], down: list[str], across: list[str], heads: list[tuple[Any, ...]]
+    shown: pd.DataFrame,
+    apart: list[str],
+    down: list[str],
+    across: list[str],
+    heads: list[tuple[Any, ...]],
+    experiment: str,
 ) -> tuple[RowGroup, ...]:
     groups = []
     colours = method_colours(list(shown["method"].unique())) if down[0] == "method" else {}
     for values in _combinations(shown, apart) if apart else [()]:
-        part = shown
+        part, own_experiment = shown, str(dict(zip(apart, values, strict=True)).get("experiment", experiment))
         for name, value in zip(apart, values, strict=True):
             part = part[part[name] == value]
         rows = []
@@ -206,9 +226,8 @@ def _row_groups(
             own = part[(part[down] == list(labels)).all(axis=1)]
             known = {tuple(cell[name] for name in across): cell for cell in own.to_dict("records")}
             cells = tuple(_cell(known.get(head)) for head in heads)
-            words = tuple(title_of(name, value) for name, value in zip(down, labels, strict=True))
-            rows.append(Row(words, cells, colours.get(str(labels[0]))))
-        heading = ", ".join(_named(name, value) for name, value in zip(apart, values, strict=True))
+            rows.append(Row(tuple(_titles(down, labels, own_experiment)), cells, colours.get(str(labels[0]))))
+        heading = ", ".join(_named(apart, values, experiment))
         groups.append(RowGroup(heading, tuple(rows)))
     return tuple(groups)
 
@@ -220,8 +239,10 @@ def _cell(number: Mapping[Any, Any] | None) -> Cell:
 def _title(frame: pd.DataFrame, used: pd.DataFrame, keys: list[str], split: str) -> str:
     """Title: what all numbers have in common."""
     students = used[used["method"] != "teacher"] if (used["method"] != "teacher").any() else used
-    common = [name for name in ("experiment", "family", "setting", "method") if name not in keys]
-    parts = [title_of(name, students[name].iloc[0]) for name in common if students[name].iloc[0] != "base"]
+    common = [name for name in ("experiment", "family", "method") if name not in keys]
+    parts = [title_of(name, students[name].iloc[0]) for name in common]
+    if not {"setting", "experiment"} & {*keys}:
+        parts += filter(None, [setting_title(students["experiment"].iloc[0], students["setting"].iloc[0])])
     constant = [(name, frame[name].iloc[0]) for name in ("group", "metric") if name not in keys]
     parts += [title_of(name, value) for name, value in constant if value != "all"]
     return ", ".join([*parts, {"test": "test images", "val": "validation images"}.get(split, split)])

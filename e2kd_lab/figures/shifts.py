@@ -151,9 +151,11 @@ class ShiftPicture:
         self.curves = {name: curve.double().cpu().numpy() for name, curve in curves.items()}
         columns, largest = len(self.pictures), len(comparison) - 1
         across = current_options().inches
-        cell, bar = (across - 0.1) / columns, bar_room(maps, 0.8 * across) + 0.05
-        height = 0.2 + 2 * (cell + 0.15) + 1.6 + bar  # inches: titles, pictures, curves, colour bar
-        grid = {"left": 0.01, "right": 0.99, "top": 1 - 0.2 / height, "bottom": 1 - (0.35 + 2 * cell) / height}
+        # At the paper's width the figure is lower than wide, so that a panel shows all of it on a small screen.
+        cell, bar = min((across - 0.1) / columns, max(0.95, 0.2 * across)), bar_room(maps, 0.8 * across) + 0.05
+        height = 0.2 + 2 * (cell + 0.15) + 1.45 + bar  # inches: titles, pictures, curves, colour bar
+        left = (1 - columns * cell / across) / 2
+        grid = {"left": left, "right": 1 - left, "top": 1 - 0.2 / height, "bottom": 1 - (0.35 + 2 * cell) / height}
         with styled():
             self.figure = new_figure(height, placed=True)
             rows = self.figure.subplots(
@@ -169,7 +171,7 @@ class ShiftPicture:
                 frame(above)
                 frame(below)
             left = 0.55 / across
-            plot = self.figure.add_axes((left, (bar + 0.42) / height, 0.98 - left, 1.1 / height))
+            plot = self.figure.add_axes((left, (bar + 0.42) / height, 0.98 - left, 0.95 / height))
             for name, curve in self.curves.items():
                 shift_line(plot, name, pd.Series(curve))
             shift_axis(plot, largest, patch)

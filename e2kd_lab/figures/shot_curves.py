@@ -137,7 +137,7 @@ def _gains(axis: Axes, rows: pd.DataFrame, sources: Sequence[str], place: int, r
             titles.append((PAPER if source == PAPER else "here") + name)
             if (source, ours) in means and (source, theirs) in means:
                 gain = means[source, ours] - means[source, theirs]
-                axis.bar(number, gain, color=METHOD_COLOURS[ours], alpha=0.55 if source == PAPER else 1, width=0.7)
+                axis.bar(number, gain, color=METHOD_COLOURS[ours], width=0.7)
                 write_above(axis, number, max(gain, 0), f"{gain:+.1f}".replace("-", "−"), **style)
             number += 1
     axis.axhline(0, color="black", linewidth=0.5)

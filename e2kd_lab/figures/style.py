@@ -69,7 +69,6 @@ NOTE_COLOUR = "#555555"
 CORRECT_COLOUR, WRONG_COLOUR = "#007A5A", "#C63F00"
 
 FAMILY_TITLES: Mapping[str, str] = {"standard": "Standard networks", "bcos": "B-cos networks"}
-SETTING_TITLES: Mapping[str, str] = {"base": "plain", "mixup": "+ mixup", "long": "+ 5× longer"}
 SCALE_TITLES: Mapping[str, str] = {
     "paper": "measured here (paper scale)",
     "lab": "measured here (lab)",

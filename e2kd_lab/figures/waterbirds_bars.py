@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from e2kd_lab.figures.bars import bar_means, draw_bar, draw_teacher, write_above
 from e2kd_lab.figures.labels import counted, method_colours, title_of
-from e2kd_lab.figures.lettering import name_places, number_style, write_note, write_title
+from e2kd_lab.figures.lettering import broken, name_places, number_style, write_note, write_title
 from e2kd_lab.figures.options import current_options
-from e2kd_lab.figures.style import FAMILY_TITLES, SCALE_TITLES, SETTING_TITLES, new_figure, styled
+from e2kd_lab.figures.style import FAMILY_TITLES, SCALE_TITLES, new_figure, styled
 from e2kd_lab.metrics.titles import measure_title
 
 # Prior methods come first, as in the paper.
@@ -72,7 +72,8 @@ def waterbirds_bars(
                 _bars(axis, measured[measured["setting"] == setting], methods, low, room)
             row[0].set_ylabel(measure_title(metric).with_unit)
         for axis, setting in zip(axes[0], settings, strict=True):
-            axis.set_title(_setting_title(results, setting))
+            heading = _setting_title(results, setting)
+            axis.set_title(broken(heading, 0.8 * room * len(methods), current_options().font_size))
         for axis in axes[0]:
             axis.tick_params(labelbottom=False)
         teacher = test.query("method == 'teacher' and metric == 'accuracy'")["value"]
@@ -113,6 +114,6 @@ def _below(lowest: float) -> float:
 
 def _setting_title(results: pd.DataFrame, setting: str) -> str:
     base = results.query("setting == 'base' and method != 'teacher' and split == 'test'")["epoch"]
-    if setting == "base" and not len(base):
-        return "as given"
-    return counted(int(base.max()), "epoch") if setting == "base" else SETTING_TITLES.get(setting, setting)
+    if setting == "base" and len(base):
+        return counted(int(base.max()), "epoch")
+    return title_of("setting", setting, experiment=results["experiment"].iloc[0] if len(results) else "")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from e2kd_lab.experiments import setting_title
 from e2kd_lab.figures.labels import PAPER, TABLE_METRICS
 from e2kd_lab.figures.style import FROZEN, METHOD_ORDER, METHOD_TITLES, SCALE_TITLES
 from e2kd_lab.metrics.titles import measure_title
@@ -14,20 +15,17 @@ from e2kd_lab.paper.reported import paper_results
 
 COLUMNS = ["source", "place", "column", "method", "lam", "tau", "seed", "metric", "value"]
 
-# Columns of each table, from the left: settings of the paper's data, and of our experiments if they are no shots.
-_FEW_SHOTS = {"imagenet_50": "50 shots", "imagenet_200": "200 shots", "imagenet_full": "all images"}
+_ALL = "all images"
+# Columns of each table, from the left: settings of the paper's data.
+_FEW_SHOTS = {"imagenet_50": "50 shots", "imagenet_200": "200 shots", "imagenet_full": _ALL}
 _TABLES: Mapping[str, Mapping[str, str]] = {
     "table1": _FEW_SHOTS,
     "table2": _FEW_SHOTS,
     "table3": _FEW_SHOTS,
     "table4": {"voc_epg_teacher": "EPG teacher", "voc_iou_teacher": "IoU teacher"},
     "table5": {"sun_to_imagenet": "SUN → ImageNet", "imagenet_to_sun": "ImageNet → SUN"},
-    "tableB1": {"imagenet_full_100ep": "all images"},
-    "figure4": {"imagenet_full": "all images"},
-}
-_SETTINGS: Mapping[str, Mapping[str, str]] = {
-    "table4": {"base": "EPG teacher", "iou": "IoU teacher"},
-    "table5": {"base": "SUN → ImageNet", "reversed": "ImageNet → SUN"},
+    "tableB1": {"imagenet_full_100ep": _ALL},
+    "figure4": {"imagenet_full": _ALL},
 }
 _METRICS: Mapping[str, tuple[str, ...]] = {"table4": ("epg", "iou", "f1")}
 _DEFAULT_METRICS = ("accuracy", "agreement")
@@ -119,8 +117,9 @@ def in_columns_of_students(rows: pd.DataFrame) -> pd.DataFrame:
     students, teachers = rows[rows["method"] != "teacher"], rows[rows["method"] == "teacher"]
     parts = [students]
     for setting in sorted(students["setting"].unique(), key=_order):
-        taught_by = students.loc[students["setting"] == setting, "teacher"]
-        parts.append(teachers[teachers["run"].isin(taught_by)].assign(setting=setting))
+        own = students[students["setting"] == setting]
+        taught_by = teachers["run"].isin(own["teacher"])
+        parts.append(teachers[taught_by].assign(setting=setting, experiment=own["experiment"].iloc[0]))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -150,7 +149,7 @@ def _measured(results: pd.DataFrame, table: str) -> pd.DataFrame:
     return rows.assign(
         source=rows["scale"].map(SCALE_TITLES),
         place=rows["setting"].map({setting: number for number, setting in enumerate(settings)}),
-        column=rows["setting"].map(lambda setting: _SETTINGS.get(table, {}).get(setting) or _shots_title(setting)),
+        column=[setting_title(*one) or _ALL for one in zip(rows["experiment"], rows["setting"], strict=True)],
     )
 
 
@@ -172,7 +171,3 @@ def _order(setting: str) -> tuple[int, float]:
     if setting.endswith("-shots"):
         return 0, float(setting.removesuffix("-shots"))
     return (1, 0.0) if setting == "base" else (2, 0.0)
-
-
-def _shots_title(setting: str) -> str:
-    return "all images" if setting == "base" else setting.replace("-", " ")

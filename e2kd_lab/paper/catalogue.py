@@ -10,7 +10,7 @@ import pandas as pd
 
 from e2kd_lab.experiments import SCALES, Experiment, Family
 from e2kd_lab.figures import caption, export_figure
-from e2kd_lab.figures.style import FAMILY_TITLES
+from e2kd_lab.figures.labels import networks_name
 from e2kd_lab.metrics.groups import IN_DISTRIBUTION, OUT_OF_DISTRIBUTION
 from e2kd_lab.paper.drawings import (
     CatalogueFigure,
@@ -47,7 +47,7 @@ def _table(name: str, title: str, *required: RequiredRuns, file_name: str = "") 
 
 
 def _bars(name: str, family: Family, group: str) -> CatalogueFigure:
-    title = f"accuracy and agreement {group.replace('_', ' ')}, {FAMILY_TITLES[family]}"
+    title = f"accuracy and agreement {group.replace('_', ' ')}, {networks_name(family)}"
     required = (_results("waterbirds", family, *_BASIC, *_PRIOR),)
     return CatalogueFigure(name, title, partial(birds_bars, group=group), required)
 
@@ -55,7 +55,7 @@ def _bars(name: str, family: Family, group: str) -> CatalogueFigure:
 def _opening(family: Family, table: str, experiment: str) -> CatalogueFigure:
     few_shots = RequiredRuns(experiment, family, ("kd", "e2kd"), (FEWEST, "base"), networks=False)
     required = (few_shots, _explanations("waterbirds", family))
-    title = f"the opening figure, {FAMILY_TITLES[family]}"
+    title = f"the opening figure, {networks_name(family)}"
     return CatalogueFigure(f"teaser_{family}", title, partial(opening, table=table), required)
 
 
@@ -108,7 +108,7 @@ PAPER_FIGURES: tuple[CatalogueFigure, ...] = (
     _bars("figureB1b", "bcos", "in_distribution"),
     _bars("figureB2a", "standard", "out_of_distribution"),
     _bars("figureB2b", "bcos", "out_of_distribution"),
-    _table("table1", "few shots, Standard networks", _results("imagenet_standard", "standard", *_BASIC, *_PRIOR)),
+    _table("table1", "few shots, standard networks", _results("imagenet_standard", "standard", *_BASIC, *_PRIOR)),
     _table("table2", "few shots, B-cos networks", _results("imagenet_bcos", "bcos", *_BASIC, *_PRIOR)),
     _table(
         "table3",

@@ -8,9 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from e2kd_lab.experiments import setting_title
 from e2kd_lab.figures.curves import training_curves
 from e2kd_lab.figures.group_measure import Measure, measures_of
-from e2kd_lab.figures.labels import methods_of, run_label, title_of
+from e2kd_lab.figures.labels import methods_of, networks_name, run_label, title_of
 from e2kd_lab.figures.measure_bars import measure_bars
 from e2kd_lab.figures.sweep_map import sweep_cells, sweep_map
 from e2kd_lab.paper.drawings import CatalogueFigure, Drawing
@@ -37,25 +38,27 @@ def experiment_figures(runs: FinishedRuns) -> Iterator[CatalogueFigure]:
     """
     students = runs.done[runs.done["method"] != "teacher"]
     for place, part in students.groupby(["experiment", "family", "setting"]):
-        stem, title = "_".join(map(str, place)), _title(part)
+        stem, words = "_".join(map(str, place)), _words(part)
+        title, said = " — ".join(words), ", ".join([words[0], networks_name(str(place[1])), *words[2:]])
         teachers = runs.done["run"].isin(part["teacher"]) & (runs.done["method"] == "teacher")
         part = pd.concat([part, runs.done[teachers]])
         selected = select_by_validation(part)
         if selected.empty:
             continue
-        yield CatalogueFigure(f"{stem}_bars", f"methods of {title}", partial(_bars, selected, title))
+        yield CatalogueFigure(f"{stem}_bars", f"methods of {said}", partial(_bars, selected, title))
         curves, names = _curves_of(selected, runs)
         if curves:
-            yield CatalogueFigure(f"{stem}_curves", f"training of {title}", partial(_curves, curves, names))
+            yield CatalogueFigure(f"{stem}_curves", f"training of {said}", partial(_curves, curves, names))
         for method, measure in _sweeps(part):
             name = f"{stem}_sweep_{method}_{measure.metric}"
-            yield CatalogueFigure(name, f"sweep of {title}", partial(_sweep, _best_of_each_cell(part), measure, method))
+            yield CatalogueFigure(name, f"sweep of {said}", partial(_sweep, _best_of_each_cell(part), measure, method))
 
 
-def _title(students: pd.DataFrame) -> str:
+def _words(students: pd.DataFrame) -> list[str]:
+    """Experiment, networks, and the setting if it has a title."""
     first = students.iloc[0]
-    words = [title_of(name, first[name]) for name in ("experiment", "family", "setting") if first[name] != "base"]
-    return " — ".join(words)
+    words = [title_of(name, first[name]) for name in ("experiment", "family")]
+    return [*words, *filter(None, [setting_title(first["experiment"], first["setting"])])]
 
 
 def _bars(selected: pd.DataFrame, title: str, runs: FinishedRuns, required: Sequence[RequiredRuns]) -> Drawing:

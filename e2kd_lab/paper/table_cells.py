@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from e2kd_lab import experiments
 from e2kd_lab.experiments import FAMILIES, Scale
 from e2kd_lab.experiments.imagenet_tables import SHOTS
-from e2kd_lab.experiments.waterbirds import SETTINGS
 from e2kd_lab.figures.labels import PAPER, TABLE_METRICS
 from e2kd_lab.figures.style import FAMILY_TITLES, METHOD_ORDER, SCALE_TITLES
 from e2kd_lab.methods import has_hyperparameter
@@ -43,10 +43,11 @@ TABLE_EXPERIMENTS: Mapping[str, tuple[str, ...]] = {
 }
 # Waterbirds is shown as bars in the paper; only the teachers' accuracies are given as numbers.
 _GROUPS: Mapping[str, str] = {"figureB1": "in_distribution", "figureB2": "out_of_distribution"}
+_WATERBIRDS_SETTINGS = experiments.get("waterbirds").settings()
 _WATERBIRDS_COLUMNS: Mapping[tuple[str, str], str] = {
-    (family, setting): f"{FAMILY_TITLES[family]} {change}".rstrip()
+    (family, setting): f"{FAMILY_TITLES[family]} {experiments.setting_title('waterbirds', setting)}".rstrip()
     for family in FAMILIES
-    for setting, change in SETTINGS.items()
+    for setting in _WATERBIRDS_SETTINGS
 }
 SOURCES = [SCALE_TITLES[scale] for scale in ("lab", "paper", "smoke")]
 _CELL = ["place", "method", "metric", "source"]
@@ -119,7 +120,7 @@ def _published(table: str) -> pd.DataFrame:
         return beside_paper(pd.DataFrame(columns=["split", "group", "metric"]), table)
     rows = paper_results("figureB")
     rows = rows[rows["metric"] == f"accuracy_{_GROUPS[table]}"].assign(metric="accuracy", source=PAPER)
-    rows = pd.concat([rows.assign(setting=setting) for setting in SETTINGS], ignore_index=True)
+    rows = pd.concat([rows.assign(setting=setting) for setting in _WATERBIRDS_SETTINGS], ignore_index=True)
     return _waterbirds_columns(rows).assign(lam=math.nan, tau=math.nan, seed=math.nan)[COLUMNS]
 
 

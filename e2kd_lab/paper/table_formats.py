@@ -105,14 +105,14 @@ def _table(cells: pd.DataFrame, table: str, title: str) -> Table:
 
 
 def _columns(cells: pd.DataFrame) -> list[_Numbers]:
-    pairs = set(zip(cells["metric"], cells["source"], strict=True))
+    """Columns with numbers; a measure that the paper does not give has no differences."""
+    compared = cells[cells["difference"].notna()]
+    pairs, differences = (set(zip(part["metric"], part["source"], strict=True)) for part in (cells, compared))
     columns = []
     for metric in TABLE_METRICS:
         for source in [PAPER, *SOURCES]:
-            if (metric, source) in pairs:
-                columns += [
-                    _Numbers(metric, source, difference) for difference in (False, True)[: 1 + (source != PAPER)]
-                ]
+            columns += [_Numbers(metric, source, False)] if (metric, source) in pairs else []
+            columns += [_Numbers(metric, source, True)] if (metric, source) in differences else []
     return columns
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from e2kd_lab.figures.style import FAMILY_TITLES, SETTING_TITLES
+from e2kd_lab import experiments
+from e2kd_lab.figures.style import FAMILY_TITLES
 from e2kd_lab.figures.waterbirds_bars import BARS
 
 
@@ -32,5 +33,6 @@ def waterbirds_table(results: pd.DataFrame) -> pd.DataFrame:
     index = ["family", "setting", "method", "lam", "tau"]
     table = chosen.pivot_table(index=index, columns=["metric", "group"], values="value", aggfunc="mean")
     table[("seeds", "")] = chosen.groupby(index)["seed"].nunique()
-    order = {name: number for number, name in enumerate([*FAMILY_TITLES, *SETTING_TITLES, "teacher", *BARS])}
+    settings = experiments.get("waterbirds").settings()
+    order = {name: number for number, name in enumerate([*FAMILY_TITLES, *settings, "teacher", *BARS])}
     return table.sort_index(key=lambda level: level.map(lambda value: order.get(value, value)))

@@ -10,6 +10,7 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
+from e2kd_lab.figures import caption
 from e2kd_lab.figures.labels import PAPER
 from e2kd_lab.figures.style import METHOD_TITLES
 from e2kd_lab.metrics.titles import measure_title
@@ -170,6 +171,12 @@ class ResultsTable(Panel):
                 suffix: write(self.data, self.table.value).encode() for suffix, write in _FORMATS.values()
             }
         }
+
+    def caption(self) -> str:
+        """See `Panel.caption`."""
+        names = {name for names in self.data["runs"] for name in names}
+        shown = self.results[self.results["run"].isin(names)]
+        return caption(f"the paper's {TABLE_TITLES[self.table.value]}", shown, kind="table")
 
     def _measured(self) -> pd.DataFrame:
         return self.data[self.data["source"] != PAPER]

@@ -8,7 +8,7 @@ from typing import Any
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.experiments.distillation import SHARED
 from e2kd_lab.explanations import EXPLANATIONS
-from e2kd_lab.figures.labels import counted, run_label
+from e2kd_lab.figures.labels import counted, run_label, title_of
 
 # What a title says only where it differs from the panel's experiment, in this order.
 _APART = ("name", "scale", "setting", "epochs", "explanation")
@@ -40,12 +40,18 @@ def run_title(run: Experiment | Mapping[str, Any], beside: Experiment | None = N
         own = {name: run[name] for name in SHARED if name in run} | run.get("options", {})
     parts = [run_label(values["method"], own), f"seed {values['seed']}"]
     if beside is not None:
-        parts += [_said(name, values[name]) for name in _APART if values[name] != getattr(beside, name)]
+        parts += [_said(name, values) for name in _APART if values[name] != getattr(beside, name)]
     networks = "B-cos " if values["family"] == "bcos" else ""
     return networks + ", ".join(parts)
 
 
-def _said(name: str, value: Any) -> str:
+def _said(name: str, values: Mapping[str, Any]) -> str:
+    value = values[name]
+    if name == "name":
+        return title_of("experiment", value)
+    if name == "setting":
+        title = title_of("setting", value, experiment=values["name"])
+        return "default setting" if title == "default" else title
     if name == "epochs":
         return counted(value, "epoch")
     if name == "explanation":

@@ -13,8 +13,7 @@ from e2kd_lab.experiments import FAMILIES
 from e2kd_lab.figures import FigureOptions, caption, figure_options, waterbirds_bars
 from e2kd_lab.figures.export import screen_png
 from e2kd_lab.figures.glossary import GLOSSARY
-from e2kd_lab.figures.labels import methods_of, title_of
-from e2kd_lab.figures.style import FAMILY_TITLES
+from e2kd_lab.figures.labels import methods_of, networks_name, title_of
 from e2kd_lab.metrics.groups import GROUPS
 from e2kd_lab.runs import select_by_validation
 from e2kd_lab.widgets.controls import switch
@@ -87,8 +86,8 @@ class WaterbirdsBars(Panel):
         selected = self._selected(self.family.value)
         drawn = selected[selected["method"].isin(self.data["method"]) & selected["setting"].isin(self.data["setting"])]
         group = title_of("group", self.group.value).lower()
-        family = FAMILY_TITLES[self.family.value].removesuffix(" networks").replace("Standard", "standard")
-        return caption(f"accuracy and agreement of {family} networks on Waterbirds, {group}", drawn, kind="bars")
+        networks = networks_name(self.family.value)
+        return caption(f"accuracy and agreement of {networks} on Waterbirds, {group}", drawn, kind="bars")
 
     def _select(self, family: str) -> pd.DataFrame:
         return select_by_validation(self.results[self.results["family"] == family])

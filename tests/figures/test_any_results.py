@@ -99,7 +99,7 @@ def test_what_must_not_be_mixed_comes_apart():
     table = lab.results_table(pd.concat([RESULTS, other]), rows="method", columns="metric", groups=["all", "north"])
     markdown = table.to_markdown()
     assert "| cars, B-cos networks, mixup, All images | KD | 10.0 (n = 1) |" in markdown
-    assert "| pets & co_1, Standard networks, base, north | KD | 13.0 ± 2.6 |" in markdown
+    assert "| pets & co_1, Standard networks, default, north | KD | 13.0 ± 2.6 |" in markdown
     assert set(table.frame["n"]) == {1, 3}
     mixed = lab.results_table(RESULTS, select=False, metrics="accuracy")
     assert "† Mean over several configurations." in mixed.to_markdown()
@@ -137,8 +137,9 @@ def test_a_teacher_stands_beside_its_students_whatever_it_is_called():
     ]
     lines = lab.results_table(pd.concat([teacher, *students]), columns="metric").to_markdown().splitlines()[4:]
     assert lines == [
-        "| base | Teacher | 90.0 |", "| base | KD | 40.0 |", "| 10-shots | Teacher | 90.0 |", "| 10-shots | KD | 20.0 |"
-    ]  # fmt: skip
+        *("| default | Teacher | 90.0 |", "| default | KD | 40.0 |"),
+        *("| 10 shots | Teacher | 90.0 |", "| 10 shots | KD | 20.0 |"),
+    ]
 
 
 @pytest.mark.parametrize(

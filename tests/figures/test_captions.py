@@ -13,7 +13,7 @@ def test_it_tells_what_how_methods_seeds_and_scale():
 
 def test_settings_are_told_apart_where_there_are_several():
     text = caption("all", results(methods=("kd",), settings=("base", "mixup"), seeds=1))
-    assert r"KD, $\tau$ = 1 (seed 0); KD, $\tau$ = 1 on mixup (seed 0)" in text
+    assert r"KD, $\tau$ = 1 (seed 0); KD, $\tau$ = 1, + mixup (seed 0)" in text
 
 
 def test_an_unknown_kind_is_refused():

@@ -1,4 +1,6 @@
 import io
+import re
+import zlib
 
 import numpy as np
 import pandas as pd
@@ -6,9 +8,10 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from e2kd_lab.figures import Measure, export_figure, figure_bytes, sweep_map, waterbirds_bars
+from e2kd_lab.figures import Measure, export_figure, figure_bytes, figure_options, sweep_map, waterbirds_bars
 from e2kd_lab.figures.export import light_png
-from e2kd_lab.figures.style import TEXT_WIDTH
+from e2kd_lab.figures.style import TEXT_WIDTH, new_figure
+from e2kd_lab.system.errors import LabNote
 
 
 def test_export_is_byte_stable_of_exact_width_and_complete(selected, tmp_path):
@@ -68,3 +71,49 @@ def test_pngs_for_the_screen_show_the_same_pixels(size):
         shown.load()  # checks the sums
         assert shown.mode == "RGB"
         np.testing.assert_array_equal(np.asarray(shown), pixels)
+
+
+def page_of(figure):
+    """Width and height of a PDF's page in inches."""
+    corners = re.search(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", figure_bytes(figure, "pdf")).groups()
+    return tuple(round(float(side) / 72, 2) for side in corners)
+
+
+def corner_of_axes(figure):
+    """Where a PDF starts to draw the second shape, which is the ground of the axes, in points."""
+    packed = re.search(rb"stream\r?\n(.*?)\r?\nendstream", figure_bytes(figure, "pdf"), re.DOTALL)[1]
+    starts = re.findall(rb"([\d.]+) ([\d.]+) m\n", zlib.decompress(packed))
+    return [float(place) for place in starts[1]]
+
+
+@pytest.mark.parametrize(
+    ("page", "width", "size"),
+    [
+        ("tight", 4.8, (4.8, 2.0)),
+        ("a4", 4.8, (8.27, 11.69)),
+        ("letter", 4.8, (8.5, 11.0)),
+        ("a4", 10.0, (11.69, 8.27)),  # too wide for portrait
+    ],
+)
+def test_a_pdf_has_the_page_that_was_asked_for(page, width, size):
+    with figure_options(page=page, width=width):
+        figure = new_figure(2.0)
+    assert page_of(figure) == size
+
+
+def test_the_figure_stands_in_the_middle_of_its_page():
+    figures = []
+    for page in ("tight", "letter"):
+        with figure_options(page=page):
+            figures.append(new_figure(3.0, placed=True))
+        figures[-1].add_axes((0.1, 0.1, 0.8, 0.8))
+    moves = [corner_of_axes(figure) for figure in figures]
+    across, up = (there - here for here, there in zip(*moves, strict=True))
+    assert (across, up) == pytest.approx((72 * (8.5 - 4.8) / 2, 72 * (11 - 3) / 2))
+
+
+def test_a_figure_that_fits_no_page_keeps_its_own_and_says_so():
+    with figure_options(page="a4", width=12.0):
+        figure = new_figure(2.0)
+    with pytest.warns(LabNote, match="does not fit on a page of 11.7 x 8.27 in"):
+        assert page_of(figure) == (12.0, 2.0)

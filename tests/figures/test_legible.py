@@ -62,5 +62,6 @@ def test_a_fault_is_found():
     axis.text(0.5, 0.5, "small", fontsize=5.9)
     axis.text(0.5, 0.5, "on top")
     figure.text(0.99, 0.5, "beyond the edge")
+    axis.text(0.2, 0.2, "white", color="white", bbox={"facecolor": "white"})
     found = " ".join(faults(figure))
-    assert all(words in found for words in ("5.90 pt", "'small' on 'on top'", "cut off"))
+    assert all(words in found for words in ("5.90 pt", "'small' on 'on top'", "cut off", "'white' has the colour"))

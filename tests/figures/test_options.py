@@ -25,6 +25,7 @@ from e2kd_lab.figures.options import VENUES, current_options
         {"opacity": 1.5},
         {"colour_map": "vridis"},
         {"colour_map": "tab10"},
+        {"page": "a5"},
     ],
 )
 def test_a_wrong_option_is_refused_in_a_sentence(wrong):

@@ -170,6 +170,15 @@ def test_waterbirds_has_a_column_for_each_family_and_setting(table, group, accur
     np.testing.assert_allclose(teacher["difference"], 80.0 - accuracy)
 
 
+def test_measures_that_the_paper_does_not_give_have_no_column_of_differences():
+    results = runs(
+        {("base", "kd"): [10.0], ("base", "teacher"): [80.0]}, experiment="waterbirds", group="in_distribution"
+    )
+    heads = table_markdown(results_cells(results, "figureB1"), "figureB1").splitlines()[2].split(" | ")
+    here = [head.removesuffix(" |") for head in heads[-3:]]
+    assert here == [f"Accuracy, {LAB}", "Accuracy, difference (lab)", f"Agreement, {LAB}"]
+
+
 def test_an_unknown_table_is_refused():
     with pytest.raises(ValueError, match="no table 'table9' here; expected one of table1"):
         results_cells(RESULTS, "table9")

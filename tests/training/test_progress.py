@@ -92,8 +92,8 @@ print([run.status for run in runs])
     assert outputs[2].text == "['done', 'done', 'done']\n"
     assert sum(kind == "display_data" for kind, _ in told) == 1
     said = [data["text/plain"] for _, data in told if data]
-    assert said[0].startswith("run 1 of 3, its teacher first: waterbirds (smoke): Teacher")
-    assert any(line.startswith("run 3 of 3: waterbirds (smoke): KD") for line in said)
+    assert said[0].startswith("run 1 of 3, its teacher first: Waterbirds (smoke): Teacher")
+    assert any(line.startswith("run 3 of 3: Waterbirds (smoke): KD") for line in said)
 
 
 def _recorded(process, told):

@@ -35,6 +35,7 @@ def test_follows_its_controls_and_exports(networks, images, tmp_path):
     )
     expected = shift_curve(networks["kd"], images[1:] / 255, size=64, shifts=range(33), classes=classes)
     assert panel.data["kd"].tolist() == pytest.approx(expected[0].tolist(), abs=1e-5)
+    assert panel.figure.get_figheight() < 0.9 * panel.figure.get_figwidth()  # all of it is on a small screen
     assert f"cosine {panel.data['kd'][8]:.2f}" in [axis.get_title() for axis in panel.figure.axes]
     panel.export_button.click()
     assert {path.name for path in tmp_path.glob("*.csv")} == {"shift_2_8px.csv"}

@@ -90,7 +90,7 @@ def test_no_identifier_is_shown(made, runs, tiny, few_shots):
     assert [text for text in shown if IDENTIFIERS.search(text)] == []
 
 
-@pytest.mark.parametrize("made", [bars, plot, browser, loss, shift, studio])
+@pytest.mark.parametrize("made", PANELS)
 def test_captions_say_what_is_shown_and_of_which_runs(made, runs, tiny, few_shots):
     panel = made(runs, tiny, few_shots)
     text = panel.caption()
