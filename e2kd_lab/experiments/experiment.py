@@ -201,7 +201,7 @@ class Experiment:
     def title(self) -> str:
         """A short line for progress bars and panels."""
         label = self.distillation.label()
-        label += [self.setting] if self.setting not in ("base", *label) else []
+        label += [self.setting] if self.setting not in ("base", self.explanation, *label) else []
         networks = "" if self.family == "standard" else ", B-cos"
         return f"{self.name} ({self.scale}{networks}): {', '.join(label)}, seed {self.seed}"
 
