@@ -10,7 +10,15 @@ import torch
 import e2kd_lab as lab
 from e2kd_lab.figures.glossary import GLOSSARY
 from e2kd_lab.runs import Run
-from e2kd_lab.widgets import ExplanationBrowser, LossLab, ResultsPlot, ResultsTable, ShiftBrowser, WaterbirdsBars
+from e2kd_lab.widgets import (
+    ExplanationBrowser,
+    LossLab,
+    PixelShares,
+    ResultsPlot,
+    ResultsTable,
+    ShiftBrowser,
+    WaterbirdsBars,
+)
 
 # A name with underscores, a method's name, a group's code, a value that is missing, a wrong plural.
 IDENTIFIERS = re.compile(r"\w+_\w+|\be2kd\b|\bkd\b|\b(LL|WL|WW)\b|\bnan\b|\bNone\b|\b1 (epochs|images|runs)\b")
@@ -52,6 +60,11 @@ def browser(runs, tiny, shots):
     return ExplanationBrowser(tiny, students, folder=runs, page_size=2)
 
 
+def pixels(runs, tiny, shots):
+    students = [Run(runs / tiny.replace(method=m, lam=5.0).run_name()) for m in ("kd", "e2kd")]
+    return PixelShares(tiny, students, folder=runs, count=2)
+
+
 def networks():
     torch.manual_seed(0)
     return {name: lab.build_model("bcos_resnet_mini", 3).eval() for name in ("teacher", "kd", "e2kd")}
@@ -65,7 +78,7 @@ def shift(runs, tiny, shots):
     return ShiftBrowser(networks(), torch.rand(1, 3, 40, 40), ["noise"], size=32, largest=8)
 
 
-PANELS = (bars, table, plot, browser, loss, shift)
+PANELS = (bars, table, plot, browser, loss, shift, pixels)
 
 
 @pytest.mark.parametrize("made", PANELS)
@@ -77,7 +90,7 @@ def test_no_identifier_is_shown(made, runs, tiny, few_shots):
     assert [text for text in shown if IDENTIFIERS.search(text)] == []
 
 
-@pytest.mark.parametrize("made", [bars, plot, browser, loss, shift])
+@pytest.mark.parametrize("made", [bars, plot, browser, loss, shift, pixels])
 def test_captions_say_what_is_shown_and_of_which_runs(made, runs, tiny, few_shots):
     panel = made(runs, tiny, few_shots)
     text = panel.caption()
