@@ -146,7 +146,13 @@ class Mosaics:
 
 
 def grid_mosaics(
-    networks: Mapping[str, ExplainableModel], images: Tensor, labels: Tensor, *, side: int = 2, count: int = 2
+    networks: Mapping[str, ExplainableModel],
+    images: Tensor,
+    labels: Tensor,
+    *,
+    side: int = 2,
+    count: int = 2,
+    least: float = 0.5,
 ) -> Mosaics:
     """Grids of `grid_pointing` to look at: of images that every network classifies correctly and confidently.
 
@@ -158,6 +164,8 @@ def grid_mosaics(
         See `grid_pointing`.
     count : int
         Maximum number of grids; each has another cell explained.
+    least : float
+        Minimum probability of an image's class, in [0, 1).
 
     Raises
     ------
@@ -172,10 +180,13 @@ def grid_mosaics(
     torch.Size([16, 16])
     """
     logits = [logits_in_parts(model, images) for model in networks.values()]
-    # The doubts of the network that is the least sure of an image are those of all.
-    least = torch.stack([one.log_softmax(1) for one in logits])
-    doubtful = least.gather(2, labels.to(images.device).view(1, -1, 1).expand(len(logits), -1, 1))[..., 0].argmin(0)
-    members = grid_members(least[doubtful, torch.arange(len(images))], labels, side, count=count).to(images.device)
+    known = torch.ones(len(images), dtype=torch.bool, device=images.device)
+    for one in logits:
+        probabilities, predictions = one.softmax(1).max(1)
+        known &= (predictions == labels.to(images.device)) & (probabilities >= least)
+    places = known.nonzero()[:, 0]
+    own = labels.to(images.device)[places]
+    members = places[grid_members(logits[0][places], own, side, count=count, least=least).to(images.device)]
     if not len(members):
         raise ExperimentError(
             f"Fewer than {side**2} classes have an image that all of {', '.join(networks)} classify correctly and "

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
 from torch import Tensor
 
 from e2kd_lab.explanations.pixel_ranking import PixelRanking
@@ -84,7 +86,7 @@ class PixelShares:
         axis = self.figure.add_axes((0, below / (pictures + below), 1, pictures / (pictures + below)))
         axis.set(xlim=(0, inches), ylim=(0, pictures))
         axis.set_axis_off()
-        self._pictures = [[], [], []]
+        self._pictures: list[list[AxesImage]] = [[], [], []]
         for row, name in enumerate(_ROWS):
             bottom = pictures - head - (row + 1) * (tall + _GAP) + _GAP
             axis.text(_LEFT - 0.06, bottom + tall / 2, name, ha="right", va="center", fontsize=small())
@@ -105,7 +107,7 @@ class PixelShares:
     def _draw_curves(self, inches: float, height: float, line: float) -> None:
         middle, right = 0.2, 0.12
         across = (inches - _LEFT - middle - right) / 2
-        self._lines = []
+        self._lines: list[Line2D] = []
         for number, name in enumerate(("insertion", "deletion")):
             left = _LEFT + number * (across + middle)
             place = (left / inches, 3.2 * line / height, across / inches, _CURVES / height)

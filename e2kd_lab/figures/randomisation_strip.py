@@ -48,7 +48,7 @@ def randomisation_strip(
         below.append(["", *(f"{cosine:.2f}" for cosine in cosines.values())])
         data += [{"method": method, "layer": layer, "cosine": cosine} for layer, cosine in cosines.items()]
     first, *layers = next(iter(maps.values()))
-    columns = ["Image", first.capitalize(), *(f"down to {layer}" for layer in layers)]
+    columns = ["Image", first.capitalize(), *(f"down to {layer.removesuffix('.linear')}" for layer in layers)]
     figure = picture_grid(
         rows, columns=columns, names=[title_of("method", method) for method in maps], below=below, title=title
     )
