@@ -10,15 +10,21 @@ from matplotlib.colors import same_color as same_colour
 from matplotlib.text import Text
 
 from e2kd_lab.explanations import Comparison, Explanation
+from e2kd_lab.explanations.faithfulness import Mosaics
+from e2kd_lab.explanations.pixel_ranking import PixelRanking
 from e2kd_lab.figures import (
     LossPicture,
     Measure,
+    PixelShares,
     ShiftPicture,
     cheaper_explanations,
     epg_iou_plane,
     explanation_comparison,
+    grid_mosaics,
     measure_bars,
+    measure_plane,
     method_bars,
+    randomisation_strip,
     shift_periodicity,
     shifted_comparison,
     shot_curves,
@@ -162,7 +168,62 @@ def table(name, experiment, settings=("base",), methods=METHODS, **others):
 _SHOTS = ("10-shots", "40-shots", "base")
 _SIDES = ("out_of_distribution", "in_distribution")
 _GRID = [(lam, tau) for lam in (1.0, 5.0, 10.0, 50.0, 100.0) for tau in (1.0, 2.0, 5.0)]
+
+
+def students(labels, methods):
+    """Two measures of three seeds of every label, of both families of networks."""
+    random = np.random.default_rng(0)
+    rows = [
+        {"family": family, "label": label, "method": method, "x": random.random(), "y": 100 * random.random()}
+        for family in ("standard", "bcos")
+        for label, method in zip(labels, methods, strict=True)
+        for _ in range(3)
+    ]
+    return pd.DataFrame(rows)
+
+
+def plane_of_explanations():
+    labels = (
+        "KD",
+        "GradCAM",
+        "Grad-CAM++",
+        "LayerCAM",
+        "HiResCAM",
+        "Input × gradient",
+        "Integrated gradients, 4 steps",
+    )
+    axes = (("x", "time of a step / time of a KD step"), ("y", "agreement, out of distribution (%)"))
+    note = "Measured here (lab), means and standard deviations of three seeds"
+    return measure_plane(students(labels, ["kd"] + ["e2kd"] * 6), *axes, title="Fidelity against cost", note=note)
+
+
+def mosaics():
+    maps = {method: torch.rand(2, 16, 16) for method in ("teacher", "kd", "e2kd")}
+    values = {method: torch.rand(2) for method in maps}
+    grids = Mosaics(torch.rand(2, 3, 16, 16), torch.tensor([0, 1]), 2, maps, values)
+    return grid_mosaics({"GradCAM": (grids, False), "W(x)": (grids, True)}, title="GridPG — 10 shots")
+
+
+def strip():
+    layers = ("trained", "fc", "layer3.0.conv2", "layer2.0.bn2", "layer1.0.conv2", "conv1")
+    steps = {layer: torch.rand(1, 8, 8) for layer in layers}
+    maps = dict.fromkeys(("teacher", "baseline", "kd", "e2kd", "at"), steps)
+    return randomisation_strip(torch.rand(3, 8, 8), maps, signed=True, title="What is left of W(x)")
+
+
+def shares():
+    curve = torch.linspace(0, 1, 33)
+    ranking = PixelRanking(torch.rand(16, 16), False, 0, curve, curve.flip(0))
+    return PixelShares(
+        torch.rand(3, 16, 16), dict.fromkeys(("teacher", "baseline", "kd", "e2kd", "at"), ranking), share=0.25
+    ).figure
+
+
 FIGURES = {
+    "plane of explanations": plane_of_explanations,
+    "mosaics of GridPG": mosaics,
+    "strip of the randomisation test": strip,
+    "shares of pixels": shares,
     "bars of Waterbirds": lambda: waterbirds_bars(results(settings=("base", "mixup", "long"), groups=_SIDES)),
     "bars of Waterbirds, few": lambda: waterbirds_bars(results(methods=("kd", "e2kd"), groups=_SIDES, seeds=1)),
     "bars of measures": lambda: measure_bars(

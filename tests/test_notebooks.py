@@ -78,5 +78,7 @@ def test_there_are_notebooks():
         "10_teaser",
         "11_cheaper_explanations",
         "12_bring_your_own",
+        "13_which_explanation",
+        "14_faithful_copies",
         "15_studio",
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -11,6 +11,8 @@ import torch
 from e2kd_lab.bench.pairs import Pair, optimizer_of, step_of
 from e2kd_lab.bench.timing import take_turns
 from e2kd_lab.experiments import Experiment
+from e2kd_lab.explanations import ExplanationMethod
+from e2kd_lab.models import ExplainableModel
 from e2kd_lab.training.malloc import keep_freed_memory
 from e2kd_lab.training.memory_format import prepare_networks
 
@@ -23,8 +25,8 @@ def relative_step_costs(
     Parameters
     ----------
     experiments : sequence of Experiment
-        Experiments with the same networks, image size and batch size, and methods ``baseline``, ``kd`` or ``e2kd``.
-        Inputs are noise: no data are read and nothing needs to be trained.
+        Experiments with the same networks, image size and batch size, methods ``baseline``, ``kd`` or ``e2kd``, and any
+        explanations. Inputs are noise: no data are read and nothing needs to be trained.
     repeats : int
         Number of rounds (see `e2kd_lab.bench.timing.take_turns`).
     device : torch.device or str
@@ -52,6 +54,7 @@ def relative_step_costs(
     images = images.contiguous(memory_format=torch.channels_last)
     prepare_networks(student, teacher, pair.size, device)
     optimizer = optimizer_of(student)
+    own = {model: model.explanation for model in (student, teacher)}
     contestants: dict[str, Callable[[], object]] = {}
     for number, experiment in enumerate(experiments):
         method = experiment.training_step(student, teacher).train()
@@ -59,12 +62,17 @@ def relative_step_costs(
         steps = [
             step_of(method, optimizer, images, labels, None, None, step) for step in range(experiment.explain_every)
         ]
-        contestants[str(number)] = partial(_one_after_the_other, steps)
+        explained = {model: experiment.explanation or name for model, name in own.items()}
+        contestants[str(number)] = partial(_one_after_the_other, steps, explained)
     periods = np.array([experiment.explain_every for experiment in experiments])
     seconds = np.array(list(take_turns(contestants, repeats, device).values())) / periods[:, None]
     return [float(cost) for cost in np.median(seconds / seconds[0], axis=1)]
 
 
-def _one_after_the_other(steps: Sequence[Callable[[], object]]) -> None:
+def _one_after_the_other(
+    steps: Sequence[Callable[[], object]], explained: Mapping[ExplainableModel, ExplanationMethod | str]
+) -> None:
+    for model, explanation in explained.items():  # experiments share the networks
+        model.explanation = explanation
     for step in steps:
         step()

@@ -1,4 +1,4 @@
-"""The paper's experiments by name, each at lab and paper scale.
+"""Experiments by name, each at lab and paper scale: the paper's, and which explanation to copy.
 
 Examples
 --------
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from e2kd_lab.data.own_source import describe
-from e2kd_lab.experiments import cnn_to_vit, imagenet_tables, voc, waterbirds
+from e2kd_lab.experiments import cnn_to_vit, imagenet_tables, voc, waterbirds, which_explanation
 from e2kd_lab.experiments.data import SCALES, Data, Scale
 from e2kd_lab.experiments.distillation import Distillation
 from e2kd_lab.experiments.experiment import Experiment
@@ -51,11 +51,19 @@ _BUILDERS: Mapping[str, Mapping[str, Callable[[Scale], Experiment]]] = {
     "prior_work": {"standard": imagenet_tables.build_prior_work},
     "voc": {"bcos": voc.build, "standard": partial(voc.build, family="standard")},
     "cnn_to_vit": {"bcos": cnn_to_vit.build},
+    "which_explanation": {
+        "standard": which_explanation.build,
+        "bcos": partial(which_explanation.build, family="bcos"),
+    },
+    "which_explanation_few_shots": {
+        "standard": which_explanation.build_few_shots,
+        "bcos": partial(which_explanation.build_few_shots, family="bcos"),
+    },
 }
 
 
 def names() -> list[str]:
-    """Names of the paper's experiments, sorted.
+    """Names of the lab's experiments, sorted.
 
     Examples
     --------

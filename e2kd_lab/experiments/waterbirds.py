@@ -112,6 +112,11 @@ class WaterbirdsData(Data):
         """See `Data.grouping`: kind of bird and background."""
         return WATERBIRDS
 
+    @property
+    def teacher_name(self) -> str:
+        """See `Data.teacher_name`: the data set."""
+        return "waterbirds"
+
     def fingerprint(self, experiment: Experiment) -> str:
         """See `Data.fingerprint`."""
         roots = [self._root()] + ([self._teacher_root()] if _is_unbiased(experiment) else [])

@@ -13,11 +13,11 @@ from e2kd_lab.explanations.comparison import Comparison, compare, compare_class
 from e2kd_lab.explanations.evidence import evidence_maps
 from e2kd_lab.explanations.explain import explain, explain_in_parts
 from e2kd_lab.explanations.explanation_method import Explanation, ExplanationMethod
-from e2kd_lab.explanations.faithfulness import faithfulness, grid_pointing
+from e2kd_lab.explanations.faithfulness import faithfulness, grid_mosaics, grid_pointing
 from e2kd_lab.explanations.feature_map import FeatureMapExplanation
 from e2kd_lab.explanations.gradcam import GradCAM
 from e2kd_lab.explanations.integrated_gradients import IntegratedGradients
-from e2kd_lab.explanations.randomisation import randomisation_cascade
+from e2kd_lab.explanations.randomisation import randomisation_cascade, randomised_maps
 from e2kd_lab.explanations.registry import EXPLANATIONS, explanation_of, register_explanation
 from e2kd_lab.explanations.shifts import compare_shifted, shift_curve, shifted_crops
 from e2kd_lab.system.registry import import_files
@@ -43,8 +43,10 @@ __all__ = [
     "explain_in_parts",
     "explanation_of",
     "faithfulness",
+    "grid_mosaics",
     "grid_pointing",
     "randomisation_cascade",
+    "randomised_maps",
     "register_explanation",
     "shift_curve",
     "shifted_crops",

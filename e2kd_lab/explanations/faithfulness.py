@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -115,6 +118,89 @@ def grid_pointing(model: ExplainableModel, images: Tensor, labels: Tensor, *, si
         evidence = evidence_maps(model, several, maps)
         values.append(grid_pointing_game(evidence, torch.arange(len(cells), device=images.device), side))
     return torch.cat(values) if values else images.new_zeros(0)
+
+
+@dataclass(frozen=True)
+class Mosaics:
+    """Grids of images, and evidence of several networks for the class of one cell of each grid.
+
+    Attributes
+    ----------
+    images : Tensor
+        (G, 3, m H, m W).
+    cells : Tensor
+        The cell whose class is explained, integers (G,), row by row.
+    side : int
+        Cells m in a row.
+    maps : dict
+        Evidence (G, m H, m W) by network name.
+    values : dict
+        GridPG (G,), in [0, 1], by network name.
+    """
+
+    images: Tensor
+    cells: Tensor
+    side: int
+    maps: dict[str, Tensor]
+    values: dict[str, Tensor]
+
+
+def grid_mosaics(
+    networks: Mapping[str, ExplainableModel],
+    images: Tensor,
+    labels: Tensor,
+    *,
+    side: int = 2,
+    count: int = 2,
+    least: float = 0.5,
+) -> Mosaics:
+    """Grids of `grid_pointing` to look at: of images that every network classifies correctly and confidently.
+
+    Parameters
+    ----------
+    networks : mapping
+        Networks in evaluation mode by name.
+    images, labels, side
+        See `grid_pointing`.
+    count : int
+        Maximum number of grids; each has another cell explained.
+    least : float
+        Minimum probability of an image's class, in [0, 1).
+
+    Raises
+    ------
+    ExperimentError
+        If there are too few classes with such images, or a network takes images of one size only.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> networks = {"teacher": lab.build_model("resnet_mini", num_classes=3).eval()}
+    >>> grid_mosaics(networks, torch.rand(9, 3, 16, 16), torch.arange(9) % 3, side=1).maps["teacher"].shape[1:]
+    torch.Size([16, 16])
+    """
+    logits = [logits_in_parts(model, images) for model in networks.values()]
+    known = torch.ones(len(images), dtype=torch.bool, device=images.device)
+    for one in logits:
+        probabilities, predictions = one.softmax(1).max(1)
+        known &= (predictions == labels.to(images.device)) & (probabilities >= least)
+    places = known.nonzero()[:, 0]
+    own = labels.to(images.device)[places]
+    members = places[grid_members(logits[0][places], own, side, count=count, least=least).to(images.device)]
+    if not len(members):
+        raise ExperimentError(
+            f"Fewer than {side**2} classes have an image that all of {', '.join(networks)} classify correctly and "
+            "confidently; expected more images or better networks, for grids of them."
+        )
+    grids = image_grids(images[members])
+    cells = torch.arange(len(members), device=images.device) % side**2
+    classes = labels.to(images.device)[members.gather(1, cells[:, None])[:, 0]]
+    maps, values = {}, {}
+    for name, model in networks.items():
+        _require_any_size(model, grids[:1])
+        maps[name] = evidence_maps(model, grids, explain_in_parts(model, grids, classes).maps)
+        values[name] = grid_pointing_game(maps[name], cells, side)
+    return Mosaics(grids, cells, side, maps, values)
 
 
 def _require_any_size(model: ExplainableModel, grid: Tensor) -> None:

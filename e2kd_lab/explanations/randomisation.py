@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -44,26 +45,59 @@ def randomisation_cascade(model: ExplainableModel, images: Tensor, *, seed: int 
     >>> randomisation_cascade(model, torch.rand(2, 3, 16, 16))["layer"].iloc[0]
     'fc'
     """
+    maps = _cascade(model, images, seed)
+    _, before = next(maps)
+    parts = []
+    for name, after in maps:
+        columns = {"cosine": explanation_cosine(after, before), "rank_correlation": rank_correlation(after, before)}
+        rows: dict[str, Any] = {key: value.double().cpu().numpy() for key, value in columns.items()}
+        parts.append(pd.DataFrame({"layer": name, "image": range(len(images)), **rows}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def randomised_maps(model: ExplainableModel, images: Tensor, *, count: int = 5, seed: int = 0) -> dict[str, Tensor]:
+    """Evidence before and after some steps of the `randomisation_cascade`, to look at.
+
+    Parameters
+    ----------
+    model, images, seed
+        See `randomisation_cascade`.
+    count : int
+        Number of steps, evenly spaced from the first layer that is re-initialised, the head, to the last.
+
+    Returns
+    -------
+    dict
+        Maps (N, H, W): ``trained``, then by the name of the layer down to which the network is re-initialised.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> model = lab.build_model("resnet_mini", num_classes=3).eval()
+    >>> list(randomised_maps(model, torch.rand(1, 3, 16, 16), count=2))
+    ['trained', 'fc', 'stem.0']
+    """
+    (_, before), *steps = _cascade(model, images, seed)
+    chosen = torch.linspace(0, len(steps) - 1, min(count, len(steps))).round().int().tolist()
+    return {"trained": before, **dict(steps[place] for place in chosen)}
+
+
+def _cascade(model: ExplainableModel, images: Tensor, seed: int) -> Iterator[tuple[str, Tensor]]:
+    """Evidence (N, H, W) of the network itself, and after each layer that is re-initialised, with its name."""
     _, classes, maps = explain_in_parts(model, images)
-    before = evidence_maps(model, images, maps)
+    yield "trained", evidence_maps(model, images, maps)
     randomised = copy.deepcopy(model).eval()
     layers = [(name, layer) for name, layer in randomised.named_modules() if list(layer.parameters(recurse=False))]
     if kept := [type(getattr(layer, "wrapped", layer)).__name__ for _, layer in layers if not _can_be_reset(layer)]:
         kinds = ", ".join(sorted(set(kept)))
         note(f"The randomisation test keeps layers without reset_parameters(): {len(kept)} of {kinds}.")
-    parts = []
     devices = {parameter.device for parameter in model.parameters() if parameter.is_cuda}
     with torch.random.fork_rng(devices=list(devices)):
         torch.manual_seed(seed)
         for name, layer in reversed(layers):
-            if not _can_be_reset(layer):
-                continue
-            layer.reset_parameters()
-            after = evidence_maps(randomised, images, explain_in_parts(randomised, images, classes).maps)
-            columns = {"cosine": explanation_cosine(after, before), "rank_correlation": rank_correlation(after, before)}
-            rows: dict[str, Any] = {key: value.double().cpu().numpy() for key, value in columns.items()}
-            parts.append(pd.DataFrame({"layer": name, "image": range(len(images)), **rows}))
-    return pd.concat(parts, ignore_index=True)
+            if _can_be_reset(layer):
+                layer.reset_parameters()  # type: ignore[operator]
+                yield name, evidence_maps(randomised, images, explain_in_parts(randomised, images, classes).maps)
 
 
 def _can_be_reset(layer: nn.Module) -> bool:

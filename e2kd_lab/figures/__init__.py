@@ -15,11 +15,15 @@ from e2kd_lab.figures.curves import training_curves
 from e2kd_lab.figures.epg_iou_plane import epg_iou_plane
 from e2kd_lab.figures.explanations import explanation_comparison
 from e2kd_lab.figures.export import export_figure, figure_bytes
+from e2kd_lab.figures.grid_mosaics import grid_mosaics
 from e2kd_lab.figures.group_measure import Measure, measures_of
 from e2kd_lab.figures.loss_terms import LossPicture
 from e2kd_lab.figures.measure_bars import measure_bars
+from e2kd_lab.figures.measure_plane import measure_plane
 from e2kd_lab.figures.method_bars import method_bars
 from e2kd_lab.figures.options import FigureOptions, figure_options
+from e2kd_lab.figures.pixel_shares import PixelShares
+from e2kd_lab.figures.randomisation_strip import randomisation_strip
 from e2kd_lab.figures.results_table import ResultsTable
 from e2kd_lab.figures.shifts import ShiftPicture, shift_periodicity, shifted_comparison
 from e2kd_lab.figures.shot_curves import shot_curves
@@ -31,6 +35,7 @@ __all__ = [
     "FigureOptions",
     "LossPicture",
     "Measure",
+    "PixelShares",
     "ResultsTable",
     "ShiftPicture",
     "caption",
@@ -41,9 +46,12 @@ __all__ = [
     "export_figure",
     "figure_bytes",
     "figure_options",
+    "grid_mosaics",
     "measure_bars",
+    "measure_plane",
     "measures_of",
     "method_bars",
+    "randomisation_strip",
     "shift_periodicity",
     "shifted_comparison",
     "shot_curves",

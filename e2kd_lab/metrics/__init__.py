@@ -16,7 +16,14 @@ from e2kd_lab.metrics.f1 import multilabel_f1
 from e2kd_lab.metrics.grid_pointing import grid_members, grid_pointing_game, image_grids
 from e2kd_lab.metrics.groups import Grouping, group_accuracy, group_means
 from e2kd_lab.metrics.infidelity import infidelity, sensitivity
-from e2kd_lab.metrics.insertion_deletion import area_under, blurred, deletion_curve, insertion_curve
+from e2kd_lab.metrics.insertion_deletion import (
+    area_under,
+    blurred,
+    delete_pixels,
+    deletion_curve,
+    insert_pixels,
+    insertion_curve,
+)
 from e2kd_lab.metrics.predictions import Predictions
 from e2kd_lab.metrics.rank_correlation import rank_correlation
 from e2kd_lab.metrics.shift_similarity import PeriodEstimate, estimate_period, shift_similarity
@@ -31,6 +38,7 @@ __all__ = [
     "blurred",
     "bootstrap_interval",
     "dead_maps",
+    "delete_pixels",
     "deletion_curve",
     "energy_pointing_game",
     "estimate_period",
@@ -42,6 +50,7 @@ __all__ = [
     "group_means",
     "image_grids",
     "infidelity",
+    "insert_pixels",
     "insertion_curve",
     "multilabel_f1",
     "rank_correlation",

@@ -91,8 +91,57 @@ def deletion_curve(
     >>> deletion_curve(bright, images, images.mean(1), torch.tensor([1, 1]), steps=4).shape
     torch.Size([2, 5])
     """
-    empty = images.mean(dim=(2, 3), keepdim=True).expand_as(images)
-    return _curve("deletion_curve", logits_of, images, empty, -maps if least_first else maps, classes, steps)
+    return _curve(
+        "deletion_curve", logits_of, images, _mean_colour(images), -maps if least_first else maps, classes, steps
+    )
+
+
+def insert_pixels(images: Tensor, maps: Tensor, share: float) -> Tensor:
+    """Blurred images with the most important pixels of the images themselves: what `insertion_curve` shows a network.
+
+    Parameters
+    ----------
+    images, maps
+        See `insertion_curve`.
+    share : float
+        Share of the pixels that are inserted, in [0, 1].
+
+    Returns
+    -------
+    Tensor
+        (N, 3, H, W).
+
+    Examples
+    --------
+    >>> images = torch.rand(2, 3, 8, 8)
+    >>> insert_pixels(images, images.mean(1), share=1.0).equal(images)
+    True
+    """
+    return _mixed(blurred(images), images, maps, share)
+
+
+def delete_pixels(images: Tensor, maps: Tensor, share: float) -> Tensor:
+    """Images whose most important pixels have the mean colour: what `deletion_curve` shows a network.
+
+    Parameters
+    ----------
+    images, maps
+        See `insertion_curve`.
+    share : float
+        Share of the pixels that are deleted, in [0, 1].
+
+    Returns
+    -------
+    Tensor
+        (N, 3, H, W).
+
+    Examples
+    --------
+    >>> images = torch.rand(2, 3, 8, 8)
+    >>> delete_pixels(images, images.mean(1), share=0.0).equal(images)
+    True
+    """
+    return _mixed(images, _mean_colour(images), maps, share)
 
 
 def area_under(curves: Tensor) -> Tensor:
@@ -164,6 +213,16 @@ def _curve(
                 values.append(probabilities.gather(2, explained).flatten())
     curves = torch.cat(values).view(count, steps + 1)
     return curves.masked_fill(planes.flatten(1).isnan().any(1, keepdim=True), torch.nan)
+
+
+def _mean_colour(images: Tensor) -> Tensor:
+    return images.mean(dim=(2, 3), keepdim=True).expand_as(images)
+
+
+def _mixed(before: Tensor, after: Tensor, maps: Tensor, share: float) -> Tensor:
+    """Images in which a share of the pixels, the most important first, are those of ``after``."""
+    places = _places(maps.detach().flatten(1)).view(len(before), 1, *before.shape[2:])
+    return torch.where(places < round(share * before.shape[2:].numel()), after, before)
 
 
 def _places(rows: Tensor) -> Tensor:

@@ -75,6 +75,7 @@ LAB_MEASURES: Mapping[str, MeasureTitle] = {
     "randomised_rank_correlation": MeasureTitle(
         "Rank correlation after randomisation", "rand. rank", unit="", decimals=2, best="lowest"
     ),
+    "faithfulness_images": MeasureTitle("Images of faithfulness", "images", unit="", decimals=0, best=None),
 }
 
 

@@ -140,8 +140,11 @@ def explained_examples(
 def networks_of(
     experiment: Experiment, runs: Sequence[Run], folder: Path | str | None = None
 ) -> dict[str, ExplainableModel]:
-    """The experiment's ``teacher``, then students of finished runs, named after their methods."""
-    students = {run.config["method"]: run.load_model() for run in runs}
+    """The experiment's ``teacher``, then students of finished runs, named after their methods.
+
+    All are explained as the experiment says, where it does.
+    """
+    students = {run.config["method"]: experiment.with_explanation(run.load_model()) for run in runs}
     return {"teacher": load_teacher(experiment, folder=folder), **students}
 
 

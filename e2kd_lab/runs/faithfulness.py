@@ -32,10 +32,13 @@ class Measured:
         A value per image, or per cell of GridPG, by measure.
     groups : Tensor or None
         Group of each image, where the data have groups.
+    count : int
+        Number of images.
     """
 
     values: dict[str, Tensor]
     groups: Tensor | None
+    count: int
 
 
 def measure_faithfulness(
@@ -82,11 +85,13 @@ def measure_faithfulness(
         if not experiment.multilabel:
             values |= _grid_pointing(student, images, torch.tensor([int(sample["label"]) for sample in samples]))
     groups = [int(sample.get("group", -1)) for sample in samples]
-    return Measured(values, torch.tensor(groups) if min(groups) >= 0 else None)
+    return Measured(values, torch.tensor(groups) if min(groups) >= 0 else None, len(samples))
 
 
 def keep_faithfulness(run: Run, experiment: Experiment, measured: Measured, *, split: Split = "test") -> None:
     """Add means over images and over their groups to a run's ``metrics.csv``, so that tables have their columns.
+
+    The number of images is added, too, as ``faithfulness_images``.
 
     A run that cannot be written to stays as it is, with a note.
 
@@ -134,4 +139,5 @@ def _means(experiment: Experiment, measured: Measured) -> pd.DataFrame:
         means = group_means(values.cpu()[defined], of_images, experiment.grouping() or WATERBIRDS)
         # The worst group of the lab is that of the lowest value, which is not the worst of each measure.
         rows += [{"group": k, "metric": metric, "value": value} for k, value in means.items() if k != "worst"]
+    rows.append({"group": "all", "metric": "faithfulness_images", "value": measured.count})
     return pd.DataFrame(rows, columns=["group", "metric", "value"])

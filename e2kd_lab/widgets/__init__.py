@@ -10,6 +10,7 @@ Examples
 from e2kd_lab.widgets.explanation_browser import ExplanationBrowser
 from e2kd_lab.widgets.loss_lab import LossLab
 from e2kd_lab.widgets.panel import Panel
+from e2kd_lab.widgets.pixel_shares import PixelShares
 from e2kd_lab.widgets.results_plot import ResultsPlot
 from e2kd_lab.widgets.results_table import ResultsTable
 from e2kd_lab.widgets.shift_browser import ShiftBrowser
@@ -22,6 +23,7 @@ __all__ = [
     "ExplanationBrowser",
     "LossLab",
     "Panel",
+    "PixelShares",
     "ResultsPlot",
     "ResultsTable",
     "ShiftBrowser",

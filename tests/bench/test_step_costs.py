@@ -36,3 +36,22 @@ def test_real_steps_are_timed(tiny_bcos):
     costs = relative_step_costs(experiments, repeats=2)
     assert costs[0] == 1
     assert all(cost > 0 for cost in costs)
+
+
+def test_each_experiment_is_timed_with_its_own_explanation(tiny, monkeypatch):
+    """All share the networks, whose own explanation is that of experiments without one."""
+    used = []
+
+    def step_of(method, *_):
+        return lambda: used.append((method.student.explanation, method.teacher.explanation))
+
+    def take_turns(contestants, repeats, device):
+        for contestant in contestants.values():
+            contestant()
+        return {name: [1.0] * repeats for name in contestants}
+
+    monkeypatch.setattr(step_costs, "step_of", step_of)
+    monkeypatch.setattr(step_costs, "take_turns", take_turns)
+    e2kd = tiny.replace(method="e2kd", lam=5.0)
+    relative_step_costs([e2kd, e2kd.replace(explanation="layercam"), e2kd], repeats=1)
+    assert used == [(name, name) for name in ("gradcam", "layercam", "gradcam")]

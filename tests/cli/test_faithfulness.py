@@ -29,7 +29,8 @@ def test_measures_are_printed_and_kept(runs, tiny, tmp_path):
         assert title in outputs[0]
     after = lab.Run(student).metrics()
     added = after.merge(before, how="left", indicator=True).query("_merge == 'left_only'")
-    assert set(added["metric"]) == MEASURES
+    assert set(added["metric"]) == {*MEASURES, "faithfulness_images"}
+    assert added.loc[added["metric"] == "faithfulness_images", "value"].tolist() == [6]
     assert not added.duplicated(["group", "metric"]).any()  # once, although measured twice
     assert {"all", "in_distribution", "out_of_distribution"} <= set(added["group"])
     assert set(added["split"]) == {"test"}

@@ -9,7 +9,15 @@ from torch import nn
 
 import e2kd_lab as lab
 from e2kd_lab import build_model
-from e2kd_lab.explanations import faithfulness, grid_pointing, randomisation_cascade
+from e2kd_lab.explanations import (
+    faithfulness,
+    grid_mosaics,
+    grid_pointing,
+    randomisation_cascade,
+    randomised_maps,
+)
+from e2kd_lab.explanations.pixel_ranking import pixel_rankings
+from e2kd_lab.metrics import area_under, explanation_cosine
 from e2kd_lab.metrics.titles import LAB_MEASURES
 from e2kd_lab.system.errors import ExperimentError, LabNote
 
@@ -62,6 +70,24 @@ def test_evidence_in_the_right_cell_is_all_of_it():
     assert len(grid_pointing(model, images, torch.arange(8) % 4, side=3)) == 0
 
 
+def test_mosaics_are_of_images_that_all_networks_know():
+    """The second network takes blue for yellow; no grid shows it, so that three classes are left."""
+    seer = lab.adapt(Bright().eval(), layer="colours", mean=[0.0] * 3, std=[1.0] * 3, image_size=16)
+    other = lab.adapt(Bright().eval(), layer="colours", mean=[0.0] * 3, std=[1.0] * 3, image_size=16)
+    seer.explanation = other.explanation = "hirescam"
+    images = torch.zeros(8, 3, 16, 16)
+    for n, colours in enumerate([(0,), (1,), (2,), (0, 1)] * 2):
+        images[n, list(colours)] = 1
+    labels = torch.arange(8) % 4
+    grids = grid_mosaics({"teacher": seer, "kd": other}, images, labels, count=2)
+    assert grids.images.shape == (2, 3, 32, 32)
+    assert grids.cells.tolist() == [0, 1]
+    assert all((values > 0.99).all() for values in grids.values.values())
+    other.wrapped.head.weight.data[2] = 0
+    with pytest.raises(ExperimentError, match=r"Fewer than 4 classes .* all of teacher, kd"):
+        grid_mosaics({"teacher": seer, "kd": other}, images, labels)
+
+
 def test_networks_of_one_image_size_are_refused():
     torch.manual_seed(0)
     network = timm.create_model("vit_tiny_patch16_224", num_classes=9, img_size=32, depth=2, embed_dim=32, num_heads=2)
@@ -88,6 +114,28 @@ def test_the_cascade_starts_at_the_head_and_leaves_the_network_alone(name):
     assert table[["cosine", "rank_correlation"]].abs().max().max() <= 1
     assert table.equals(randomisation_cascade(model, images))
     assert table.groupby("layer", sort=False)["cosine"].mean().iloc[-1] < 0.99
+
+
+def test_maps_to_look_at_are_those_of_the_cascade():
+    torch.manual_seed(0)
+    model, images = build_model("resnet_mini", 3).eval(), torch.rand(2, 3, 16, 16)
+    maps, table = randomised_maps(model, images, count=3), randomisation_cascade(model, images)
+    trained, *layers = maps
+    assert trained == "trained"
+    assert [layers[0], layers[-1]] == [table["layer"].iloc[0], table["layer"].iloc[-1]]
+    for layer in layers:
+        expected = table.loc[table["layer"] == layer, "cosine"].to_numpy()
+        found = explanation_cosine(maps[layer], maps[trained]).double().numpy()
+        assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_rankings_of_one_image_are_those_of_the_measures():
+    torch.manual_seed(0)
+    model, images = build_model("bcos_resnet_mini", 3).eval(), torch.rand(1, 3, 16, 16)
+    ranking, measured = pixel_rankings({"kd": model}, images[0], steps=8)["kd"], faithfulness(model, images, steps=8)
+    assert ranking.signed
+    for name in ("insertion", "deletion"):
+        torch.testing.assert_close(area_under(getattr(ranking, name)[None]), measured[name])
 
 
 def test_a_map_that_ignores_the_network_survives():

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from e2kd_lab.metrics import area_under, blurred, deletion_curve, insertion_curve
+from e2kd_lab.metrics import area_under, blurred, delete_pixels, deletion_curve, insert_pixels, insertion_curve
 from e2kd_lab.metrics import insertion_deletion as module
 
 
@@ -110,3 +110,14 @@ def test_maps_that_are_no_numbers_give_none_and_shapes_are_checked():
         given = {"maps": maps, "classes": torch.tensor([0, 1]), "steps": 3} | bad
         with pytest.raises(ValueError, match="insertion_curve needs images"):
             insertion_curve(logits_of, images, **given)
+
+
+def test_pictures_of_a_share_are_those_that_the_curves_show(linear):
+    logits_of, images, *_ = linear
+    maps, classes = images.mean(1), torch.zeros(len(images), dtype=torch.long)
+    for show, curve in ((insert_pixels, insertion_curve), (delete_pixels, deletion_curve)):
+        expected = curve(logits_of, images, maps, classes, steps=3)
+        for step in range(4):
+            shown = show(images, maps, step / 3)
+            probabilities = logits_of(shown).softmax(1).gather(1, classes[:, None])[:, 0]
+            torch.testing.assert_close(probabilities, expected[:, step])

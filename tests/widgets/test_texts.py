@@ -13,6 +13,7 @@ from e2kd_lab.runs import Run
 from e2kd_lab.widgets import (
     ExplanationBrowser,
     LossLab,
+    PixelShares,
     ResultsPlot,
     ResultsTable,
     ShiftBrowser,
@@ -60,6 +61,11 @@ def browser(runs, tiny, shots):
     return ExplanationBrowser(tiny, students, folder=runs, page_size=2)
 
 
+def pixels(runs, tiny, shots):
+    students = [Run(runs / tiny.replace(method=m, lam=5.0).run_name()) for m in ("kd", "e2kd")]
+    return PixelShares(tiny, students, folder=runs, count=2)
+
+
 def networks():
     torch.manual_seed(0)
     return {name: lab.build_model("bcos_resnet_mini", 3).eval() for name in ("teacher", "kd", "e2kd")}
@@ -78,7 +84,7 @@ def studio(runs, tiny, shots):
     return Studio(tiny, students, folder=runs)
 
 
-PANELS = (bars, table, plot, browser, loss, shift, studio)
+PANELS = (bars, table, plot, browser, loss, shift, pixels, studio)
 
 
 @pytest.mark.parametrize("made", PANELS)
