@@ -45,7 +45,8 @@ def sets_of_runs(
             continue
         config = own[0].config
         parts = [title_of("experiment", config["name"]), title_of("family", config["family"]).lower()]
-        title = ", ".join([*parts, *([config["setting"]] if config["setting"] != "base" else [])])
+        setting = experiment.plan.title(config["setting"])
+        title = ", ".join([*parts, *([setting] if setting else [])])
         while title in sets:
             title += " (other data or teacher)"
         sets[title] = experiment, own

@@ -16,8 +16,8 @@ class Amount:
 
     Attributes
     ----------
-    name, title : str
-        Its key, and its name for people.
+    name, title, short : str
+        Its key, and its name for people, in figures and, where there is little room, beside its slider.
     low, high, step : float
         Its range, and how fine its slider is.
     value : float
@@ -33,6 +33,7 @@ class Amount:
     step: float
     value: float
     about: str = ""
+    short: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -78,18 +78,21 @@ class BirdScene(Scene):
         """See `Scene.changes`."""
         pose, place, others = self._pose, self.picture.place, tuple(_PLACES[1 - self.picture.place])
         faces, angle, cover = "right" if pose.facing > 0 else "left", _degrees(pose.angle), _percent(pose.cover)
+        water = float(place)
         of_picture: dict[str, Any] = {"step": 1.0, "about": "percent of the picture"}
         return (
-            Amount(name="water", title="Land to water", low=0.0, high=1.0, step=0.125, value=float(place)),
-            Choice(name="texture", title="Other place", options=others, value=self._other),
+            Amount(
+                name="water", title="Land to water", short="Water", low=0.0, high=1.0, step=0.125, value=float(place)
+            ),
+            Choice(name="texture", title="Texture", options=others, value=self._other),
             Amount(name="place_hue", title="Place's hue", **_TURN),
             Choice(name="species", title="Bird", options=tuple(_SPECIES), value=self._species),
             Amount(name="hue", title="Bird's hue", **_TURN),
             Choice(name="facing", title="Faces", options=("left", "right"), value=faces),
             Amount(name="angle", title="Turn", low=-60.0, high=60.0, step=1.0, value=angle, about="degrees"),
             Amount(name="cover", title="Size", low=2.0, high=40.0, value=cover, **of_picture),
-            Amount(name="right", title="Place, right", value=_percent(pose.right), **_PERCENT),
-            Amount(name="down", title="Place, down", value=_percent(pose.down), **_PERCENT),
+            Amount(name="right", title="Place, right", short="Right", value=_percent(pose.right), **_PERCENT),
+            Amount(name="down", title="Place, down", short="Down", value=_percent(pose.down), **_PERCENT),
         )
 
     def draw(self, values: Values) -> Drawn:
@@ -210,16 +213,16 @@ class ObjectScene(Scene):
         return minivoc.arrangement_of(self.spec, self.picture)
 
 
-def _changes_of(name: str, thing: Thing | None, size: int, *, share: float) -> list[Change]:
+def _changes_of(name: str, thing: Thing | None, side: int, *, share: float) -> list[Change]:
     """Place of a thing's middle, and its size: of its own, or, for one to be added, of the picture."""
-    right, down = (50.0, 50.0) if thing is None else (100 * (thing.low + thing.high) / 2 / size).round().tolist()
-    title = "Added thing" if thing is None else name.capitalize()
-    percent: dict[str, Any] = {"step": 1.0, "about": "percent of the picture"}
-    about = "percent; 0 takes it away"
+    right, down = (50.0, 50.0) if thing is None else (100 * (thing.low + thing.high) / 2 / side).round().tolist()
+    title, short = ("Added thing", "Added") if thing is None else (name.capitalize(), name.capitalize())
+    percent: dict[str, Any] = {"low": -20.0, "high": 120.0, "step": 1.0, "about": "percent of the picture"}
+    size: dict[str, Any] = {"low": 0.0, "high": 200.0, "step": 5.0, "about": "percent; 0 takes it away"}
     return [
-        Amount(name=f"{name}_right", title=f"{title}, right", low=-20.0, high=120.0, value=right, **percent),
-        Amount(name=f"{name}_down", title=f"{title}, down", low=-20.0, high=120.0, value=down, **percent),
-        Amount(name=f"{name}_size", title=f"{title}, size", low=0.0, high=200.0, step=5.0, value=share, about=about),
+        Amount(name=f"{name}_right", title=f"{title}, right", short=f"{short} →", value=right, **percent),
+        Amount(name=f"{name}_down", title=f"{title}, down", short=f"{short} ↓", value=down, **percent),
+        Amount(name=f"{name}_size", title=f"{title}, size", short=f"{short} ×", value=share, **size),
     ]
 
 

@@ -10,7 +10,6 @@ import ipywidgets as widgets
 from e2kd_lab.data.scenes import Amount, Change, Span
 
 _WIDE = {"width": "400px", "max_width": "100%"}
-_NAMES = {"description_width": "120px"}
 
 
 class ChangeControls(widgets.VBox):
@@ -61,10 +60,9 @@ class ChangeControls(widgets.VBox):
 
 def _control(change: Change) -> widgets.Widget:
     shared: dict[str, Any] = {
-        "description": change.title,
+        "description": getattr(change, "short", "") or change.title,
         "value": change.value,
         "tooltip": change.about,
-        "style": _NAMES,
         "layout": widgets.Layout(**_WIDE),
     }
     if isinstance(change, Amount):

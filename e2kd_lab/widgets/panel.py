@@ -156,7 +156,7 @@ class Panel:
         self.figure_controls.observe(self._restyle, "value")
         self.widget = widgets.VBox()
 
-    def arrange(self, *rows: list[Any], beside: bool = False) -> None:
+    def arrange(self, *rows: list[Any], beside: bool = False, below: Sequence[widgets.Image] = ()) -> None:
         """Lay out rows of controls, the messages and the picture.
 
         Parameters
@@ -165,6 +165,8 @@ class Panel:
             Download and Figure stand where the export button does.
         beside : bool
             The picture stands beside the controls where there is room for both.
+        below : sequence of ipywidgets.Image
+            Further pictures, below the first.
         """
         after = [self.download_button, self.figure_button] if self.figure_choices else [self.download_button]
         boxes = []
@@ -177,11 +179,15 @@ class Panel:
         if beside:
             column = widgets.VBox(above, layout=widgets.Layout(width=f"{_COLUMN}px", max_width="100%"))
             layout = widgets.Layout(flex_flow="row wrap", grid_gap="0 12px")
-            # The picture takes the room that is left, up to its width; below the narrowest it takes a line of its own.
-            self.image.layout.flex, self.image.layout.min_width = f"1 1 {_NARROWEST}px", "0"
-            self.widget.children = [widgets.HBox([column, self.image], layout=layout)]
+            # Pictures take the room that is left, up to their width; below the narrowest they take lines of their own.
+            room = widgets.Layout(flex=f"1 1 {_NARROWEST}px", min_width="0")
+            for picture in (self.image, *below):
+                picture.layout.flex, picture.layout.width = "0 0 auto", "auto"
+            self.widget.children = [
+                widgets.HBox([column, widgets.VBox([self.image, *below], layout=room)], layout=layout)
+            ]
         else:
-            self.widget.children = [*above, self.image]
+            self.widget.children = [*above, self.image, *below]
 
     @property
     def figure(self) -> Figure | None:

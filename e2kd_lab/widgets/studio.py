@@ -22,7 +22,7 @@ from e2kd_lab.experiments import Experiment
 from e2kd_lab.explanations import Comparison, explanation_of
 from e2kd_lab.explanations.explain import explain_in_parts
 from e2kd_lab.figures import caption
-from e2kd_lab.figures.export import figure_contents, screen_png
+from e2kd_lab.figures.export import SCREEN_DPI, figure_contents, screen_png
 from e2kd_lab.figures.style import METHOD_TITLES
 from e2kd_lab.figures.what_if import Answers, path_strip, what_if
 from e2kd_lab.models import ExplainableModel
@@ -40,7 +40,6 @@ from e2kd_lab.widgets.run_list import RunList
 _STEPS = 9
 _PREDICTED = -1  # explain what the first network predicts
 _WIDE = {"width": "400px", "max_width": "100%"}
-_NAMES = {"description_width": "120px"}
 
 
 class Studio(Panel):
@@ -128,8 +127,8 @@ class Studio(Panel):
         self._make_view_controls()
         self._tabs = widgets.Tab(layout=widgets.Layout(width="100%"))
         self._observe()
-        self.arrange([self._tabs], [self.reset_button, self.strip_button], [self.export_button], beside=True)
-        self.widget.children = [*self.widget.children, self.strip]
+        buttons = [self.reset_button, self.strip_button]
+        self.arrange([self._tabs], buttons, [self.export_button], beside=True, below=[self.strip])
         self._choose(None)
 
     def _networks_given(self, networks: dict[str, ExplainableModel], *, alone: bool) -> dict[str, ExplainableModel]:
@@ -144,7 +143,7 @@ class Studio(Panel):
 
     def _make_picture_controls(self) -> None:
         self.number = widgets.IntSlider(
-            description="Picture", value=1, min=1, max=self._count, continuous_update=False, style=_NAMES,
+            description="Picture", value=1, min=1, max=self._count, continuous_update=False,
             tooltip="Number of the picture in the data set", layout=widgets.Layout(**_WIDE),
         )  # fmt: skip
         self.upload = widgets.FileUpload(
@@ -152,10 +151,10 @@ class Studio(Panel):
         )
         self.path_field = widgets.Text(
             description="or its path", placeholder="a file of the machine where Python runs", continuous_update=False,
-            style=_NAMES, layout=widgets.Layout(**_WIDE),
+            layout=widgets.Layout(**_WIDE),
         )  # fmt: skip
         self.other = widgets.IntSlider(
-            description="Other picture", value=0, min=0, max=self._count, continuous_update=False, style=_NAMES,
+            description="Other", value=0, min=0, max=self._count, continuous_update=False,
             tooltip="Number of the picture for background and mixing; 0 for none", layout=widgets.Layout(**_WIDE),
         )  # fmt: skip
         self.reset_button = button("Reset", "undo", "Show the unchanged picture")
@@ -166,9 +165,7 @@ class Studio(Panel):
         self.compare.value = tuple(run.folder.name for run in runs)
         classes = [name.replace("_", " ") for name in self.experiment.classes()]
         options = [("what the first network predicts", _PREDICTED), *((name, k) for k, name in enumerate(classes))]
-        self.explained = widgets.Dropdown(
-            description="Explain", options=options, style=_NAMES, layout=widgets.Layout(**_WIDE)
-        )
+        self.explained = widgets.Dropdown(description="Explain", options=options, layout=widgets.Layout(**_WIDE))
         explanations = [explanation_of(model) for model in self._models().values()]
         self._explanation = next((one for one in explanations if one.has_contributions), explanations[0])
         self.view = switch(
@@ -181,16 +178,16 @@ class Studio(Panel):
 
     def _make_view_controls(self) -> None:
         self.mark = widgets.Checkbox(description="Mark a point in all pictures", value=False, indent=False)
-        place: dict[str, Any] = {"min": 0, "max": 100, "continuous_update": False, "style": _NAMES}
-        self.across = widgets.IntSlider(description="From the left", value=50, layout=widgets.Layout(**_WIDE), **place)
-        self.down = widgets.IntSlider(description="From the top", value=50, layout=widgets.Layout(**_WIDE), **place)
+        place: dict[str, Any] = {"min": 0, "max": 100, "continuous_update": False}
+        self.across = widgets.IntSlider(description="Across", value=50, layout=widgets.Layout(**_WIDE), **place)
+        self.down = widgets.IntSlider(description="Down", value=50, layout=widgets.Layout(**_WIDE), **place)
         self.strip_button = widgets.ToggleButton(
             description="Strip", icon="film", tooltip="Show the way of one change in steps",
             layout=widgets.Layout(width="110px"),
         )  # fmt: skip
-        self.along = widgets.Dropdown(description="Strip of", style=_NAMES, layout=widgets.Layout(**_WIDE))
+        self.along = widgets.Dropdown(description="Strip of", layout=widgets.Layout(**_WIDE))
         self.steps = widgets.IntSlider(
-            description="Steps", value=_STEPS, min=3, max=13, continuous_update=False, style=_NAMES,
+            description="Steps", value=_STEPS, min=3, max=13, continuous_update=False,
             layout=widgets.Layout(**_WIDE),
         )  # fmt: skip
 
@@ -313,6 +310,7 @@ class Studio(Panel):
         answers = self._ask(torch.stack([self._picture({change.name: step}) for step in steps]), explained)
         self.strip_figure = path_strip(answers, steps, what=change.title, contributions=self.view.value)
         self.strip_data = answers.table(**{change.name: steps})
+        self.strip.layout.max_width = f"{self.strip_figure.get_figwidth() * SCREEN_DPI:.0f}px"
         self.strip.value = screen_png(self.strip_figure)
 
     def _amounts(self) -> dict[str, Amount]:

@@ -116,7 +116,7 @@ def test_captions_say_what_is_shown_and_of_which_runs(made, runs, tiny, few_shot
 def test_names_of_controls_have_one_width(made, runs, tiny, few_shots):
     panel = made(runs, tiny, few_shots)
     named = [one for one in controls(panel.widget) if getattr(one, "description", "") and hasattr(one, "style")]
-    kinds = (ipywidgets.Button, ipywidgets.ToggleButton, ipywidgets.Checkbox)
+    kinds = (ipywidgets.Button, ipywidgets.ToggleButton, ipywidgets.Checkbox, ipywidgets.FileUpload)
     widths = {one.style.description_width for one in named if not isinstance(one, kinds)}
     assert widths <= {"", None, "80px"}
 
