@@ -81,9 +81,7 @@ class BirdScene(Scene):
         water = float(place)
         of_picture: dict[str, Any] = {"step": 1.0, "about": "percent of the picture"}
         return (
-            Amount(
-                name="water", title="Land to water", short="Water", low=0.0, high=1.0, step=0.125, value=float(place)
-            ),
+            Amount(name="water", title="Land to water", short="Water", low=0.0, high=1.0, step=0.125, value=water),
             Choice(name="texture", title="Texture", options=others, value=self._other),
             Amount(name="place_hue", title="Place's hue", **_TURN),
             Choice(name="species", title="Bird", options=tuple(_SPECIES), value=self._species),
