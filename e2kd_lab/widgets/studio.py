@@ -59,6 +59,8 @@ class Studio(Panel):
         Finished runs to begin with; others of the same classes can be chosen in the panel.
     networks : mapping
         Further networks in evaluation mode by title, for instance adapted ones, of the same classes.
+    changes : sequence of str, optional
+        Names of changes: a small studio with their controls alone, and the picture's number.
     split : str
         Split of the pictures: ``val`` or ``test``.
     folder : Path or str, optional
@@ -107,12 +109,13 @@ class Studio(Panel):
         runs: Sequence[Run] = (),
         *,
         networks: Mapping[str, ExplainableModel] | None = None,
+        changes: Sequence[str] | None = None,
         split: Literal["val", "test"] = "test",
         folder: Path | str | None = None,
         export_folder: Path | str = "exports",
     ) -> None:
         super().__init__("studio", export_folder)
-        self.experiment, self.split = experiment, split
+        self.experiment, self.split, self._only = experiment, split, changes
         self.folder = runs_folder() if folder is None else Path(folder)
         self._cached = CachedRuns(self.folder)
         self._given = self._networks_given(dict(networks or {}), alone=not (runs or networks))
@@ -126,9 +129,10 @@ class Studio(Panel):
         self._make_network_controls(runs)
         self._make_view_controls()
         self._tabs = widgets.Tab(layout=widgets.Layout(width="100%"))
+        self._controls = widgets.VBox(layout=widgets.Layout(width="100%"))
         self._observe()
         buttons = [self.reset_button, self.strip_button]
-        self.arrange([self._tabs], buttons, [self.export_button], beside=True, below=[self.strip])
+        self.arrange([self._controls], buttons, [self.export_button], beside=True, below=[self.strip])
         self._choose(None)
 
     def _networks_given(self, networks: dict[str, ExplainableModel], *, alone: bool) -> dict[str, ExplainableModel]:
@@ -268,6 +272,11 @@ class Studio(Panel):
             self.along.options, self.along.value = options, kept
 
     def _lay_out(self) -> None:
+        if self._only is not None:
+            known = {**self.scene_controls.controls, **self.edit_controls.controls}
+            self._controls.children = [self.number, *(known[name] for name in self._only if name in known)]
+            return
+        self._controls.children = [self._tabs]
         pages = {
             "Picture": [self.number, self.upload, self.path_field, self.other],
             "What if": [self.scene_controls],

@@ -200,3 +200,14 @@ def test_without_any_network_there_is_nothing_to_ask(tiny, tmp_path):
     with pytest.warns(match="without the teacher"):
         studio = Studio(tiny, networks={"mine": network}, folder=tmp_path)
     assert len(studio.data) == 1
+
+
+def test_a_small_studio_has_the_controls_that_were_named(smoke, tmp_path):
+    network = lab.build_model("resnet_mini", num_classes=2).eval()
+    with pytest.warns(match="without the teacher"):
+        studio = Studio(smoke, networks={"mine": network}, folder=tmp_path, changes=["water", "mix", "scale"])
+    named = [control.description for control in studio._controls.children]
+    assert named == ["Picture", "Water", "Scale"]  # there is no other picture to mix with
+    before = bytes(studio.image.value)
+    studio.scene_controls.controls["water"].value = 0.5
+    assert bytes(studio.image.value) != before
