@@ -156,7 +156,8 @@ def own(
         Epochs of a teacher that has no ``teacher_weights``; it is trained as the student, from another seed. A
         ``teacher_recipe`` says all of it.
     **fields
-        Any other field of `Experiment` and its parts: ``epochs`` (30 by default), ``batch_size`` (64), ``lr``,
+        Any other field of `Experiment` and its parts: ``display_name`` (what titles and figures show instead of the
+        name), ``epochs`` (30 by default), ``batch_size`` (64), ``lr``,
         ``teacher_weights``, ``crop_scale``, ``seed``, ``method``, ``lam``, ...; ``num_classes`` is only checked.
 
     Raises

@@ -82,8 +82,8 @@ def _where(row: Mapping[Hashable, Any], named: Sequence[str]) -> str:
     """What tells a student's run from others by its method: *on Waterbirds, B-cos networks, + mixup*."""
     if row["method"] == "teacher":
         return ""
-    data = [title_of("experiment", row["experiment"])] * ("experiment" in named)
-    data += [networks_name(row["family"])] * ("family" in named)
+    data = [title_of("experiment", row["experiment"])] if "experiment" in named else []
+    data += [networks_name(row["family"])] if "family" in named else []
     setting = setting_title(row["experiment"], row["setting"]) if "setting" in named else ""
     return (f" on {', '.join(data)}" if data else "") + (f", {setting}" if setting else "")
 

@@ -58,7 +58,7 @@ def method_bars(
         for row, metric in zip(axes, metrics, strict=True):
             for axis, (number, source, _) in zip(row, panels, strict=True):
                 chosen = (rows["source"] == source) & (rows["place"] == number) & (rows["metric"] == metric)
-                _bars(axis, rows[chosen], methods, across / len(methods))
+                _bars(axis, rows[chosen], methods, across / (len(methods) + 0.2))
             row[0].set_ylabel(measure_title(metric).with_unit)
         for axis, (_, source, column) in zip(axes[0], panels, strict=True):
             names = [column, source_title(source)] if several else [source_title(source)]

@@ -171,5 +171,7 @@ def _bar(axis: Axes, middle: float, method: str, values: pd.Series, published: p
     draw_bar(axis, middle, values, METHOD_COLOURS[method], width=0.38, spacing=0.09, dot=1.6)
     top, low = values.max(), values.min() < _LOW
     above = low and not published.between(top - 4, top + 19).any()
-    style = {} if above else {"color": "white" if method == "e2kd" and not low else "black", "bbox": None}
+    style: dict[str, Any] = (
+        {} if above else {"color": "white" if method == "e2kd" and not low else "black", "bbox": None}
+    )
     write_above(axis, middle, top if above else 0, f"{values.mean():.1f}", fontsize=small(), **style)

@@ -1,5 +1,6 @@
 """Every figure can go into a paper: at every venue's width nothing is small, cut off or on top of another."""
 
+import itertools
 import re
 
 import pytest
@@ -54,6 +55,24 @@ def test_short_names_of_groups_come_with_a_key():
     assert {"LL", "LW", "OOD"} <= set(texts)
     (key,) = [text for text in texts if "LW: " in text]
     assert "LW: landbird on water" in " ".join(key.split())
+
+
+@pytest.mark.parametrize("name", [name for name in FIGURES if name.startswith("bars of")])
+def test_numbers_side_by_side_do_not_read_as_one(name):
+    for width in WIDTHS:
+        with figure_options(width=width):
+            figure = FIGURES[name]()
+        upright = [
+            (text.axes, corners)
+            for text, corners in shown_texts(figure)
+            if text.axes is not None and text in text.axes.texts and text.get_rotation() == 0
+        ]
+        gaps = [
+            max(its[:, 0].min() - one[:, 0].max(), one[:, 0].min() - its[:, 0].max())
+            for (axes, one), (others, its) in itertools.combinations(upright, 2)
+            if axes is others and max(its[:, 1].min(), one[:, 1].min()) < min(its[:, 1].max(), one[:, 1].max())
+        ]
+        assert min(gaps, default=9.0) > 1.0, width
 
 
 def test_a_fault_is_found():
