@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -150,11 +151,12 @@ def _bits_in_tiff(tags: object) -> int:
 
 
 def _bits_in_png(path: str) -> int:
-    for name, body in png_chunks(path):
-        if name == b"sBIT" and body:
-            return body[0] if 8 < body[0] <= 16 else 0
-        if name == b"IDAT":  # which sBIT precedes
-            break
+    with suppress(OSError):  # a PNG that was opened from memory has no file
+        for name, body in png_chunks(path):
+            if name == b"sBIT" and body:
+                return body[0] if 8 < body[0] <= 16 else 0
+            if name == b"IDAT":  # which sBIT precedes
+                break
     return 0
 
 

@@ -237,7 +237,7 @@ class TrainingPanel(Panel):
             said += ". It goes on though the kernel was interrupted: Stop ends it." if session.interrupted else ""
         elif session.error is not None:
             said = f"failed at {steps}."
-        elif session.run is not None and session.run.status == "stopped":
+        elif session.run is not None and session.run.status != "done":  # it was stopped, or its teacher was
             said = f"stopped at {steps}: Resume goes on."
         else:
             said = "done."

@@ -1,5 +1,6 @@
 """Pictures of more than 8 bits are scaled by the range that their files state."""
 
+import io
 import struct
 import warnings
 import zlib
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from e2kd_lab.data.check import check_data
-from e2kd_lab.data.images import read_image, read_picture
+from e2kd_lab.data.images import as_image, read_image, read_picture
 from e2kd_lab.data.masks import decode_mask
 from e2kd_lab.system.errors import LabNote
 
@@ -82,6 +83,14 @@ def test_what_may_have_12_bits_without_stating_it_is_said_once_and_counted(tmp_p
     assert read_picture(path).repairs == ("scaled from 16 bits to 8 bits",)
     Image.fromarray((RAMP * 65535).astype(np.uint16)).save(path)
     assert read_picture(path).repairs == ("scaled from 16 bits to 8 bits",)
+
+
+def test_pictures_that_are_opened_from_memory_have_no_file_to_state_their_range(tmp_path):
+    png(tmp_path / "a.png", 12)
+    with warnings.catch_warnings(action="ignore", category=LabNote):
+        for source, white in ((tmp_path / "a.png", 255), (io.BytesIO((tmp_path / "a.png").read_bytes()), 16)):
+            with Image.open(source) as image:
+                assert as_image(image).max() == white
 
 
 def test_a_dark_pgm_stays_dark(tmp_path):

@@ -51,6 +51,24 @@ def _chunk(kind, body):
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
+def _stated_by_png(rng, content):
+    """A grey PNG of 16 bits that states its bits, perhaps wrongly."""
+    png = _stored(_sixteen_bits, form="PNG")(rng, content)
+    if not png.startswith(b"\x89PNG"):
+        return content
+    body = rng.choice((b"", *(bytes([bits]) for bits in (0, 8, 9, 12, 16, 17, 255)), bytes(99)))
+    return png[:33] + _chunk(b"sBIT", body) + png[33:]
+
+
+def _stated_by_tiff(rng):
+    """Tags of TIFF that state a range: MaxSampleValue, and whether 0 is white."""
+    return {"tiffinfo": {281: rng.choice((0, 1, 255, 1000, 4095, 65535)), 262: rng.choice((0, 1, 2))}}
+
+
+def _sixteen_bits(rng, values):
+    return Image.fromarray(values.astype(np.uint16) * rng.choice((1, 16, 257)))
+
+
 def _bomb(rng, _):
     """A small PNG file that claims or holds many pixels, text or frames."""
     side = rng.choice((1, 9000, 9500, 30_000, 2**31 - 1))
@@ -63,7 +81,9 @@ def _bomb(rng, _):
 
 OF_PICTURES = {
     **OF_BYTES,
-    "16 bits": _stored(lambda rng, values: Image.fromarray(values.astype(np.uint16) * rng.choice((1, 16, 257)))),
+    "16 bits": _stored(_sixteen_bits),
+    "stated by PNG": _stated_by_png,
+    "stated by TIFF": _stored(_sixteen_bits, form="TIFF", extra=_stated_by_tiff),
     "32 bits": _stored(
         lambda rng, values: Image.fromarray(values.astype(np.int32) - rng.choice((0, 300))), form="TIFF"
     ),
@@ -71,7 +91,7 @@ OF_PICTURES = {
     "palette": _stored(_palette),
     "1 bit": _stored(lambda rng, values: Image.fromarray(values).convert("1")),
     "cmyk": _stored(lambda rng, values: Image.fromarray(values).convert("CMYK"), form="JPEG"),
-    "alpha": _stored(lambda rng, values: Image.merge("LA", [Image.fromarray(values)] * 2)),
+    "alpha": _stored(lambda rng, values: Image.merge("LA", [Image.fromarray(values * rng.choice((0, 1)))] * 2)),
     "turned": _stored(lambda rng, values: Image.fromarray(values), form="PNG", extra=_exif),
     "frames": _stored(
         lambda rng, values: Image.fromarray(values),

@@ -393,3 +393,14 @@ def test_a_run_that_may_be_in_training_elsewhere_is_not_offered(tiny, runs, monk
     assert panel.train_button.disabled
     assert "may be finished or in training elsewhere: unknown (process" in panel.message.value
     assert panel.last_error is None
+
+
+def test_a_teacher_that_was_stopped_is_not_said_to_be_done(tiny, tmp_path):
+    panel = TrainLab(tiny.replace(epochs=400, lam=5.0), folder=tmp_path)
+    panel.train_button.click()
+    panel.stop_button.click()
+    assert panel.wait(120).status == "new"  # the student never began
+    assert panel.time_left.value.startswith("teacher of ")
+    assert ": stopped at step" in panel.time_left.value
+    assert not panel.train_button.disabled
+    assert panel.last_error is None
