@@ -273,9 +273,10 @@ class Place:
         paths = []
         for path in contour.get_paths():
             # Its points stand in the middles of columns, or half-way between two.
-            halves = np.rint(2 * (path.vertices[:, 0] - before[0]) / (before[1] - before[0])).astype(int)
+            across, down = np.asarray(path.vertices).T
+            halves = np.rint(2 * (across - before[0]) / (before[1] - before[0])).astype(int)
             right = 0.5 * here[halves // 2] + 0.5 * here[(halves + 1) // 2]
-            paths.append(Path(np.column_stack([right, path.vertices[:, 1]]), path.codes))
+            paths.append(Path(np.column_stack([right, down]), path.codes))
         again.set_paths(paths)
         axis.add_collection(again, autolim=False)
 
