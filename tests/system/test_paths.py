@@ -1,7 +1,9 @@
+import os
 from pathlib import Path
 
 import pytest
 
+import e2kd_lab as lab
 from e2kd_lab.system.errors import DataError
 from e2kd_lab.system.paths import expanded, is_file, is_folder, readable
 
@@ -34,3 +36,16 @@ def test_what_the_system_refuses_is_a_sentence_that_names_the_file(tmp_path):
         raise OSError("broken")
     with pytest.raises(ValueError, match="else"), readable(tmp_path, DataError):
         raise ValueError("something else")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows takes paths of 260 characters: longer ones are not tested")
+def test_a_path_as_long_as_systems_take_is_trained_in(tiny, tmp_path):
+    deep = tmp_path
+    while len(os.fsencode(deep)) < 3000:
+        deep = deep / ("ein langer Ordner äöü " * 9)
+    experiment = tiny.replace(epochs=1).teacher_experiment()
+    run = lab.run(experiment, folder=deep, progress=False)
+    assert run.status == "done"
+    assert lab.load_runs(deep)["run"].unique().tolist() == [experiment.run_name()]
+    run.export(deep / "teacher.safetensors")
+    assert (deep / "teacher.safetensors").is_file()
