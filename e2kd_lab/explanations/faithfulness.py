@@ -175,9 +175,10 @@ def grid_mosaics(
     Examples
     --------
     >>> import e2kd_lab as lab
-    >>> networks = {"teacher": lab.build_model("resnet_mini", num_classes=3).eval()}
-    >>> grid_mosaics(networks, torch.rand(9, 3, 16, 16), torch.arange(9) % 3, side=1).maps["teacher"].shape[1:]
-    torch.Size([16, 16])
+    >>> model, images = lab.build_model("resnet_mini", num_classes=3).eval(), torch.rand(4, 3, 16, 16)
+    >>> known = model(model.preprocess(images)).argmax(1)
+    >>> grid_mosaics({"teacher": model}, images, known, side=1, least=0.0).maps["teacher"].shape
+    torch.Size([2, 16, 16])
     """
     logits = [logits_in_parts(model, images) for model in networks.values()]
     known = torch.ones(len(images), dtype=torch.bool, device=images.device)

@@ -75,7 +75,7 @@ def randomised_maps(model: ExplainableModel, images: Tensor, *, count: int = 5, 
     >>> import e2kd_lab as lab
     >>> model = lab.build_model("resnet_mini", num_classes=3).eval()
     >>> list(randomised_maps(model, torch.rand(1, 3, 16, 16), count=2))
-    ['trained', 'fc', 'stem.0']
+    ['trained', 'fc', 'conv1']
     """
     (_, before), *steps = _cascade(model, images, seed)
     chosen = torch.linspace(0, len(steps) - 1, min(count, len(steps))).round().int().tolist()
