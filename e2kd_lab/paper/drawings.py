@@ -216,7 +216,10 @@ def opening(runs: FinishedRuns, required: Sequence[RequiredRuns], *, table: str)
     number = example_image(comparison)
     explained = _rows_of(runs, birds, comparison)
     shown = explained[explained["image"] == number + 1].to_csv(index=False, lineterminator="\n")
-    used = tuple(pd.concat([shots, shift])["run"].unique())
+    rows = pd.concat([shots, shift])
+    drawn = rows["method"].isin(["teacher", *few_shots.methods])
+    drawn &= rows["setting"].isin([runs.experiment(few_shots).setting, "base"])
+    used = tuple(rows.loc[drawn, "run"].unique())
     return Drawing(teaser(numbers, comparison, number=number), numbers, "opening", {"explanations": shown}, used)
 
 

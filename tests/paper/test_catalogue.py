@@ -173,6 +173,7 @@ def test_captions_tell_methods_seeds_scale_and_name_the_runs_in_a_comment(writte
     assert line.startswith(r"\caption{Explanations in and out of distribution, B-cos networks.")
     assert r"e$^2$KD, $\lambda$ = 5, $\tau$ = 1 (seed 0)" in line
     assert "Measured here (smoke test, meaningless)." in line
+    assert "Baseline" not in (out / "teaser_bcos_smoke_caption.tex").read_text()  # it is not in that figure
     for file in out.glob("*_caption.tex"):
         caption = file.read_text().split("\\caption", 1)[1]
         assert "(seed" in caption, file.name
