@@ -92,11 +92,11 @@ def what_if(answers: Answers, *, contributions: bool = False, point: tuple[float
     shown = {name: family.pictures[name][0] for family in families for name in family.pictures}
     names, _ = distinguished(list(answers.probabilities))
     with styled():
-        sheet = _Sheet.of(len(shown) + 1, names, families)
+        likeliest = _likeliest(answers)
+        sheet = _Sheet.of(len(shown) + 1, names, families, len(likeliest))
         figure = new_figure(sheet.height, placed=True)
         axis = _canvas(figure, sheet.width, sheet.height)
         image = answers.comparisons[0].images[0].permute(1, 2, 0).clamp(0, 1).cpu().numpy()
-        likeliest = _likeliest(answers)
         _column(axis, sheet, 0, _SEEN, image, point)
         _name_classes(axis, sheet, [answers.classes[k] for k in likeliest])
         looks = run_looks(dict(answers.methods))
@@ -183,13 +183,13 @@ class _Sheet:
     places: list[Place]
 
     @classmethod
-    def of(cls, count: int, names: Mapping[str, str], families: Sequence[Pictures]) -> _Sheet:
+    def of(cls, count: int, names: Mapping[str, str], families: Sequence[Pictures], classes: int) -> _Sheet:
         width, line = current_options().inches, 1.45 * small() / 72
         across = min(count, _ACROSS)
         cell = (width - 2 * _MARGIN - _GAP * (across - 1)) / across
         cell = min(cell, 1.5)
         titles = [broken(name, 72 * cell, small()) for name in (*names.values(), _SEEN)]
-        title, bars = (1 + max(one.count("\n") for one in titles)) * line, _CLASSES * line + 0.08
+        title, bars = (1 + max(one.count("\n") for one in titles)) * line, classes * line + 0.08
         rows = -(-count // across)
         bottom = _bars_room(families, width)
         height = _MARGIN + rows * (title + cell + bars) + bottom
