@@ -79,4 +79,5 @@ def test_there_are_notebooks():
         "11_cheaper_explanations",
         "12_bring_your_own",
         "13_which_explanation",
+        "14_faithful_copies",
     }
