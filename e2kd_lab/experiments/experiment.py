@@ -213,7 +213,7 @@ class Experiment:
         """A short line for progress bars and panels."""
         label = self.distillation.label()
         setting = self.plan.title(self.setting)
-        label += [setting] if self.setting not in ("base", self.explanation) and setting not in ("", *label) else []
+        label += [setting] if setting not in ("", *label) else []
         networks = "" if self.family == "standard" else ", B-cos"
         scale = "own data" if self.scale == "own" else self.scale
         return f"{self.heading} ({scale}{networks}): {', '.join(label)}, seed {self.seed}"

@@ -117,6 +117,11 @@ class WaterbirdsData(Data):
         """See `Data.teacher_name`: the data set."""
         return "waterbirds"
 
+    @property
+    def teacher_title(self) -> str:
+        """See `Data.teacher_title`."""
+        return "Waterbirds"
+
     def fingerprint(self, experiment: Experiment) -> str:
         """See `Data.fingerprint`."""
         roots = [self._root()] + ([self._teacher_root()] if _is_unbiased(experiment) else [])

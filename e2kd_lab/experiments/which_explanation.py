@@ -17,6 +17,7 @@ from e2kd_lab.experiments.data import Scale
 from e2kd_lab.experiments.experiment import Experiment
 from e2kd_lab.experiments.networks import Family
 from e2kd_lab.experiments.plan import Plan
+from e2kd_lab.explanations import EXPLANATIONS
 
 # Besides the networks' own, of standard networks. On a CPU, gradients of the whole network are taken of a part of each
 # batch, and the integral has four points.
@@ -37,21 +38,24 @@ _COPIED: Mapping[Scale, Mapping[str, Mapping[str, Any]]] = {
 
 def build(scale: Scale, family: Family = "standard") -> Experiment:
     """The question on Waterbirds."""
-    return _asked(waterbirds.build(scale, family), "which_explanation")
+    return _asked(waterbirds.build(scale, family), "which_explanation", "Which explanation?")
 
 
 def build_few_shots(scale: Scale, family: Family = "standard") -> Experiment:
     """The question with few shots: 50 of each class of ImageNet, at lab scale 10 of each class of MiniNet."""
     tables = {"standard": imagenet_tables.build_standard, "bcos": imagenet_tables.build_bcos}
     fewest = next(iter(imagenet_tables.SHOTS[scale].values()))
-    return _asked(tables[family](scale).replace(**fewest), "which_explanation_few_shots")
+    return _asked(
+        tables[family](scale).replace(**fewest), "which_explanation_few_shots", "Which explanation, with few shots?"
+    )
 
 
-def _asked(experiment: Experiment, name: str) -> Experiment:
+def _asked(experiment: Experiment, name: str, title: str) -> Experiment:
     """The experiment with an explanation a setting, and the weights that the paper tried at temperature 1."""
     settings: dict[str, Mapping[str, Any]] = {"base": {}}
     if experiment.family == "standard":
         settings |= _COPIED[experiment.scale]
     tried: Mapping[str, Sequence[Mapping[str, float]]] = experiment.plan.grids or {}
     grids = {"baseline": [{}], "kd": tried["kd"], "e2kd": [one for one in tried["e2kd"] if one["tau"] == 1.0]}
-    return replace(experiment, name=name, plan=Plan(settings, grids))
+    titles = {name: f"by {EXPLANATIONS[values['explanation']].title}" for name, values in settings.items() if values}
+    return replace(experiment, name=name, display_name=title, plan=Plan(settings, grids, titles))
