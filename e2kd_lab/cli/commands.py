@@ -111,7 +111,7 @@ def report(
         list[str] | None, typer.Argument(help="Folders or names of runs (default: all)", metavar="RUNS")
     ] = None,
     to: Annotated[Path, typer.Option(help="The HTML file")] = Path("report.html"),
-    images: Annotated[int, typer.Option(help="Test images of each experiment", min=1)] = 24,
+    examples: Annotated[int, typer.Option(help="Test images of each experiment", min=1)] = 24,
     data_root: RootOption = None,
     teacher_data: TeacherDataOption = None,
     teacher: TeacherOption = None,
@@ -123,7 +123,7 @@ def report(
 
     locations = {"data_root": data_root, "teacher_data_root": teacher_data, "teacher_weights": teacher}
     sets = sets_of_runs(names, runs, locations)
-    lab.paper.write_report(sets, to, images=images, folder=runs)
+    lab.paper.write_report(sets, to, images=examples, folder=runs)
     console.print(f"Report: {to} ({to.stat().st_size / 1e6:.1f} MB)")
 
 

@@ -24,6 +24,7 @@ COMMANDS = (
     "evaluate KD --device cpu",
     "results --out results.csv",
     "figures --scale smoke --runs few",
+    "report KD --examples 4",
     "list",
     "bench --quick --only loading --device cpu",
 )
@@ -97,7 +98,7 @@ def test_it_works(ended, command):
 @pytest.mark.slow
 def test_what_is_made_lies_where_it_should(ended):
     made = {path.name for path in ended["workspace"].iterdir()}
-    assert made == {"data", "runs", "few", "exports", "results.csv"}  # and no folder that is called "~"
+    assert made == {"data", "runs", "few", "exports", "results.csv", "report.html"}  # and no folder that is called "~"
     assert any((ended["workspace"] / "exports").glob("*.pdf"))
 
 

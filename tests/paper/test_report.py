@@ -68,7 +68,7 @@ def test_classes_and_several_labels(taught, few_shots, workspace, tmp_path):
 
 def test_the_command_reports_all_runs_by_experiment_and_family(runs, minibirds, tmp_path):
     path = tmp_path / "all.html"
-    command = ["report", "--runs", str(runs), "--to", str(path), "--images", "4"]
+    command = ["report", "--runs", str(runs), "--to", str(path), "--examples", "4"]
     with pytest.warns(match="trained on other data"):
         result = CliRunner().invoke(app, command)
     assert isinstance(result.exception, RunError)
@@ -83,7 +83,7 @@ def test_the_command_reports_runs_of_the_lab(workspace, tmp_path):
     folder = tmp_path / "runs"
     names = [lab.run(smoke.replace(method=m), folder=folder, progress=False).folder.name for m in ("baseline", "kd")]
     path = tmp_path / "two.html"
-    result = CliRunner().invoke(app, ["report", names[1], "--runs", str(folder), "--to", str(path), "--images", "4"])
+    result = CliRunner().invoke(app, ["report", names[1], "--runs", str(folder), "--to", str(path), "--examples", "4"])
     assert result.exit_code == 0, result.output
     assert [run["method"] for run in data_of(path)["sets"][0]["runs"]] == ["kd"]
 
