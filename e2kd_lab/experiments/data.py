@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeGuard
 
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
@@ -96,19 +96,28 @@ class Data:
 
         Embedded pictures are drawn in proportion, and so is ``resize``; for other data only where it would be too
         small.
+
+        Raises
+        ------
+        ExperimentError
+            If embedded pictures cannot be drawn in that size.
         """
-        if "image_size" not in changes or "resize" in changes:
+        wanted = changes.get("image_size")
+        if "resize" in changes or not _is_size(wanted):
             return changes
-        (new, _), (old, _) = height_and_width(changes["image_size"]), height_and_width(self.image_size)
+        (new, _), (old, _) = height_and_width(wanted), height_and_width(self.image_size)
         drawn = {field.name: getattr(self, field.name) for field in fields(self)}
         drawn = {name: spec for name, spec in drawn.items() if isinstance(spec, SetSpec)}
-        if changes.get("data_root", self.data_root) is not None or not isinstance(changes["image_size"], int):
+        if changes.get("data_root", self.data_root) is not None or not isinstance(wanted, int):
             drawn = {}
-        sides = zip(height_and_width(self.resize), height_and_width(changes["image_size"]), strict=True)
+        sides = zip(height_and_width(self.resize), height_and_width(wanted), strict=True)
         if drawn or any(resize < size for resize, size in sides):
             resize = [round(side * new / old) for side in height_and_width(self.resize)]
             changes = changes | {"resize": resize[0] if isinstance(self.resize, int) else tuple(resize)}
-        larger = {name: replace(spec, size=round(spec.size * new / old)) for name, spec in drawn.items()}
+        try:
+            larger = {name: replace(spec, size=round(spec.size * new / old)) for name, spec in drawn.items()}
+        except ValueError as error:
+            raise ExperimentError(f"'image_size' is {new}: {error}") from None
         return {**larger, **changes}
 
     def embedded_folder(self, name: str, spec: SetSpec) -> Path:
@@ -187,3 +196,9 @@ class Data:
 
     def prepare_student(self, model: ExplainableModel) -> None:
         """Set up the network that is trained, just after it was built; nothing by default."""
+
+
+def _is_size(value: Any) -> TypeGuard[int | tuple[int, int]]:
+    """Whether a value can be a side, or height and width, in pixels."""
+    sides = value if isinstance(value, tuple) and len(value) == 2 else (value,)
+    return all(type(side) is int and side > 0 for side in sides)

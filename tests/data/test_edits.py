@@ -64,7 +64,7 @@ def test_the_other_background_is_behind_the_object() -> None:
 
 
 def test_unchanged_is_unchanged_and_every_change_is_seen() -> None:
-    edits, other = Edits((12, 16), has_mask=True, has_other=True), Drawn(torch.rand(3, 12, 16))
+    edits, other = Edits((12, 16), has_mask=True, has_other=True), Drawn(1 - PICTURE)
     drawn = Drawn(PICTURE, MASK)
     unchanged = {change.name: change.value for change in edits.changes}
     assert torch.equal(edits.apply(drawn, unchanged, other), PICTURE)

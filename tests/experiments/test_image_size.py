@@ -6,6 +6,7 @@ import torch
 import e2kd_lab as lab
 from e2kd_lab.experiments import names
 from e2kd_lab.methods import Batch
+from e2kd_lab.system.errors import ExperimentError
 
 
 @pytest.mark.parametrize("name", names())
@@ -44,3 +45,13 @@ def test_the_usual_sizes_keep_their_folders(workspace):
             data = lab.experiments.get(name, scale).data
             spec = getattr(data, folder)
             assert data.embedded_folder(folder, spec).name == folder + ending
+
+
+def test_sizes_that_cannot_be_drawn_are_refused():
+    smoke = lab.experiments.get("waterbirds", "smoke")
+    with pytest.raises(
+        ExperimentError, match="'image_size' is 4: MiniBirds size is 4, expected a whole number from 16"
+    ):
+        smoke.replace(image_size=4)
+    with pytest.raises(ExperimentError, match="'image_size' is"):
+        smoke.replace(image_size=None)
