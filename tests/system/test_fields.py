@@ -24,7 +24,7 @@ from e2kd_lab.system.errors import ExperimentError
         ("scale", "acme", "There is no scale 'acme'; expected one of"),
         ("family", "acme", "There is no family 'acme'; expected one of"),
         ("num_classes", 0, "expected at least 1"),
-        ("image_size", 10**6, "image_size <= resize <="),
+        ("image_size", 10**6, "MiniBirds size is 1000000, expected"),
         ("image_size", (24, 40), r"'image_size' is '\(24, 40\)'; expected a whole number"),
         ("scale", "own", "There is no scale 'own'; expected one of smoke, lab, paper"),
         ("seed", 2**32, "expected 0 to 4294967295"),
