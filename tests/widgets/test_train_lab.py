@@ -214,7 +214,7 @@ def test_other_experiments_are_listed_if_their_classes_are_the_same(few_shots, w
     panel = TrainLab(frozen, folder=folder)
     names = {name for name, config in panel._cached.finished().items() if config["num_classes"] == frozen.num_classes}
     assert set(panel.compare.titles) == names
-    assert any("imagenet standard" in title for title in panel.compare.titles.values())
+    assert any(lab.experiments.title("imagenet_standard") in title for title in panel.compare.titles.values())
     assert not panel.compare._fits({**ours, "name": "somebody_elses"})
     assert not panel.compare._fits({**ours, "num_classes": 2})
 
