@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from e2kd_lab.experiments import Experiment
     from e2kd_lab.runs import Run
 
-_SAME = ("name", "scale", "family", "setting", "teacher", "data", "image_size")
+_SAME = ("name", "scale", "family", "setting", "teacher", "data", "image_size", "explanation")
 
 
 def sets_of_runs(
@@ -48,7 +48,7 @@ def sets_of_runs(
         setting = experiment.plan.title(config["setting"])
         title = ", ".join([*parts, *([setting] if setting else [])])
         while title in sets:
-            title += " (other data or teacher)"
+            title += " (other data, teacher or explanation)"
         sets[title] = experiment, own
     if not sets:
         raise RunError(f"{folder} holds no finished runs of students to report; train some first.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -64,9 +65,11 @@ def covered(image: Tensor, across: Sequence[float], down: Sequence[float], how: 
     height, width = image.shape[1:]
     left, right = (round(width * end / 100) for end in across)
     top, bottom = (round(height * end / 100) for end in down)
-    side = _odd(min(height, width) / 2)
-    blurred = F.gaussian_blur(image, [side, side], [side / 4, side / 4]) if how == BLURRED else None
-    cover = image.mean((1, 2), keepdim=True).expand_as(image) if blurred is None else blurred
+    if how == BLURRED:
+        side = _odd(min(height, width) / 2)
+        cover = F.gaussian_blur(image, [side, side], [side / 4, side / 4])
+    else:
+        cover = image.mean((1, 2), keepdim=True).expand_as(image)
     result = image.clone()
     result[:, top:bottom, left:right] = cover[:, top:bottom, left:right]
     return result
@@ -113,8 +116,8 @@ class Edits:
         Height and width of the picture in pixels.
     has_mask : bool
         Whether the mask of the picture's object is known.
-    has_other : bool
-        Whether another picture is given, for background and mixing.
+    other : Drawn, optional
+        Another picture of that size, floating point in [0, 1], for background and mixing.
 
     Examples
     --------
@@ -123,8 +126,8 @@ class Edits:
     ['moved_right', 'moved_down', 'scale', 'cover', 'box_across', 'box_down']
     """
 
-    def __init__(self, size: tuple[int, int], *, has_mask: bool = False, has_other: bool = False) -> None:
-        self.size, self.has_mask, self.has_other = size, has_mask, has_other
+    def __init__(self, size: tuple[int, int], *, has_mask: bool = False, other: Drawn | None = None) -> None:
+        self.size, self.has_mask, self.other = size, has_mask, other
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -139,14 +142,14 @@ class Edits:
             Span(name="box_across", title="Box, across", about="percent of the width"),
             Span(name="box_down", title="Box, down", about="percent of the height"),
         ]
-        if self.has_other and self.has_mask:
+        if self.other is not None and self.has_mask:
             about = "percent of the other picture's background behind this object"
             changes.append(Amount(name="background", title="Background", about=about, **_PERCENT))
-        if self.has_other:
+        if self.other is not None:
             changes.append(Amount(name="mix", title="Mix", about="percent of the other picture", **_PERCENT))
         return tuple(changes)
 
-    def apply(self, drawn: Drawn, values: Values, other: Drawn | None = None) -> Tensor:
+    def apply(self, drawn: Drawn, values: Values) -> Tensor:
         """A picture after its changes.
 
         Parameters
@@ -155,8 +158,6 @@ class Edits:
             Image and mask, floating point in [0, 1], (3, H, W) and (1, H, W).
         values : mapping
             Values by name; what is left out stays as it is.
-        other : Drawn, optional
-            The other picture, of the same size.
 
         Returns
         -------
@@ -165,13 +166,16 @@ class Edits:
         """
         values = {change.name: change.value for change in self.changes} | dict(values)
         image, mask = drawn.image, drawn.mask
-        if other is not None and mask is not None and values.get("background"):
-            share = mask + (1 - mask) * (1 - values["background"] / 100)
-            image = share * image + (1 - share) * background_of(other.image, other.mask)
-        if other is not None and values.get("mix"):
-            image = torch.lerp(image, other.image, values["mix"] / 100)
+        if self._background is not None and mask is not None and values.get("background"):
+            image = torch.lerp(image, self._background, (1 - mask) * (values["background"] / 100))
+        if self.other is not None and values.get("mix"):
+            image = torch.lerp(image, self.other.image, values["mix"] / 100)
         image = moved(image, values["moved_right"], values["moved_down"], values["scale"] / 100)
         return covered(image, values["box_across"], values["box_down"], values["cover"]).clamp(0, 1)
+
+    @functools.cached_property
+    def _background(self) -> Tensor | None:
+        return None if self.other is None else background_of(*self.other)
 
 
 def _odd(number: float) -> int:

@@ -111,11 +111,11 @@ def _table(runs: Sequence[Run]) -> pd.DataFrame:
     test = results[(results["split"] == "test") & results["metric"].isin(_OWN_MEASURES)]
     biased = test["group"].isin(["in_distribution", "out_of_distribution"])
     shown = test[biased if biased.any() else test["group"] == "all"]
+    by_name = {run.folder.name: run for run in runs}
     rows = []
     for _, own in shown.groupby(shown["run"].map(_configuration), sort=False):
         first = own.iloc[0]
-        hyperparameters = _hyperparameters(Run(next(r.folder for r in runs if r.folder.name == first["run"])))
-        row: dict[str, Any] = {"Method": run_label(first["method"], hyperparameters)}
+        row: dict[str, Any] = {"Method": run_label(first["method"], _hyperparameters(by_name[first["run"]]))}
         row["Seeds"] = own["seed"].nunique()
         for (metric, group), values in own.groupby(["metric", "group"], sort=False):
             heading = measure_title(str(metric)).with_unit
@@ -139,7 +139,7 @@ def _set(experiment: Experiment, runs: Sequence[Run], count: int, folder: Path |
     """Images with the teacher's maps, and each run with its own: what the page's script needs."""
     examples = examples_of(experiment, count)
     teacher = load_teacher(experiment, folder=folder)
-    networks = {"teacher": teacher, **{run.folder.name: run.load_model() for run in runs}}
+    networks = {"teacher": teacher, **{run.folder.name: experiment.with_explanation(run.load_model()) for run in runs}}
     comparison = examples.explained_by(networks)
     pictures = {name: _encoded(maps) for name, maps in pictures_of(comparison, experiment.multilabel).pictures.items()}
     said = _said(comparison, experiment)

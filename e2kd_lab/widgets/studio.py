@@ -120,7 +120,6 @@ class Studio(Panel):
         self._cached = CachedRuns(self.folder)
         self._given = self._networks_given(dict(networks or {}), alone=not (runs or networks))
         self._count = len(experiment.dataset(split))  # type: ignore[arg-type]
-        self._upload_name = ""
         self.strip = picture_frame()
         self.strip_figure: Figure | None = None
         self.strip_data: pd.DataFrame | None = None
@@ -165,7 +164,8 @@ class Studio(Panel):
 
     def _make_network_controls(self, runs: Sequence[Run]) -> None:
         self.compare = RunList(self.experiment)
-        self.compare.offer(self._cached.finished())
+        self._finished = self._cached.finished()
+        self.compare.offer(self._finished)
         self.compare.value = tuple(run.folder.name for run in runs)
         classes = [name.replace("_", " ") for name in self.experiment.classes()]
         options = [("what the first network predicts", _PREDICTED), *((name, k) for k, name in enumerate(classes))]
@@ -246,11 +246,10 @@ class Studio(Panel):
         before = self.edit_controls.values if keep else {}
         self._scene, self._name = scene, name
         drawn = scene.draw({})
-        self._other = (
-            self._drawn(self.experiment.scene(self.split, self.other.value - 1), {}) if self.other.value else None
-        )
+        number = self.other.value
+        other = self._drawn(self.experiment.scene(self.split, number - 1), {}) if number else None
         height, width = drawn.image.shape[1:]
-        self._edits = Edits((height, width), has_mask=drawn.mask is not None, has_other=self._other is not None)
+        self._edits = Edits((height, width), has_mask=drawn.mask is not None, other=other)
         if not keep:
             self.scene_controls = ChangeControls(scene.changes, self.redraw)
         self.edit_controls = ChangeControls(self._edits.changes, self.redraw)
@@ -330,7 +329,7 @@ class Studio(Panel):
         """The picture (3, H, W) in [0, 1] by the controls' values, some of them changed."""
         scene = {name: changed.get(name, value) for name, value in self.scene_controls.values.items()}
         edits = {name: changed.get(name, value) for name, value in self.edit_controls.values.items()}
-        return self._edits.apply(self._drawn(self._scene, scene), edits, self._other)
+        return self._edits.apply(self._drawn(self._scene, scene), edits)
 
     @staticmethod
     def _drawn(scene: Scene, values: Mapping[str, Any]) -> Drawn:
@@ -348,8 +347,7 @@ class Studio(Panel):
     def _methods(self) -> dict[str, str]:
         """Method of each network by title, for its colour."""
         given = {title: "teacher" if title == METHOD_TITLES["teacher"] else title for title in self._given}
-        finished = self._cached.finished()
-        return given | {self.compare.titles[name]: finished[name]["method"] for name in self.compare.value}
+        return given | {self.compare.titles[name]: self._finished[name]["method"] for name in self.compare.value}
 
     def _explained_class(self, image: Tensor) -> int:
         if self.explained.value != _PREDICTED:

@@ -54,24 +54,24 @@ def test_the_object_is_filled_with_what_is_around_it() -> None:
 
 def test_the_other_background_is_behind_the_object() -> None:
     other = Drawn(torch.full((3, 12, 16), 0.5))
-    edits = Edits((12, 16), has_mask=True, has_other=True)
-    result = edits.apply(Drawn(PICTURE, MASK), {"background": 100.0}, other)
+    edits = Edits((12, 16), has_mask=True, other=other)
+    result = edits.apply(Drawn(PICTURE, MASK), {"background": 100.0})
     assert torch.equal(result[:, MASK[0] == 1], PICTURE[:, MASK[0] == 1])
     assert (result[:, MASK[0] == 0] == 0.5).all()
-    half = edits.apply(Drawn(PICTURE, MASK), {"background": 50.0}, other)
+    half = edits.apply(Drawn(PICTURE, MASK), {"background": 50.0})
     torch.testing.assert_close(half, (result + PICTURE) / 2)
-    assert torch.equal(edits.apply(Drawn(PICTURE, MASK), {"mix": 100.0}, other), other.image)
+    assert torch.equal(edits.apply(Drawn(PICTURE, MASK), {"mix": 100.0}), other.image)
 
 
 def test_unchanged_is_unchanged_and_every_change_is_seen() -> None:
-    edits, other = Edits((12, 16), has_mask=True, has_other=True), Drawn(1 - PICTURE)
+    edits = Edits((12, 16), has_mask=True, other=Drawn(1 - PICTURE))
     drawn = Drawn(PICTURE, MASK)
     unchanged = {change.name: change.value for change in edits.changes}
-    assert torch.equal(edits.apply(drawn, unchanged, other), PICTURE)
+    assert torch.equal(edits.apply(drawn, unchanged), PICTURE)
     for change in edits.changes:
         if isinstance(change, Amount):
             for end in (change.low, change.high):
-                result = edits.apply(drawn, {change.name: end}, other)
+                result = edits.apply(drawn, {change.name: end})
                 assert result.shape == PICTURE.shape
                 assert result.clamp(0, 1).equal(result)
                 assert end == change.value or not torch.equal(result, PICTURE), change.name
@@ -80,4 +80,4 @@ def test_unchanged_is_unchanged_and_every_change_is_seen() -> None:
 def test_what_needs_another_picture_is_not_offered_without_one() -> None:
     names = {change.name for change in Edits((8, 8), has_mask=True).changes}
     assert not names & {"background", "mix"}
-    assert "mix" in {change.name for change in Edits((8, 8), has_other=True).changes}
+    assert "mix" in {change.name for change in Edits((8, 8), other=Drawn(torch.zeros(3, 8, 8))).changes}
