@@ -266,6 +266,11 @@ class Experiment:
     def scene(self, split: Literal["val", "test"], index: int) -> Scene:
         """An image as the network sees it, and what can be changed in it, see `e2kd_lab.data.scenes`.
 
+        Raises
+        ------
+        ExperimentError
+            If the split is another one: training images are cropped at random.
+
         Examples
         --------
         >>> import e2kd_lab as lab
@@ -273,6 +278,8 @@ class Experiment:
         >>> scene.draw({"water": 0.5}).image.shape
         torch.Size([3, 32, 32])
         """
+        if split not in ("val", "test"):
+            raise ExperimentError(f"There are no scenes of split '{split}'; expected val or test.")
         return self.data.scene(split, index, self)
 
     def data_fingerprint(self) -> str:

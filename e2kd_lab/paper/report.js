@@ -39,14 +39,14 @@ DATA.sets.forEach((set, number) => {
     if (controls.group.value !== "all") examples = examples.filter(one => one.group === controls.group.value);
     const keep = {
       all: () => true,
-      agrees: one => one.said.prediction === one.teacher.prediction,
-      disagrees: one => one.said.prediction !== one.teacher.prediction,
+      "agrees with teacher": one => one.said.prediction === one.teacher.prediction,
+      "disagrees with teacher": one => one.said.prediction !== one.teacher.prediction,
       correct: one => one.said.correct,
       incorrect: one => !one.said.correct,
     }[controls.relation.value];
     examples = examples.filter(keep);
-    if (controls.order.value === "lowest") examples.sort((a, b) => a.said.cosine - b.said.cosine);
-    if (controls.order.value === "highest") examples.sort((a, b) => b.said.cosine - a.said.cosine);
+    if (controls.order.value === "lowest cosine first") examples.sort((a, b) => a.said.cosine - b.said.cosine);
+    if (controls.order.value === "highest cosine first") examples.sort((a, b) => b.said.cosine - a.said.cosine);
     const gallery = find(part, "gallery");
     gallery.replaceChildren(...examples.map(one => card(one, run, beside)));
     find(part, "count").textContent = `${examples.length} of ${set.examples.length} images.`;

@@ -24,17 +24,10 @@ from e2kd_lab.metrics.titles import measure_title
 from e2kd_lab.runs import Run, results_of
 from e2kd_lab.runs.evaluate import load_teacher
 from e2kd_lab.runs.examples import examples_of
+from e2kd_lab.runs.image_selection import ORDERS, RELATIONS
 from e2kd_lab.system.atomic_write import write_text
 from e2kd_lab.system.errors import RunError
 
-_RELATIONS = {
-    "all": "all",
-    "agrees": "where it agrees with the teacher",
-    "disagrees": "where it disagrees with the teacher",
-    "correct": "where it is correct",
-    "incorrect": "where it is incorrect",
-}
-_ORDERS = {"set": "as in the data set", "lowest": "lowest cosine first", "highest": "highest cosine first"}
 _OWN_MEASURES = ("accuracy", "agreement", "explanation_cosine", "f1", "epg", "iou")
 
 
@@ -200,8 +193,8 @@ def _part(number: int, name: str, own: Mapping[str, Any], table: str) -> str:
             "Beside", "beside", {"": "nothing", **{str(place): run["title"] for place, run in enumerate(own["runs"])}}
         ),
         _list("Images", "group", {"all": "all", **{group: group for group in groups}}),
-        _list("Show", "relation", _RELATIONS),
-        _list("Order", "order", _ORDERS),
+        _list("Show", "relation", {relation: relation for relation in RELATIONS}),
+        _list("Order", "order", {order: order for order in ORDERS}),
     ]
     return f"""
 <section id="set-{number}">

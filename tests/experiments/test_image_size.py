@@ -39,6 +39,11 @@ def test_other_sizes_stay_as_they_are_given(minibirds):
     assert photographs.replace(image_size=96).resize == 128  # in proportion, because 32 would be too small
 
 
+def test_training_images_are_no_scenes():
+    with pytest.raises(ExperimentError, match="split 'train'; expected val or test"):
+        lab.experiments.get("waterbirds", "smoke").scene("train", 0)
+
+
 def test_the_usual_sizes_keep_their_folders(workspace):
     for name, folder in (("waterbirds", "minibirds"), ("voc", "minivoc")):
         for scale, ending in (("lab", ""), ("smoke", "-smoke")):
