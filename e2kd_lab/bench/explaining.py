@@ -1,4 +1,4 @@
-"""Time of explaining a batch at once, against one image after the other, here and in plain PyTorch."""
+"""Time of explaining, and of deletion curves, at once against one image after the other, here and in plain PyTorch."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from e2kd_lab.bench.pairs import in_double, settle
 from e2kd_lab.bench.reference import plain_model
 from e2kd_lab.bench.timing import require_equal, take_turns
 from e2kd_lab.explanations import explain
+from e2kd_lab.explanations.faithfulness import logits_in_parts
+from e2kd_lab.metrics import deletion_curve
 from e2kd_lab.models import ExplainableModel, build_model
 from e2kd_lab.models.fuse_batch_norms import fuse_batch_norms
-from e2kd_lab.training.memory_format import prepare_frozen
+from e2kd_lab.models.memory_format import frozen_copy, prepare_frozen
 
 _TITLES = {
     "resnet_mini": "ResNet mini, GradCAM",
@@ -51,6 +53,7 @@ def measure_explaining(findings: Findings, device: torch.device, quick: bool, sa
         for program, maps in (("itself", one_by_one(double, some)), ("plain layers", plain_maps)):
             require_equal(f"Explanations by {name} and by {program}", {"maps": ours}, {"maps": maps}, _TOLERANCE)
         plain = plainly(model)  # copies the network before ours is arranged
+        _measure_deletion(findings, title, model, images[: count // 4], quick)
         prepare_frozen(model, size, device)
         batch = images.contiguous(memory_format=torch.channels_last)
         contestants: dict[str, Callable[[], object]] = {
@@ -62,6 +65,27 @@ def measure_explaining(findings: Findings, device: torch.device, quick: bool, sa
         findings.add_timings("explaining", title, seconds, images=count)
         for above, shown in (("one by one reference", "plain program, one by one"), ("one by one", "one by one")):
             findings.add_ratio("explaining", title, "gain", seconds, above, "batch", title=f"{shown} / at once")
+
+
+def _measure_deletion(findings: Findings, title: str, model: ExplainableModel, images: Tensor, quick: bool) -> None:
+    """Time deletion curves of 32 steps as `faithfulness` takes them, against one forward pass per changed image."""
+    maps, classes = images.mean(1), torch.zeros(len(images), dtype=torch.long, device=images.device)
+    frozen = frozen_copy(model, images.shape[-1])
+
+    def one_by_one_logits(some: Tensor) -> Tensor:
+        return torch.cat([logits_in_parts(model, image[None]) for image in some])
+
+    contestants: dict[str, Callable[[], Tensor]] = {
+        "batch": partial(deletion_curve, partial(logits_in_parts, frozen), images, maps, classes),
+        "one by one": partial(deletion_curve, one_by_one_logits, images, maps, classes),
+    }
+    curves = {name: {"curves": curve()} for name, curve in contestants.items()}
+    require_equal("Deletion curves at once and one by one", curves["batch"], curves["one by one"], 1e-4)
+    seconds = take_turns(contestants, 3, images.device)
+    findings.add_timings("explaining", f"{title}, deletion", seconds, images=len(images))
+    findings.add_ratio(
+        "explaining", f"{title}, deletion", "gain", seconds, "one by one", "batch", title="one by one / at once"
+    )
 
 
 def plainly(model: ExplainableModel) -> Callable[[Tensor], Tensor]:

@@ -17,7 +17,7 @@ from e2kd_lab.explanations import explain
 from e2kd_lab.methods import E2KD, KD
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.models.dummy_forward import dummy_forward
-from e2kd_lab.training.memory_format import prepare_networks
+from e2kd_lab.models.memory_format import prepare_networks
 
 # Share of each batch. Its cost in agreement is in the README; for a live teacher, in notebook 11.
 PART = 0.25

@@ -14,7 +14,7 @@ from e2kd_lab.bench.reference import PlainModel, PlainStep, plain_model
 from e2kd_lab.explanations import EXPLANATIONS
 from e2kd_lab.methods import Distiller, build_method, has_hyperparameter
 from e2kd_lab.models import ExplainableModel, build_model, explanation_by_name
-from e2kd_lab.training.memory_format import prepare_networks
+from e2kd_lab.models.memory_format import prepare_networks
 from e2kd_lab.training.recipe import BCOS_OPTIMISATION, Recipe, build_optimizer
 
 METHODS = ("baseline", "kd", "e2kd")

@@ -13,8 +13,8 @@ from e2kd_lab.bench.timing import take_turns
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.explanations import ExplanationMethod
 from e2kd_lab.models import ExplainableModel
+from e2kd_lab.models.memory_format import prepare_networks
 from e2kd_lab.training.malloc import keep_freed_memory
-from e2kd_lab.training.memory_format import prepare_networks
 
 
 def relative_step_costs(

@@ -21,6 +21,7 @@ from e2kd_lab.metrics import (
     sensitivity,
 )
 from e2kd_lab.models.interface import ExplainableModel
+from e2kd_lab.models.memory_format import frozen_copy
 from e2kd_lab.system.errors import ExperimentError
 
 _PATCHES, _COPIES, _RADIUS = 16, 4, 0.02  # removed squares, noisy copies of an image, and their largest noise
@@ -60,6 +61,7 @@ def faithfulness(model: ExplainableModel, images: Tensor, *, steps: int = 32) ->
     >>> sorted(faithfulness(model, torch.rand(2, 3, 32, 32), steps=4))[:2]
     ['deletion', 'deletion_least_first']
     """
+    model = frozen_copy(model, (images.shape[2], images.shape[3]))  # the curves take most of the time
     _, classes, maps = explain_in_parts(model, images)
     evidence = evidence_maps(model, images, maps)
     common = (lambda some: logits_in_parts(model, some), images, evidence, classes)

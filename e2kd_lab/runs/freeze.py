@@ -18,11 +18,11 @@ from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.experiments.frozen_teacher import frozen_folder, frozen_spec
 from e2kd_lab.explanations import explain_in_parts
+from e2kd_lab.models.memory_format import prepare_frozen
 from e2kd_lab.runs.evaluate import load_teacher
 from e2kd_lab.system.errors import DataError
 from e2kd_lab.system.folder_lock import folder_lock
 from e2kd_lab.training.hardware import named_device
-from e2kd_lab.training.memory_format import prepare_frozen
 
 _CHUNK, _SAMPLE = 128, 64
 

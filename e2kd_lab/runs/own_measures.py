@@ -10,11 +10,11 @@ import torch
 
 from e2kd_lab.data.splits import Split
 from e2kd_lab.experiments import Experiment
+from e2kd_lab.models.memory_format import prepare_networks
 from e2kd_lab.runs import Run
 from e2kd_lab.runs.evaluate import load_teacher, measure
 from e2kd_lab.system.errors import LabError, note
 from e2kd_lab.training import OwnMeasures
-from e2kd_lab.training.memory_format import prepare_networks
 from e2kd_lab.training.metrics_file import MetricsFile
 from e2kd_lab.training.trainer import METRICS
 

@@ -16,6 +16,7 @@ from e2kd_lab.data.splits import SPLITS
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.methods import Distiller
 from e2kd_lab.models.checkpoints import load_weights
+from e2kd_lab.models.memory_format import prepare_networks
 from e2kd_lab.runs import Run, Status
 from e2kd_lab.runs.evaluate import load_teacher, measure
 from e2kd_lab.runs.own_measures import add_own_measures, missing_measures
@@ -24,7 +25,6 @@ from e2kd_lab.system.workspace import runs_folder
 from e2kd_lab.training import Hardware, OwnMeasures, ProgressBar, Trainer, Watcher, Watchers
 from e2kd_lab.training.hardware import lost_another_process, ran_out_of_memory
 from e2kd_lab.training.malloc import keep_freed_memory
-from e2kd_lab.training.memory_format import prepare_networks
 from e2kd_lab.training.metrics_file import MetricsFile
 from e2kd_lab.training.own_measures import MeasureFunction
 from e2kd_lab.training.trainer import METRICS

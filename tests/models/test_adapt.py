@@ -18,8 +18,8 @@ import e2kd_lab as lab
 from e2kd_lab.losses import explanation_loss
 from e2kd_lab.models import AdaptedModel
 from e2kd_lab.models.fuse_batch_norms import fuse_batch_norms
+from e2kd_lab.models.memory_format import prepare_networks
 from e2kd_lab.system.errors import ExperimentError, LabNote
-from e2kd_lab.training.memory_format import prepare_networks
 
 CPU = torch.device("cpu")
 

@@ -13,8 +13,8 @@ from by_name import method_of
 from e2kd_lab.methods import METHODS
 from e2kd_lab.methods.guidance import Guidance
 from e2kd_lab.models import build_model
+from e2kd_lab.models.memory_format import prepare_networks
 from e2kd_lab.training.gradient_clipping import clip_gradients_adaptively
-from e2kd_lab.training.memory_format import prepare_networks
 
 META = torch.device("meta")
 CLASSES, SIZE = 5, 32

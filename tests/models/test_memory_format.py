@@ -2,10 +2,11 @@ import copy
 
 import pytest
 import torch
+from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
-from e2kd_lab import build_model, explain
-from e2kd_lab.training.memory_format import set_memory_format
+from e2kd_lab import adapt, build_model, explain
+from e2kd_lab.models.memory_format import frozen_copy, set_memory_format
 
 CPU = torch.device("cpu")
 
@@ -71,3 +72,38 @@ def test_no_pass_through_contiguous_convolutions_converts_their_weights():
     assert shapes
     assert copied
     assert not shapes.intersection(copied)
+
+
+class Viewed(nn.Module):
+    """A classifier that needs contiguous feature maps."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.head = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(4 * 16 * 16, 2)
+
+    def forward(self, x):
+        return self.head(self.convolution(x).view(len(x), -1))
+
+
+@pytest.mark.parametrize("name", ["resnet_mini", "bcos_resnet_mini", "bcos_vit_mini", "viewed"])
+def test_a_frozen_copy_takes_images_of_any_format_and_leaves_the_network_alone(name):
+    torch.manual_seed(0)
+    model = adapt(Viewed(), image_size=16, layer="convolution") if name == "viewed" else build_model(name, 3)
+    before = copy.deepcopy(model.state_dict())
+    images = torch.rand(2, 3, 16, 16)
+    frozen = frozen_copy(model, 16)
+    expected = explain(model.eval(), images)
+    for some in (images, images.contiguous(memory_format=torch.channels_last)):
+        found = explain(frozen, some)
+        torch.testing.assert_close(found.logits, expected.logits, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(found.maps, expected.maps, rtol=1e-4, atol=1e-5)
+    assert all(one.equal(model.state_dict()[name]) for name, one in before.items())
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_a_frozen_copy_of_a_bcos_network_computes_in_channels_last():
+    frozen = frozen_copy(build_model("bcos_resnet_mini", 3), 64)
+    seen = []
+    frozen.get_submodule("conv1").register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    frozen(frozen.preprocess(torch.rand(2, 3, 64, 64)))
+    assert seen[0].is_contiguous(memory_format=torch.channels_last)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from e2kd_lab.models import AdaptedModel, ExplainableModel
+from e2kd_lab.models.adapted import AdaptedModel
 from e2kd_lab.models.bcos_layers import BcosConv2d
 from e2kd_lab.models.dummy_forward import dummy_forward
 from e2kd_lab.models.fuse_batch_norms import fuse_batch_norms
+from e2kd_lab.models.interface import ExplainableModel
 
 # Pixels. On CPUs, oneDNN is 10 to 15 % faster with channels last, but up to 30 % slower on maps of at most this size,
 # where reordering the weights dominates.
@@ -44,6 +46,22 @@ def prepare_frozen(model: ExplainableModel, image_size: int | tuple[int, int], d
     set_memory_format(model, image_size, device)
 
 
+def frozen_copy(model: ExplainableModel, image_size: int | tuple[int, int]) -> ExplainableModel:
+    """A copy for inference only, as `prepare_frozen` makes it, on the model's device; it takes images of any format.
+
+    Examples
+    --------
+    >>> import e2kd_lab as lab
+    >>> frozen_copy(lab.build_model("resnet_mini", num_classes=3), image_size=32).training
+    False
+    """
+    frozen = copy.deepcopy(model)
+    prepare_frozen(frozen, image_size, next(model.parameters()).device)
+    # Before the hook of a network that needs contiguous input.
+    _network_of(frozen).register_forward_pre_hook(_with_channels_last_input, prepend=True)
+    return frozen
+
+
 def set_memory_format(model: ExplainableModel, image_size: int | tuple[int, int], device: torch.device) -> None:
     """Choose the memory format of a network's weights, and so of its feature maps, for a device.
 
@@ -64,8 +82,7 @@ def set_memory_format(model: ExplainableModel, image_size: int | tuple[int, int]
         small = _convolutions_of_small_maps(model, image_size)
     except RuntimeError:  # for instance a network that calls .view() on its feature maps
         model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-        network = model.wrapped if isinstance(model, AdaptedModel) else model
-        network.register_forward_pre_hook(_with_contiguous_input)
+        _network_of(model).register_forward_pre_hook(_with_contiguous_input)
         return
     if device.type == "cpu":
         for layer in small:
@@ -89,6 +106,14 @@ def _convolutions_of_small_maps(model: ExplainableModel, image_size: int | tuple
         for handle in handles:
             handle.remove()
     return found
+
+
+def _network_of(model: ExplainableModel) -> nn.Module:
+    return model.wrapped if isinstance(model, AdaptedModel) else model
+
+
+def _with_channels_last_input(_: nn.Module, inputs: tuple[Tensor, ...]) -> Any:
+    return (inputs[0].contiguous(memory_format=torch.channels_last), *inputs[1:])
 
 
 def _with_contiguous_input(_: nn.Module, inputs: tuple[Tensor, ...]) -> Any:
