@@ -311,7 +311,7 @@ class Experiment:
             "num_classes": self.num_classes,
             "select": self.select,
             "data": self.data_fingerprint(),
-            "results_version": self.results_version,
+            "results_version": self.results_version + MODELS.version(self.network),  # neither is ever lowered
             **self.recipe.config(),
             **self.data.config(),
             **self.distillation.config(),

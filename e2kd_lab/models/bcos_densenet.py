@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from e2kd_lab.models.bcos_layers import AveragePool2d, BatchNormUncentered2d, BcosConv2d
 from e2kd_lab.models.interface import BcosModel
 from e2kd_lab.models.registry import register_model
+from e2kd_lab.models.smooth_strides import smooth_strides
 
 
 class DenseLayer(nn.Module):
@@ -137,7 +138,7 @@ def bcos_densenet169(num_classes: int, *, logit_bias: float | None = None) -> Bc
     return BcosDenseNet(num_classes, logit_bias=logit_bias)
 
 
-@register_model("bcos_densenet_mini")
+@register_model("bcos_densenet_mini", version=1)  # 1: smooth strides
 def bcos_densenet_mini(
     num_classes: int,
     *,
@@ -147,7 +148,7 @@ def bcos_densenet_mini(
     logit_bias: float | None = None,
 ) -> BcosDenseNet:
     """B-cos DenseNet of two blocks, 3x3 stem and stride product 4, for images of about 64 px; a teacher of the lab."""
-    return BcosDenseNet(
+    model = BcosDenseNet(
         num_classes,
         growth=growth,
         blocks=blocks,
@@ -157,9 +158,10 @@ def bcos_densenet_mini(
         pool=False,
         logit_bias=logit_bias,
     )
+    return smooth_strides(model)
 
 
-@register_model("bcos_densenet_mini_deep")
+@register_model("bcos_densenet_mini_deep", version=1)  # 1: smooth strides
 def bcos_densenet_mini_deep(num_classes: int, *, logit_bias: float | None = None) -> BcosDenseNet:
     """B-cos DenseNet mini of three blocks and stride product 8: a teacher that sees whole objects."""
     return bcos_densenet_mini(num_classes, blocks=(2, 4, 6), logit_bias=logit_bias)

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrize
 
 from e2kd_lab.models.conv2d_double_backward import conv2d
 from e2kd_lab.models.dynamic_scales import (
@@ -77,6 +78,9 @@ class BcosUnit(nn.Module):
         weight = self.weight().detach()
         if scale is not None:
             weight = weight * scale.view(-1, *[1] * (weight.ndim - 1))
+        if parametrize.is_parametrized(self.linear):  # torch's removal would take the weights of copies, too
+            self.linear.__class__ = parametrize.type_before_parametrizations(self.linear)
+            del self.linear.parametrizations
         self.linear.weight = nn.Parameter(weight, requires_grad=False)
         self.has_frozen_weight = True
 

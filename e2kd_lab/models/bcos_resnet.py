@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from e2kd_lab.models.bcos_layers import AveragePool2d, BatchNormUncentered2d, BcosConv2d
 from e2kd_lab.models.interface import BcosModel
 from e2kd_lab.models.registry import register_model
+from e2kd_lab.models.smooth_strides import smooth_strides
 
 
 class BasicBlock(nn.Module):
@@ -136,17 +137,18 @@ def bcos_resnet50(num_classes: int, *, logit_bias: float | None = None) -> BcosR
     return BcosResNet(Bottleneck, (3, 4, 6, 3), num_classes, logit_bias=logit_bias)
 
 
-@register_model("bcos_resnet_mini")
+@register_model("bcos_resnet_mini", version=1)  # 1: smooth strides
 def bcos_resnet_mini(
     num_classes: int, *, width: int = 16, blocks: int = 1, logit_bias: float | None = None
 ) -> BcosResNet:
     """B-cos ResNet of three stages with 16, 32 and 64 channels, for images of about 64 px; the lab's student."""
-    return BcosResNet(
+    model = BcosResNet(
         BasicBlock, (blocks,) * 3, num_classes, width=width, kernel_size=3, pool=False, logit_bias=logit_bias
     )
+    return smooth_strides(model)
 
 
-@register_model("bcos_resnet_mini_deep")
+@register_model("bcos_resnet_mini_deep", version=1)  # 1: smooth strides
 def bcos_resnet_mini_deep(num_classes: int, *, logit_bias: float | None = None) -> BcosResNet:
     """B-cos ResNet mini with two blocks in each stage, 0.2 M parameters; a teacher of the lab."""
     return bcos_resnet_mini(num_classes, blocks=2, logit_bias=logit_bias)

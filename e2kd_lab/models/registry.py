@@ -71,13 +71,16 @@ def register_zoo(prefix: str) -> Callable[[Library], Library]:
     return register
 
 
-def register_model(name: str) -> Callable[[Builder], Builder]:
+def register_model(name: str, *, version: int = 0) -> Callable[[Builder], Builder]:
     """Register a function that builds a network, so that runs can rebuild it by name.
 
     Parameters
     ----------
     name : str
         Its name in `build_model`, in experiments and on the command line.
+    version : int
+        Raised when the lab changes what a network of its own computes, so that old runs are not taken for new ones.
+        Other networks need none: their code identifies them.
 
     Raises
     ------
@@ -97,7 +100,7 @@ def register_model(name: str) -> Callable[[Builder], Builder]:
     """
 
     def register(builder: Builder) -> Builder:
-        MODELS.add(name, builder, origin=builder)
+        MODELS.add(name, builder, origin=builder, version=version)
         return builder
 
     return register

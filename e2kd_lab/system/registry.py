@@ -39,8 +39,9 @@ class Registry(Mapping[str, Entry]):
         self._entries: dict[str, Entry] = {}
         self._origins: dict[str, Any] = {}
         self._identities: dict[str, str] = {}
+        self._versions: dict[str, int] = {}
 
-    def add(self, name: str, entry: Entry, *, origin: Any) -> None:
+    def add(self, name: str, entry: Entry, *, origin: Any, version: int = 0) -> None:
         """Add an entry; code that runs again, as a notebook cell may, replaces its earlier entry.
 
         A plug-in's entry replaces a built-in one of the same name, which is noted; runs by it have other names.
@@ -53,6 +54,8 @@ class Registry(Mapping[str, Entry]):
             The value of `registry[name]`.
         origin : class or function
             The registered class or function, whose code identifies the entry (see `identity`).
+        version : int
+            See `version`.
 
         Raises
         ------
@@ -71,7 +74,7 @@ class Registry(Mapping[str, Entry]):
                     f"{self.door} of {_place_of(origin)}."
                 )
             note(f"The {self.kind} '{name}' is now that of {_place_of(origin)}, in place of the lab's own.")
-        self._entries[name], self._origins[name] = entry, origin
+        self._entries[name], self._origins[name], self._versions[name] = entry, origin, version
         # Of a file, what was imported counts, whatever the file says now; a notebook's names may change their meaning.
         self._identities.pop(name, None)
         module = sys.modules.get(origin.__module__)
@@ -100,6 +103,10 @@ class Registry(Mapping[str, Entry]):
         self[name]
         origin = self._origins[name]
         return None if _is_ours(origin) else self._identities.get(name) or content_of(origin)
+
+    def version(self, name: str) -> int:
+        """How often a built-in entry has changed the results of runs; 0 for names of other libraries."""
+        return self._versions.get(name, 0)
 
     def place(self, name: str) -> str:
         """The file that defines an entry, or the module in a notebook."""

@@ -24,7 +24,7 @@ CASES = [
 
 @pytest.mark.parametrize(("network", "name"), sorted(CASES))
 def test_maps_and_their_gradients_are_nearly_those_of_full_precision(network, name):
-    torch.manual_seed(0)
+    torch.manual_seed(3)
     model, images = build_model(network, 3).eval(), torch.rand(4, 3, 16, 16)
     classes, found = torch.tensor([0, 1, 2, 0]), []
     method = IntegratedGradients(steps=2) if name == "integrated_gradients" else name
@@ -39,6 +39,7 @@ def test_maps_and_their_gradients_are_nearly_those_of_full_precision(network, na
         found.append((maps.detach(), torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])))
     (maps, gradient), (halves, half_gradient) = found
     alive = ~dead_maps(maps)
+    assert alive.any()
     assert torch.equal(alive, ~dead_maps(halves))
     assert (F.cosine_similarity(maps[alive].flatten(1), halves[alive].flatten(1)) > 0.98).all()
     # Unscaled, the gradient of W(x) is not a number here: the loss's gradient in a tiny map overflows.

@@ -8,7 +8,7 @@ from e2kd_lab import build_model, explain
 from e2kd_lab.explanations import compare_shifted, evidence_maps, shift_curve, shifted_crops
 from e2kd_lab.explanations.shifts import similarities
 from e2kd_lab.metrics import estimate_period
-from e2kd_lab.models import vit
+from e2kd_lab.models import bcos_densenet, bcos_resnet, vit
 
 SHIFTS = range(33)
 WHOLE, BETWEEN = [8, 16, 24, 32], [shift for shift in SHIFTS if shift % 8]
@@ -116,14 +116,30 @@ def test_a_vit_that_learned_nothing_has_the_period_of_its_patches(seed):
     assert found.strength > 0.95
 
 
-@pytest.mark.parametrize(
-    ("name", "strides"), [("bcos_densenet_mini", 4), ("bcos_densenet_mini_deep", 8), ("bcos_resnet_mini", 8)]
-)
-def test_a_cnn_that_learned_nothing_has_a_period_that_divides_its_strides(name, strides):
+def with_plain_strides(monkeypatch):
+    for module in (bcos_densenet, bcos_resnet):
+        monkeypatch.setattr(module, "smooth_strides", lambda model: model)
+
+
+CNNS = [("bcos_densenet_mini", 4), ("bcos_densenet_mini_deep", 8), ("bcos_resnet_mini", 8)]
+
+
+@pytest.mark.parametrize(("name", "strides"), CNNS)
+def test_a_cnn_with_plain_strides_has_a_period_that_divides_them(monkeypatch, name, strides):
+    with_plain_strides(monkeypatch)
     curve = shift_curve(network(name), pictures(2), size=64, shifts=SHIFTS).mean(0)
     found = estimate_period(curve)
     assert strides % found.period == 0
     assert found.strength > 0.9
+
+
+@pytest.mark.parametrize("name", [name for name, _ in CNNS])
+def test_smooth_strides_change_less_by_one_pixel(monkeypatch, name):
+    images = pictures(2)
+    smooth = shift_curve(network(name), images, size=64, shifts=(1,)).min()
+    with_plain_strides(monkeypatch)
+    plain = shift_curve(network(name), images, size=64, shifts=(1,)).max()
+    assert smooth > plain + 0.2
 
 
 def test_comparison_holds_each_image_at_all_shifts():

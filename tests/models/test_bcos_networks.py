@@ -38,6 +38,30 @@ def published(name):
     return getattr(pretrained, name)()
 
 
+def with_larger_strided_kernels(model, conv):
+    """Kernels of size k + 1 where the stride is 2, as smooth strides have them."""
+    for name, layer in list(model.named_modules()):
+        if isinstance(layer, conv.func) and layer.stride in (2, (2, 2)):
+            plain = layer.linear
+            size, padding = plain.kernel_size[0] + 1, plain.padding[0]
+            larger = conv(plain.in_channels, plain.out_channels, kernel_size=size, stride=2, padding=padding)
+            model.set_submodule(name, larger)
+    return model
+
+
+def averaged_kernels(state):
+    """The kernels of smooth strides, by a convolution of the weights with a 2x2 window."""
+    window, mark = torch.full((1, 1, 2, 2), 0.25), ".parametrizations.weight.original"
+    return {
+        key.replace(mark, ".weight"): value
+        if mark not in key
+        else torch.nn.functional.conv2d(value.flatten(0, 1)[:, None], window.to(value), padding=1)[:, 0].unflatten(
+            0, value.shape[:2]
+        )
+        for key, value in state.items()
+    }
+
+
 def small(name):
     """The lab's small networks, built of the package's own parts."""
     from bcos.models import densenet, resnet, vit
@@ -57,7 +81,7 @@ def small(name):
         model.conv1 = conv(6, 16, **stem)
         model.bn1 = parts["norm_layer"](16)
         model.fc = conv(64, 1000, kernel_size=1)
-        return model
+        return with_larger_strided_kernels(model, conv)
     if name == "densenet_mini":
         sizes = {"growth_rate": 12, "block_config": (3, 4), "num_init_features": 16, "bn_size": 2}
         model = densenet.BcosDenseNet(small_inputs=True, **sizes, **parts)
@@ -66,7 +90,7 @@ def small(name):
             key: layer for key, layer in layers.items() if key not in ("conv0", "norm0")
         }
         model.features = torch.nn.Sequential(collections.OrderedDict(layers))
-        return model
+        return with_larger_strided_kernels(model, conv)
     transformer = vit.SimpleViT(
         image_size=64, patch_size=8, num_classes=1000, dim=64, depth=4, heads=4, mlp_dim=128,
         linear_layer=functools.partial(BcosLinear, b=2, max_out=1), act_layer=torch.nn.Identity,
@@ -82,7 +106,7 @@ def test_equals_the_bcos_package(name):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         theirs = (small if "mini" in name else published)(name).double().eval()
-    theirs.load_state_dict(ours.state_dict())
+    theirs.load_state_dict(averaged_kernels(ours.state_dict()))
     rgb = images(size)
     explanation = explain(ours, rgb)
     inputs = torch.cat([rgb, 1 - rgb], 1).requires_grad_()
