@@ -6,9 +6,9 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from e2kd_lab.data.frozen import verified_once
 from e2kd_lab.data.frozen_images import FrozenImages
 from e2kd_lab.data.frozen_spec import FrozenSpec
+from e2kd_lab.data.frozen_verified import verified_once
 from e2kd_lab.data.image_folders import LabelledImages
 from e2kd_lab.explanations import EXPLANATIONS
 from e2kd_lab.models import explanation_by_name
