@@ -14,8 +14,9 @@ from e2kd_lab.bench.timing import BenchError, take_turns
 from e2kd_lab.data.frozen import FrozenTeacher, FrozenWriter
 from e2kd_lab.data.frozen_images import FrozenImages
 from e2kd_lab.data.frozen_spec import FrozenSpec
-from e2kd_lab.data.image_folders import ImageFolders, LabelledImages, read_imagenet
+from e2kd_lab.data.image_folders import ImageFolders, read_imagenet
 from e2kd_lab.data.images import content_digest
+from e2kd_lab.data.labelled_images import LabelledImages
 from e2kd_lab.data.loading import StepSampler, steps_per_epoch, train_loader
 from e2kd_lab.data.transforms import train_transform
 from e2kd_lab.minidata.mininet import MiniNet, make_mininet

@@ -15,8 +15,8 @@ from torchvision.transforms import v2
 from e2kd_lab.data.frozen import LOCK, FrozenWriter
 from e2kd_lab.data.frozen_spec import FrozenSpec, cosines_kept, read_form, stored_form
 from e2kd_lab.data.frozen_verified import verified_once
-from e2kd_lab.data.image_folders import LabelledImages
 from e2kd_lab.data.images import content_digest
+from e2kd_lab.data.labelled_images import LabelledImages
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.experiments.frozen_teacher import frozen_folder, frozen_spec

@@ -18,8 +18,9 @@ from PIL import Image
 from e2kd_lab import experiments
 from e2kd_lab.data.frozen import FrozenTeacher, FrozenWriter
 from e2kd_lab.data.frozen_spec import FrozenSpec
-from e2kd_lab.data.image_folders import LabelledImages, read_imagenet, read_sun397
+from e2kd_lab.data.image_folders import read_imagenet, read_sun397
 from e2kd_lab.data.images import read_image
+from e2kd_lab.data.labelled_images import LabelledImages
 from e2kd_lab.data.masks import read_mask
 from e2kd_lab.data.own_source import read
 from e2kd_lab.data.splits import SPLITS
