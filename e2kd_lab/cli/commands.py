@@ -18,6 +18,7 @@ from e2kd_lab.cli.archive import archive
 from e2kd_lab.cli.data import data_app
 from e2kd_lab.cli.demo import demo as run_demo
 from e2kd_lab.cli.evaluate import evaluate
+from e2kd_lab.cli.export import export
 from e2kd_lab.cli.known import KINDS, print_names
 from e2kd_lab.cli.options import (
     DeviceOption,
@@ -129,6 +130,7 @@ def report(
 
 
 app.command(rich_help_panel=RESULTS)(archive)
+app.command(rich_help_panel=RESULTS)(export)
 app.add_typer(data_app, name="data", rich_help_panel=MORE)
 
 

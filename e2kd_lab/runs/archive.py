@@ -10,7 +10,7 @@ from typing import BinaryIO
 from e2kd_lab.runs.run_folder import ELSEWHERE, Run
 from e2kd_lab.system.atomic_write import atomic_write
 from e2kd_lab.system.errors import RunError
-from e2kd_lab.system.paths import is_folder, readable
+from e2kd_lab.system.paths import is_folder
 
 
 def archive_runs(runs: Sequence[Run], to: Path | str) -> list[Run]:
@@ -60,6 +60,5 @@ def archive_runs(runs: Sequence[Run], to: Path | str) -> list[Run]:
                     if part.is_file() and not part.name.startswith("."):  # locks and unfinished files are hidden
                         archive.write(part, f"{folder.name}/{part.name}")
 
-    with readable(Path(to), RunError):
-        atomic_write(Path(to), write)
+    atomic_write(Path(to), write)
     return list(packed.values())
