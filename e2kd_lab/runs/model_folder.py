@@ -10,13 +10,13 @@ import torch
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.models.exported import CONFIG, KEY
 from e2kd_lab.runs.run_folder import Run
-from e2kd_lab.system.atomic_write import write_json, write_text
+from e2kd_lab.system.atomic_write import write_bytes, write_json, write_text
 
-WEIGHTS, CARD = "model.safetensors", "README.md"
+WEIGHTS, CARD, PICTURE = "model.safetensors", "README.md", "explanations.png"
 _TRAINING = ("data", "teacher", "method", "lam", "tau", "epochs", "seed")
 
 
-def export_folder(run: Run, to: Path | str) -> Path:
+def export_folder(run: Run, to: Path | str, picture: bytes | None = None) -> Path:
     """Write a finished run's network as ``model.safetensors``, ``config.json`` and a model card, ``README.md``.
 
     `e2kd_lab.build_model` loads the folder by its path; networks of timm are also loaded by
@@ -28,6 +28,8 @@ def export_folder(run: Run, to: Path | str) -> Path:
         A finished run.
     to : Path or str
         The folder, which is made if it is missing.
+    picture : bytes, optional
+        A PNG of explanations for the card.
 
     Returns
     -------
@@ -55,12 +57,14 @@ def export_folder(run: Run, to: Path | str) -> Path:
         "run": run.folder.name,
     }
     write_json(folder / CONFIG, {KEY: about, **_for_timm(config, run.load_model())})
+    if picture is not None:
+        write_bytes(folder / PICTURE, picture)
     if not (folder / CARD).exists():
-        write_text(folder / CARD, model_card(run))
+        write_text(folder / CARD, model_card(run, picture=picture is not None))
     return folder
 
 
-def model_card(run: Run) -> str:
+def model_card(run: Run, *, picture: bool = False) -> str:
     """A model card in Markdown: data, method, measures and how to load the network; the licence is left to fill in."""
     config, name = run.config, run.config["network"]
     library, _, own = name.partition("/")
@@ -102,6 +106,7 @@ def model_card(run: Run) -> str:
         "|---|---|---|",
         *measures,
         "",
+        *([f"![Explanations of test images]({PICTURE})", ""] if picture else []),
         "## Loading",
         "",
         "```python",

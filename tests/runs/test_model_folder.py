@@ -1,18 +1,20 @@
 """Exported folders: the lab, timm and torchvision load the same network from them."""
 
 import json
+import shutil
 
 import pytest
 import timm
 import torch
 import torchvision
+from PIL import Image
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 import e2kd_lab as lab
 from e2kd_lab.cli.commands import app
 from e2kd_lab.runs.model_folder import export_folder
-from e2kd_lab.system.errors import CheckpointError, ExperimentError, RunError
+from e2kd_lab.system.errors import CheckpointError, ExperimentError, LabNote, RunError
 
 
 def trained(workspace, network):
@@ -41,7 +43,8 @@ def test_whoever_loads_it_gets_the_same_logits(workspace, tmp_path, network):
 
 def test_the_command_writes_a_card_that_states_the_run_and_keeps_ones_own(workspace, tmp_path):
     run, folder = trained(workspace, "resnet_mini"), tmp_path / "student"
-    arguments = ["export", str(run.folder), "--to", str(folder)]
+    arguments = ["export", str(run.folder), "--to", str(folder), "--runs", str(run.folder.parent)]
+    lab.run(lab.experiments.get("waterbirds", "smoke").teacher_experiment(), folder=run.folder.parent, progress=False)
     assert "Fill in the licence" in CliRunner().invoke(app, arguments, catch_exceptions=False).output
     card = (folder / "README.md").read_text()
     accuracy = run.results().query("split == 'test' and metric == 'accuracy'")
@@ -50,9 +53,21 @@ def test_the_command_writes_a_card_that_states_the_run_and_keeps_ones_own(worksp
         assert f"| {row.group} | accuracy | {row.value:.4g} |" in card
     assert run.config["data"] in card
     assert card.startswith("---\nlicense: other")
+    assert "![Explanations of test images](explanations.png)" in card
+    assert Image.open(folder / "explanations.png").width > 300
     (folder / "README.md").write_text("my own")
     export_folder(run, folder)
     assert (folder / "README.md").read_text() == "my own"
+
+
+def test_without_the_teacher_the_card_has_no_picture_and_says_so(workspace, tmp_path):
+    run = trained(workspace, "resnet_mini")
+    shutil.copytree(run.folder, tmp_path / "alone" / run.folder.name)
+    arguments = ["export", run.folder.name, "--to", str(tmp_path / "student"), "--runs", str(tmp_path / "alone")]
+    with pytest.warns(LabNote, match="has no picture of explanations: "):
+        CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert "explanations.png" not in (tmp_path / "student" / "README.md").read_text()
+    assert lab.build_model(str(tmp_path / "student")).explanation == "gradcam"
 
 
 def test_what_is_wrong_with_a_folder_is_said(workspace, tmp_path):
