@@ -1,21 +1,27 @@
-"""Images per second of the training loader: decoded, augmented, and augmented together with a frozen map."""
+"""Images per second of the training loader: decoded, augmented, and augmented together with a frozen map or its code.
+
+Then of larger JPEG files, against torchvision's loader (see `e2kd_lab.bench.photographs`).
+"""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch.utils.data import Dataset
 
 from e2kd_lab.bench.findings import Findings
+from e2kd_lab.bench.photographs import measure_photographs
 from e2kd_lab.bench.timing import BenchError, take_turns
 from e2kd_lab.data.frozen import FrozenTeacher, FrozenWriter
 from e2kd_lab.data.frozen_images import FrozenImages
 from e2kd_lab.data.frozen_spec import FrozenSpec
-from e2kd_lab.data.image_folders import ImageFolders, LabelledImages, read_imagenet
+from e2kd_lab.data.image_folders import ImageFolders, read_imagenet
 from e2kd_lab.data.images import content_digest
+from e2kd_lab.data.labelled_images import LabelledImages
 from e2kd_lab.data.loading import StepSampler, steps_per_epoch, train_loader
 from e2kd_lab.data.transforms import train_transform
 from e2kd_lab.minidata.mininet import MiniNet, make_mininet
@@ -51,26 +57,37 @@ def measure_loading(findings: Findings, device: torch.device, quick: bool, say: 
     for kind in sets:
         findings.add_ratio("loading", title, "cost", seconds, f"{kind}, {many} workers", f"{kind}, {few} workers",
                            title=f"{kind}, {many} / {few} workers")  # fmt: skip
-    for above, below in (("augmented", "decoded"), ("augmented with map", "augmented")):
+    pairs = ("augmented", "decoded"), ("augmented with map", "augmented"), ("augmented with code", "augmented")
+    for above, below in pairs:
         findings.add_ratio("loading", title, "cost", seconds, f"{above}, {few} workers", f"{below}, {few} workers",
                            title=f"{above} / {below}")  # fmt: skip
+    measure_photographs(findings, quick, say)
 
 
 def loading_sets(folders: ImageFolders, cache: Path, size: int) -> dict[str, Dataset]:
     """Data sets to time; images are read from disk each time."""
     names = [image.path.relative_to(folders.root).as_posix() for image in folders.train]
     spec = FrozenSpec(teacher="none", data=folders.fingerprint(), view=size, channels=6, classes=len(folders.classes))
+    for dtype in ("float16", "q6"):
+        _write_noise(folders, names, cache / dtype, replace(spec, dtype=dtype))
+    return {
+        "decoded": LabelledImages(folders.train),
+        "augmented": LabelledImages(folders.train, transform=train_transform(size)),
+        "augmented with map": FrozenImages(
+            LabelledImages(folders.train), names, FrozenTeacher(cache / "float16"), size
+        ),
+        "augmented with code": FrozenImages(LabelledImages(folders.train), names, FrozenTeacher(cache / "q6"), size),
+    }
+
+
+def _write_noise(folders: ImageFolders, names: list[str], cache: Path, spec: FrozenSpec) -> None:
+    """Fill a cache with noise as heavy-tailed as weights of W(x) are, which sizes and times of codes depend on."""
     writer = FrozenWriter(cache, spec, names)
     generator = torch.Generator().manual_seed(0)
     for rows in writer.missing():
         logits = torch.randn(len(rows), spec.classes, generator=generator)
-        maps = torch.randn(len(rows), spec.channels, size, size, generator=generator)
+        maps = torch.randn(len(rows), *spec.shape, generator=generator) ** 3
         writer.write(rows, logits, maps, [content_digest(folders.train[row].path) for row in rows])
-    return {
-        "decoded": LabelledImages(folders.train),
-        "augmented": LabelledImages(folders.train, transform=train_transform(size)),
-        "augmented with map": FrozenImages(LabelledImages(folders.train), names, FrozenTeacher(cache), size),
-    }
 
 
 def check_loading(dataset: Dataset) -> int:

@@ -14,9 +14,11 @@ import typer
 from rich.console import Console
 
 import e2kd_lab as lab
+from e2kd_lab.cli.archive import archive
 from e2kd_lab.cli.data import data_app
 from e2kd_lab.cli.demo import demo as run_demo
 from e2kd_lab.cli.evaluate import evaluate
+from e2kd_lab.cli.export import export
 from e2kd_lab.cli.known import KINDS, print_names
 from e2kd_lab.cli.options import (
     DeviceOption,
@@ -127,6 +129,8 @@ def report(
     console.print(f"Report: {to} ({to.stat().st_size / 1e6:.1f} MB)")
 
 
+app.command(rich_help_panel=RESULTS)(archive)
+app.command(rich_help_panel=RESULTS)(export)
 app.add_typer(data_app, name="data", rich_help_panel=MORE)
 
 

@@ -22,12 +22,13 @@ _SHORT_GROUPS = {"in_distribution": "ID", "out_of_distribution": "OOD"}
 
 def print_storage(choices: list[Storage]) -> None:
     """A row per way to store frozen explanations."""
-    table = Table(title="Ways to store explanations: size, and cosine with the original maps", title_justify="left")
-    for heading in ("precision", "side (px)", "GB", "cosine"):
+    title = "Ways to store explanations (frozen_dtype, frozen_reduction), and cosine with the original maps"
+    table = Table(title=title, title_justify="left")
+    for heading in ("frozen_dtype", "side (px)", "bits a value", "GB", "cosine", "lowest", "ms to read"):
         table.add_column(heading, justify="right")
     for choice in choices:
-        spec = choice.spec
-        table.add_row(spec.dtype, str(spec.side), f"{choice.gigabytes:.3f}", f"{choice.cosine:.4f}")
+        measured = (f"{choice.bits:.2f}", f"{choice.gigabytes:.3f}", f"{choice.cosine:.4f}", f"{choice.lowest:.4f}")
+        table.add_row(choice.spec.dtype, str(choice.spec.side), *measured, f"{choice.milliseconds:.2f}")
     console.print(table)
 
 

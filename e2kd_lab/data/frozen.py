@@ -1,19 +1,20 @@
 """On-disk cache of a frozen teacher's logits and explanations of a training set (Sec. 3.3, 4.4).
 
 A cache is a folder with memory-mapped arrays, one row per image, and a manifest that binds them to the teacher, the
-images and the view: each whole image, resized to a square. It is written in chunks with checksums, so that a killed
-writer can resume, and is refused for any other teacher or data set. Digests of the image files tell others in their
-place.
+images and the view: each whole image, resized to a square. Maps may be coded, in a file that grows. It is written in
+chunks with checksums, so that a killed writer can resume, and is refused for any other teacher or data set. Digests of
+the image files tell others in their place.
 
 See `e2kd_lab.data.frozen_spec` for the content of a row, `e2kd_lab.data.frozen_images` for training on it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from e2kd_lab.data.frozen_arrays import LOGITS, MAPS, PICTURES, checksum_of, forms_of, open_array, reserve
+from e2kd_lab.data.frozen_arrays import (
+    CODES,
+    ENDS,
+    LOGITS,
+    MAPS,
+    PICTURES,
+    checksum_of,
+    open_arrays,
+    reserve_arrays,
+)
 from e2kd_lab.data.frozen_content import first_changed, first_changed_once
 from e2kd_lab.data.frozen_manifest import DIGESTS_SINCE, MANIFEST, VERSION, read_cache_json, read_manifest
-from e2kd_lab.data.frozen_spec import FrozenSpec, stored_form
+from e2kd_lab.data.frozen_spec import FrozenSpec, read_form, stored_form
 from e2kd_lab.data.images import content_digest
 from e2kd_lab.system.atomic_write import remove_unfinished, write_json
-from e2kd_lab.system.errors import DataError, RunError, note
+from e2kd_lab.system.errors import DataError, note
 
 FILES, LOCK = "files.json", ".lock"
-VERIFIED = "verified.json"
 
 
 class FrozenWriter:
@@ -69,7 +78,7 @@ class FrozenWriter:
                 self.checksums = self.checksums[:number]
                 break
 
-    def _open_arrays(self) -> dict[str, np.memmap]:
+    def _open_arrays(self) -> dict[str, Any]:
         folder = self.folder
         if (folder / MANIFEST).is_file():
             known = read_manifest(folder)
@@ -83,12 +92,10 @@ class FrozenWriter:
         else:
             folder.mkdir(parents=True, exist_ok=True)
             remove_unfinished(folder)
-            for name, shape, dtype in forms_of(self.spec, len(self.files), VERSION):
-                reserve(folder / name, shape, dtype)
+            reserve_arrays(folder, self.spec, len(self.files), VERSION)
             write_json(folder / FILES, self.files)
             self._write_manifest()
-        forms = forms_of(self.spec, len(self.files), self._version)
-        return {name: open_array(folder / name, shape, dtype, "r+") for name, shape, dtype in forms}
+        return open_arrays(folder, self.spec, len(self.files), self._version, "r+")
 
     def missing(self) -> Iterator[range]:
         """Rows still to write, chunk by chunk."""
@@ -108,15 +115,37 @@ class FrozenWriter:
             self._write_manifest()
 
     def write(self, rows: range, logits: Tensor, maps: Tensor, digests: Sequence[bytes] = ()) -> None:
-        """Store a chunk: logits (n, K) and maps (n, C, view, view) in float32, and `content_digest` of each image."""
+        """Store a chunk: logits (n, K) and maps (n, C, view, view) in float32, and `content_digest` of each image.
+
+        Raises
+        ------
+        DataError
+            If a map is not finite, or the disk lacks space for codes of the images to come.
+        """
+        finite = maps.flatten(1).isfinite().all(1).tolist()
+        if not all(finite):
+            name = self.files[rows[finite.index(False)]]
+            raise DataError(f"The teacher's explanation of {name} holds inf or nan; expected finite numbers.")
         self._opened[LOGITS][rows.start : rows.stop] = logits.float().cpu().numpy()
-        self._opened[MAPS][rows.start : rows.stop] = stored_form(maps, self.spec)
+        self._opened[CODES if self.spec.is_coded else MAPS][rows.start : rows.stop] = stored_form(maps, self.spec)
         if digests and PICTURES in self._opened:
             self._opened[PICTURES][rows.start : rows.stop] = [list(digest) for digest in digests]
         for array in self._opened.values():
             array.flush()
         self.checksums.append(checksum_of(self._opened, rows))
         self._write_manifest()
+        if self.spec.is_coded:
+            self._require_space(rows.stop)
+
+    def _require_space(self, done: int) -> None:
+        """Refuse to go on if codes of the other images, as long as those of the first ones, do not fit on the disk."""
+        to_come = int(self._opened[ENDS][done - 1]) / done * (len(self.files) - done)
+        free = shutil.disk_usage(self.folder).free
+        if to_come > free:
+            raise DataError(
+                f"{self.folder} needs another {to_come / 1e9:.2f} GB for {len(self.files) - done} images, as long as "
+                f"the first {done}, and {free / 1e9:.2f} GB are free. Make room; freezing resumes here."
+            )
 
     def _rows(self, number: int) -> range:
         return range(number * self.chunk, min((number + 1) * self.chunk, len(self.files)))
@@ -145,7 +174,7 @@ class FrozenTeacher:
     teacher, data : str, optional
         Fingerprints that the cache must have.
     verify : bool
-        Verify all checksums, which reads the whole cache (see `verified_once`).
+        Verify all checksums, which reads the whole cache (see `e2kd_lab.data.frozen_verified`).
 
     Raises
     ------
@@ -177,8 +206,7 @@ class FrozenTeacher:
         self.row_of = {name: row for row, name in enumerate(files)}
         if manifest["version"] < DIGESTS_SINCE:
             note(f"{self.folder} was frozen without digests of its images, so that others in their place go unnoticed.")
-        forms = forms_of(self.spec, count, manifest["version"])
-        self._arrays = {name: open_array(self.folder / name, shape, dtype) for name, shape, dtype in forms}
+        self._arrays = open_arrays(self.folder, self.spec, count, manifest["version"])
         if verify:
             for number, checksum in enumerate(manifest["checksums"]):
                 rows = range(number * chunk, min((number + 1) * chunk, count))
@@ -191,13 +219,23 @@ class FrozenTeacher:
     def __len__(self) -> int:
         return len(self.row_of)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Opened anew in the loader's processes: memory maps would be sent there in whole."""
+        return partial(FrozenTeacher, self.folder, verify=False), ()
+
     def logits(self, name: str) -> Tensor:
         """Logits of an image, float32 (K,)."""
         return torch.from_numpy(np.array(self._arrays[LOGITS][self.row(name)]))
 
     def map(self, name: str) -> Tensor:
         """Map of the whole image, float32 (C, side, side), largest absolute value 1."""
-        return torch.from_numpy(self._arrays[MAPS][self.row(name)].astype(np.float32))
+        row = self.row(name)
+        if not self.spec.is_coded:
+            return read_form(self._arrays[MAPS][row], self.spec)
+        try:
+            return read_form(self._arrays[CODES][row : row + 1].tobytes(), self.spec)
+        except DataError as error:
+            raise DataError(f"{self.folder}, image '{name}': {error} Freeze it again.") from error
 
     def require_image(self, name: str, path: Path) -> None:
         """Refuse another image file than the one that was frozen.
@@ -223,44 +261,6 @@ class FrozenTeacher:
         if name not in self.row_of:
             raise DataError(f"{self.folder} has no image '{name}'; expected all training images to be frozen.")
         return self.row_of[name]
-
-
-def verified_once(folder: Path | str, *, teacher: str | None = None, data: str | None = None) -> FrozenTeacher:
-    """Open a cache, and verify its checksums unless that was done before: for ImageNet it may take an hour.
-
-    The folder records sizes and times of the verified files. Verification is repeated if they have changed, or if the
-    folder cannot be written to.
-
-    Parameters
-    ----------
-    folder, teacher, data
-        See `FrozenTeacher`, also for errors.
-    """
-    folder = Path(folder)
-    stamps = _stamps(folder)
-    known = _was_verified(folder, stamps)
-    cache = FrozenTeacher(folder, teacher=teacher, data=data, verify=not known)
-    if not known:
-        with contextlib.suppress(RunError):
-            write_json(folder / VERIFIED, stamps)
-    return cache
-
-
-def _stamps(folder: Path) -> dict[str, list[int]]:
-    """Size and modification time of each checksummed file that exists."""
-    stamps = {}
-    for name in (MANIFEST, LOGITS, MAPS, PICTURES):
-        with contextlib.suppress(OSError):
-            status = (folder / name).stat()
-            stamps[name] = [status.st_size, status.st_mtime_ns]
-    return stamps
-
-
-def _was_verified(folder: Path, stamps: dict[str, list[int]]) -> bool:
-    try:
-        return read_cache_json(folder / VERIFIED) == stamps
-    except DataError:
-        return False
 
 
 def _spec_of(manifest: dict[str, Any], folder: Path) -> FrozenSpec:

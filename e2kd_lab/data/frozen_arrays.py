@@ -1,4 +1,4 @@
-"""Arrays of a frozen teacher's cache: their files, shapes, types and checksums."""
+"""Arrays of a frozen teacher's cache, and codes in place of one: their files, shapes, types and checksums."""
 
 from __future__ import annotations
 
@@ -12,20 +12,39 @@ from typing import Any, Literal
 import numpy as np
 
 from e2kd_lab.data.frozen_manifest import DIGESTS_SINCE
+from e2kd_lab.data.frozen_records import Records
 from e2kd_lab.data.frozen_spec import FrozenSpec
 from e2kd_lab.data.images import DIGEST_BYTES
 from e2kd_lab.system.errors import DataError, shown
 
 LOGITS, MAPS, PICTURES = "logits.npy", "maps.npy", "pictures.npy"
+# In place of MAPS where maps are coded.
+ENDS, CODES = "ends.npy", "maps.bin"
 
 
 def forms_of(spec: FrozenSpec, count: int, version: int) -> list[tuple[str, tuple[int, ...], str]]:
     """Name, shape and type of each array."""
-    forms: list[tuple[str, tuple[int, ...], str]] = [
-        (LOGITS, (count, spec.classes), "float32"),
-        (MAPS, (count, spec.channels, spec.side, spec.side), spec.dtype),
-    ]
+    forms: list[tuple[str, tuple[int, ...], str]] = [(LOGITS, (count, spec.classes), "float32")]
+    forms += [(ENDS, (count,), "uint64") if spec.is_coded else (MAPS, (count, *spec.shape), spec.dtype)]
     return forms + ([(PICTURES, (count, DIGEST_BYTES), "uint8")] if version >= DIGESTS_SINCE else [])
+
+
+def reserve_arrays(folder: Path, spec: FrozenSpec, count: int, version: int) -> None:
+    """Create all arrays, and the file of codes, which grows as they are written."""
+    for name, shape, dtype in forms_of(spec, count, version):
+        reserve(folder / name, shape, dtype)
+    if spec.is_coded:
+        (folder / CODES).write_bytes(b"")
+
+
+def open_arrays(
+    folder: Path, spec: FrozenSpec, count: int, version: int, mode: Literal["r", "r+"] = "r"
+) -> dict[str, Any]:
+    """All arrays by name, and `Records` of codes if there are any."""
+    arrays: dict[str, Any] = {
+        name: open_array(folder / name, shape, dtype, mode) for name, shape, dtype in forms_of(spec, count, version)
+    }
+    return arrays | ({CODES: Records(folder / CODES, arrays[ENDS])} if spec.is_coded else {})
 
 
 def reserve(path: Path, shape: tuple[int, ...], dtype: str) -> None:

@@ -13,7 +13,8 @@ from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.v2 import functional as TF
 
 from e2kd_lab.data.frozen import FrozenTeacher
-from e2kd_lab.data.image_folders import LabelledImages
+from e2kd_lab.data.labelled_images import LabelledImages
+from e2kd_lab.data.training_crops import Box, Crop, read_crop
 
 
 class FrozenImages(Dataset):
@@ -58,22 +59,32 @@ class FrozenImages(Dataset):
         return len(self.images)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        sample, name = self.images[index], self.names[index]
+        name = self.names[index]
         if index not in self._recognised:
             self.cache.require_image(name, self.images.images[index].path)
             self._recognised.add(index)
-        image = sample["image"]
-        top, left, height, width = RandomResizedCrop.get_params(image, list(self.scale), [3 / 4, 4 / 3])
+        crop = self._crop(index)
         flip = bool(torch.rand(()) < 0.5)
-        crop = TF.resized_crop(image, top, left, height, width, [self.size, self.size], antialias=True)
         whole = self.cache.map(name)
-        box = (top, left, height, width)
         return {
-            **sample,
-            "image": TF.horizontal_flip(crop) if flip else crop,
+            "image": TF.horizontal_flip(crop.image) if flip else crop.image,
+            **self.images.facts(index),
             "teacher_logits": self.cache.logits(name),
-            "teacher_map": crop_map(whole, box, (image.shape[1], image.shape[2]), self.size, flip=flip),
+            "teacher_map": crop_map(whole, crop.box, crop.picture_size, self.size, flip=flip),
         }
+
+    def _crop(self, index: int) -> Crop:
+        size = (self.size, self.size)
+        if self.images.reduced or not self.images.keeps:
+            return read_crop(self.images.images[index].path, self._draw, size, self.images.reduced)
+        image = self.images.picture(index)
+        height, width = image.shape[-2:]
+        box = self._draw(height, width)
+        return Crop(TF.resized_crop(image, *box, list(size), antialias=True), box, (height, width))
+
+    def _draw(self, height: int, width: int) -> Box:
+        whole = torch.empty(3, height, width, device="meta")
+        return RandomResizedCrop.get_params(whole, list(self.scale), [3 / 4, 4 / 3])
 
 
 def crop_map(

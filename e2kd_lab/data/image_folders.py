@@ -9,19 +9,14 @@ MiniNet and MiniScenes have the ImageNet layout.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.utils.data import Dataset
 
 from e2kd_lab.data.findings import Findings
 from e2kd_lab.data.folder_listing import class_folders, subfolders
-from e2kd_lab.data.images import read_image
 from e2kd_lab.data.listed_files import listed_path, require_file
 from e2kd_lab.data.reading import identified
 from e2kd_lab.data.text_files import read_text
@@ -222,52 +217,6 @@ def draw_shots(images: Sequence[LabelledImage], shots: int, *, seed: int = SHOT_
         order = np.random.default_rng([seed, label, 1]).permutation(len(members))
         drawn += [members[index] for index in sorted(order[:shots])]
     return drawn
-
-
-class LabelledImages(Dataset):
-    """Images as a data set of dictionaries with ``image`` (uint8 (3, H, W) before the transform), ``label``, ``index``.
-
-    If images have groups, samples have ``group`` and the set has ``groups``.
-
-    Parameters
-    ----------
-    images : sequence of LabelledImage
-        What the set holds, in order.
-    transform : callable, optional
-        A torchvision v2 transform.
-    cache : bool
-        Keep decoded images in memory.
-    """
-
-    def __init__(
-        self, images: Sequence[LabelledImage], *, transform: Callable | None = None, cache: bool = False
-    ) -> None:
-        self.images, self.transform = list(images), transform
-        self.labels = torch.tensor([image.label for image in self.images])
-        groups = [image.group for image in self.images if image.group is not None]
-        if groups:
-            self.groups = torch.tensor(groups)
-        self._decoded: dict[int, Tensor] | None = {} if cache else None
-        if not self.images:
-            raise DataError("A data set of labelled images is empty; expected at least one image.")
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        picture: Any = self._read(index)
-        if self.transform is not None:
-            picture = self.transform(picture)
-        image = self.images[index]
-        group = {} if image.group is None else {"group": image.group}
-        return {"image": picture, "label": image.label, **group, "index": index}
-
-    def _read(self, index: int) -> Tensor:
-        if self._decoded is None:
-            return read_image(self.images[index].path)
-        if index not in self._decoded:
-            self._decoded[index] = read_image(self.images[index].path)
-        return self._decoded[index]
 
 
 def _by_class(images: Iterable[LabelledImage]) -> Mapping[int, list[LabelledImage]]:

@@ -14,8 +14,9 @@ from torch.utils.data import Dataset
 
 from e2kd_lab.data.findings import Findings
 from e2kd_lab.data.folder_listing import OTHERS, class_folders, subfolders
-from e2kd_lab.data.image_folders import SHOT_SEED, LabelledImage, LabelledImages, content_of, hold_out
+from e2kd_lab.data.image_folders import SHOT_SEED, LabelledImage, content_of, hold_out
 from e2kd_lab.data.images import repairs_of_all
+from e2kd_lab.data.labelled_images import LabelledImages
 from e2kd_lab.data.own_data import OwnData, check_names
 from e2kd_lab.data.reading import identified
 from e2kd_lab.data.splits import SPLITS, Split

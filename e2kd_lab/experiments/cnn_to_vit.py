@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from torchvision.transforms import v2
 
-from e2kd_lab.data.image_folders import LabelledImages
+from e2kd_lab.data.labelled_images import LabelledImages
 from e2kd_lab.data.transforms import eval_transform, train_transform
 from e2kd_lab.experiments.data import Scale
 from e2kd_lab.experiments.experiment import Experiment

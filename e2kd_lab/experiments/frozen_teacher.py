@@ -6,10 +6,10 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from e2kd_lab.data.frozen import verified_once
 from e2kd_lab.data.frozen_images import FrozenImages
 from e2kd_lab.data.frozen_spec import FrozenSpec
-from e2kd_lab.data.image_folders import LabelledImages
+from e2kd_lab.data.frozen_verified import verified_once
+from e2kd_lab.data.labelled_images import LabelledImages
 from e2kd_lab.explanations import EXPLANATIONS
 from e2kd_lab.models import explanation_by_name
 from e2kd_lab.system.workspace import data_folder
@@ -51,5 +51,7 @@ def frozen_images(experiment: Experiment) -> FrozenImages:
     """
     spec = frozen_spec(experiment)
     cache = verified_once(frozen_folder(experiment), teacher=spec.teacher, data=spec.data)
-    images = LabelledImages(experiment.training_images(), cache=experiment.scale != "paper")
+    images = LabelledImages(
+        experiment.training_images(), cache=experiment.scale != "paper", reduced=experiment.reduced_decoding or None
+    )
     return FrozenImages(images, experiment.training_files(), cache, experiment.image_size, experiment.crop_scale)

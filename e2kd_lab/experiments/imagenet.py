@@ -13,12 +13,12 @@ from torchvision.transforms import v2
 from e2kd_lab.data.image_folders import (
     ImageFolders,
     LabelledImage,
-    LabelledImages,
     draw_shots,
     hold_out,
     read_imagenet,
     read_sun397,
 )
+from e2kd_lab.data.labelled_images import LabelledImages
 from e2kd_lab.data.splits import Split
 from e2kd_lab.data.transforms import eval_transform, train_transform
 from e2kd_lab.experiments.data import Data
@@ -30,6 +30,7 @@ from e2kd_lab.minidata.miniscenes import MiniScenes, make_miniscenes
 from e2kd_lab.system.errors import DataError, ExperimentError
 from e2kd_lab.system.paths import expanded
 
+_MOST_REDUCED = 4
 Source = Literal["imagenet", "sun397"]
 _TITLES: Mapping[Source, str] = {"imagenet": "ImageNet", "sun397": "SUN397"}
 
@@ -56,6 +57,9 @@ class ImageNetData(Data):
         Form in which explanations are stored (see `e2kd_lab.data.frozen_spec.FrozenSpec`).
     frozen_root : str or None
         Folder of the cache, in place of the default.
+    reduced_decoding : float
+        Decode training JPEG files at reduced size where a crop keeps so many pixels on either side, as a multiple of
+        ``image_size``: 1 or 0.5, up to 4; 0 decodes all pixels (see `e2kd_lab.data.training_crops`).
     mininet, miniscenes : MiniNet, MiniScenes or None
         The embedded sets that stand for ImageNet and SUN397 where no root is given.
     """
@@ -71,11 +75,14 @@ class ImageNetData(Data):
     frozen_reduction: int = 1
     frozen_dtype: str = "float16"
     frozen_root: str | None = None
+    reduced_decoding: float = 0.0
     mininet: MiniNet | None = None
     miniscenes: MiniScenes | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not 0 <= self.reduced_decoding <= _MOST_REDUCED:
+            raise ExperimentError(f"'reduced_decoding' is {self.reduced_decoding}; expected 0 to {_MOST_REDUCED}.")
         for field in ("own", "images"):
             if getattr(self, field) not in ("imagenet", "sun397"):
                 raise ExperimentError(f"'{field}' is '{getattr(self, field)}'; expected imagenet or sun397.")
@@ -95,7 +102,7 @@ class ImageNetData(Data):
     def for_teacher(self) -> Self:
         """See `Data.for_teacher`: all images of the own data set."""
         every = replace(self, images=self.own, image_root=None, shots=None)
-        return replace(every, frozen=False, frozen_reduction=1, frozen_dtype="float16")
+        return replace(every, frozen=False, frozen_reduction=1, frozen_dtype="float16", reduced_decoding=0.0)
 
     @property
     def teacher_name(self) -> str:
@@ -111,6 +118,7 @@ class ImageNetData(Data):
         """See `Data.config`."""
         names = ["own", "images", "held_out", "shots", "frozen"]
         names += ["frozen_reduction", "frozen_dtype"] if self.frozen else []
+        names += ["reduced_decoding"] if self.reduced_decoding else []
         return super().config() | {name: getattr(self, name) for name in names}
 
     def dataset(self, split: Split, experiment: Experiment) -> Dataset:
@@ -118,8 +126,11 @@ class ImageNetData(Data):
         if split == "train" and self.frozen and METHODS[experiment.method].can_be_frozen:
             return frozen_images(experiment)
         images = {"train": self.training_images, "val": self.validation_images, "test": self.test_images}[split]()
-        transform = self._training_transform() if split == "train" else eval_transform(self.image_size, self.resize)
-        return LabelledImages(images, transform=transform, cache=self.scale != "paper")
+        cache = self.scale != "paper"
+        if split != "train":
+            return LabelledImages(images, transform=eval_transform(self.image_size, self.resize), cache=cache)
+        reduced = self.reduced_decoding or None
+        return LabelledImages(images, transform=self._training_transform(), cache=cache, reduced=reduced)
 
     def _training_transform(self) -> v2.Transform:
         return train_transform(self.image_size, self.crop_scale)

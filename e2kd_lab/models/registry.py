@@ -13,6 +13,7 @@ from torch import nn
 from e2kd_lab.models.adapt import adapt
 from e2kd_lab.models.adapted import AdaptedModel
 from e2kd_lab.models.checkpoints import load_weights
+from e2kd_lab.models.exported import exported_in
 from e2kd_lab.models.interface import ExplainableModel
 from e2kd_lab.system.errors import ExperimentError, shown
 from e2kd_lab.system.registry import Registry
@@ -179,7 +180,7 @@ def explanation_by_name(name: str) -> str | None:
 
 def build_model(
     name: str,
-    num_classes: int,
+    num_classes: int | None = None,
     *,
     weights: str | None = None,
     image_size: int | tuple[int, int] | None = None,
@@ -191,9 +192,10 @@ def build_model(
     ----------
     name : str
         One of `model_names`, or one of another library: ``timm/resnet50``, ``torchvision/convnext_tiny``,
-        ``transformers/vit``, or ``transformers/FOLDER``.
+        ``transformers/vit``, or ``transformers/FOLDER``. Or a folder that ``e2kd-lab export`` wrote, whose network,
+        weights and size of images are taken.
     num_classes : int
-        Number of logits, K >= 1.
+        Number of logits, K >= 1; that of an exported folder by default.
     weights : str, optional
         Checkpoint file or torchvision weight enum (see `e2kd_lab.models.checkpoints.load_weights`); random if None.
     image_size : int, optional
@@ -220,6 +222,8 @@ def build_model(
     >>> lab.build_model("torchvision/squeezenet1_1", num_classes=4, image_size=64).findings.layer
     'classifier.2'
     """
+    if weights is None and (about := exported_in(name)) is not None:
+        return _exported(name, about, num_classes, image_size, options)
     require_model(name)
     if not isinstance(num_classes, int) or num_classes < 1:
         raise ExperimentError(f"Model '{name}' has num_classes = {shown(num_classes)}; expected at least 1.")
@@ -240,6 +244,27 @@ def build_model(
     if weights is not None:
         load_weights(explainable, name, weights)
     return explainable
+
+
+def _exported(
+    folder: str,
+    about: dict[str, Any],
+    num_classes: int | None,
+    image_size: int | tuple[int, int] | None,
+    options: dict[str, Any],
+) -> ExplainableModel:
+    """The network of an exported folder, with its weights."""
+    if num_classes not in (None, about["num_classes"]):
+        raise ExperimentError(
+            f"{folder} holds a network of {about['num_classes']} classes; expected num_classes to be this, or left out."
+        )
+    size = tuple(about["image_size"]) if isinstance(about["image_size"], list) else about["image_size"]
+    model = build_model(
+        about["network"], about["num_classes"], weights=folder, image_size=image_size or size, **options
+    )
+    if about["explanation"] is not None:
+        model.explanation = about["explanation"]
+    return model
 
 
 def _built(name: str, num_classes: int, image_size: int | tuple[int, int] | None, options: dict[str, Any]) -> nn.Module:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from torch.utils.data import default_collate
 from torchvision.transforms import v2
 
-from e2kd_lab.data.frozen import LOCK, FrozenWriter, verified_once
-from e2kd_lab.data.frozen_spec import FrozenSpec, cosine_kept
-from e2kd_lab.data.image_folders import LabelledImages
+from e2kd_lab.data.frozen import LOCK, FrozenWriter
+from e2kd_lab.data.frozen_spec import FrozenSpec, cosines_kept, read_form, stored_form
+from e2kd_lab.data.frozen_verified import verified_once
 from e2kd_lab.data.images import content_digest
+from e2kd_lab.data.labelled_images import LabelledImages
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.experiments.frozen_teacher import frozen_folder, frozen_spec
@@ -24,7 +27,12 @@ from e2kd_lab.system.errors import DataError
 from e2kd_lab.system.folder_lock import folder_lock
 from e2kd_lab.training.hardware import named_device
 
-_CHUNK, _SAMPLE = 128, 64
+_CHUNK, _SAMPLE, _REPEATS = 128, 64, 3
+# Forms to compare: type or code, and reduction.
+_FORMS = (
+    *(("float32", 1), ("float16", 1), ("float16", 2), ("float16", 4), ("float16", 8)),
+    *((code, 1) for code in ("q8", "q7", "q6", "q5", "q4", "cos0.995", "cos0.99", "cos0.98", "cos0.95")),
+)
 
 
 @dataclass(frozen=True)
@@ -39,11 +47,20 @@ class Storage:
         Size of the cache.
     cosine : float
         Mean cosine similarity of stored and computed maps, in [-1, 1].
+    lowest : float
+        The lowest such cosine.
+    bits : float
+        Bits on the disk for each value of the computed maps.
+    milliseconds : float
+        CPU time to read the map of an image.
     """
 
     spec: FrozenSpec
     gigabytes: float
     cosine: float
+    lowest: float
+    bits: float
+    milliseconds: float
 
 
 def freeze(
@@ -109,18 +126,36 @@ def freeze(
 def storage_choices(
     experiment: Experiment, *, runs: Path | str | None = None, device: torch.device | str = "auto"
 ) -> list[Storage]:
-    """Size of the cache, and cosine on some images, for single and half precision and for reduced maps."""
+    """Size of the cache, cosine and reading time of each form of storage, by size; measured on some images."""
     images, names = _training_images(experiment)
     where = named_device(device)
     teacher = load_teacher(experiment, folder=runs).to(where)
     sample = range(0, len(names), max(1, len(names) // _SAMPLE))
     batch = as_unit_range(default_collate([images[row]["image"] for row in sample])).to(where)
     maps = explain_in_parts(teacher, batch).maps
-    choices = []
-    for dtype, reduction in (("float32", 1), ("float16", 1), ("float16", 2), ("float16", 4), ("float16", 8)):
-        spec = replace(frozen_spec(experiment), dtype=dtype, reduction=reduction)
-        choices.append(Storage(spec, spec.bytes_per_image() * len(names) / 1e9, cosine_kept(maps, spec)))
-    return choices
+    specs = [replace(frozen_spec(experiment), dtype=dtype, reduction=reduction) for dtype, reduction in _FORMS]
+    return sorted((_storage(maps, spec, len(names)) for spec in specs), key=lambda storage: -storage.gigabytes)
+
+
+def _storage(maps: Tensor, spec: FrozenSpec, count: int) -> Storage:
+    """Cost and fidelity of a form, measured on some maps (N, C, view, view), for a cache of ``count`` images."""
+    stored = stored_form(maps, spec)
+    size = sum(len(bytes(one)) for one in stored) / len(stored)
+    seconds = []
+    for _ in range(_REPEATS):
+        start = time.thread_time()
+        for one in stored:
+            read_form(one, spec)
+        seconds.append(time.thread_time() - start)
+    cosines = cosines_kept(maps, stored, spec)
+    return Storage(
+        spec,
+        gigabytes=(size + 4 * spec.classes) * count / 1e9,
+        cosine=cosines.mean().item(),
+        lowest=cosines.min().item(),
+        bits=8 * size / maps[0].numel(),
+        milliseconds=1e3 * min(seconds) / len(stored),
+    )
 
 
 def _is_complete(folder: Path, spec: FrozenSpec, names: list[str], paths: list[Path]) -> bool:

@@ -29,7 +29,8 @@ def find_runs(folder: Path | str | None = None) -> list[Run]:
     Raises
     ------
     RunError
-        If the folder cannot be read. A run in it that this process may not read is left out, and a `LabNote` says so.
+        If the folder cannot be read, or is an archive. A run in it that this process may not read is left out, and a
+        `LabNote` says so.
 
     Examples
     --------
@@ -37,6 +38,8 @@ def find_runs(folder: Path | str | None = None) -> list[Run]:
     >>> [run.status for run in lab.runs.find_runs()]  # doctest: +SKIP
     """
     folder = runs_folder() if folder is None else Path(folder)
+    if is_file(folder):
+        raise RunError(f"{folder} is a file; expected a folder of runs: unpack an archive first, and give its folder.")
     with readable(folder, RunError):
         return [Run(path) for path in sorted(folder.glob("*")) if _is_run(path)]
 

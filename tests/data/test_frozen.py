@@ -1,5 +1,8 @@
+import dataclasses
 import json
 import os
+import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from e2kd_lab.data import frozen
-from e2kd_lab.data.frozen import FrozenTeacher, FrozenWriter, verified_once
-from e2kd_lab.data.frozen_arrays import LOGITS, MAPS
+from e2kd_lab.data.frozen import FrozenTeacher, FrozenWriter
+from e2kd_lab.data.frozen_arrays import CODES, ENDS, LOGITS, MAPS
 from e2kd_lab.data.frozen_manifest import MANIFEST
 from e2kd_lab.data.frozen_spec import FrozenSpec
+from e2kd_lab.data.frozen_verified import VERIFIED, verified_once
 from e2kd_lab.system.errors import DataError
 
 checksum = frozen.checksum_of
@@ -81,7 +85,7 @@ def test_a_cache_is_read_completely_once_and_after_each_change(tmp_path, monkeyp
     for _ in range(3):
         verified_once(folder)
     assert len(summed) == 3  # all chunks, by the first one
-    (folder / frozen.VERIFIED).write_text("[" * 5)
+    (folder / VERIFIED).write_text("[" * 5)
     verified_once(folder)
     assert len(summed) == 6
     array = np.load(folder / MAPS, mmap_mode="r+")
@@ -202,3 +206,102 @@ def test_headers_of_arrays_that_make_no_sense_are_named(tmp_path, old, new):
     for use in (FrozenTeacher, lambda folder: FrozenWriter(folder, SPEC, FILES)):
         with pytest.raises(DataError, match=r"logits\.npy (is damaged|holds)"):
             use(tmp_path)
+
+
+CODED = ("q6", "cos0.99", "cos0.999")
+
+
+@pytest.mark.parametrize("code", CODED)
+@pytest.mark.parametrize("chunks", [0, 1, 2])
+def test_an_interrupted_writer_of_codes_goes_on(tmp_path, chunks, code):
+    spec = dataclasses.replace(SPEC, dtype=code)
+    freeze(tmp_path / "whole", spec=spec)
+    freeze(tmp_path / "cache", spec=spec, stop_after=chunks)
+    # What was being written when the process died is cut off.
+    with (tmp_path / "cache" / CODES).open("ab") as file:
+        file.write(b"half of a chunk")
+    freeze(tmp_path / "cache", spec=spec)
+    for name in (LOGITS, ENDS, CODES, MANIFEST):
+        assert (tmp_path / "cache" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not (tmp_path / "cache" / MAPS).exists()
+
+
+@pytest.mark.parametrize("code", CODED)
+def test_codes_are_read_by_image_in_any_order(tmp_path, code):
+    freeze(tmp_path, spec=dataclasses.replace(SPEC, dtype=code))
+    cache = FrozenTeacher(tmp_path)
+    maps = torch.cat([content(rows)[1] for rows in (range(4), range(4, 8), range(8, 10))])
+    for row in (9, 0, 4, 3):
+        read = cache.map(FILES[row])
+        assert read.abs().max() == 1
+        assert torch.nn.functional.cosine_similarity(read.flatten(), maps[row].flatten(), dim=0) > 0.989
+
+
+def test_a_cache_is_opened_anew_in_another_process(tmp_path):
+    freeze(tmp_path, spec=dataclasses.replace(SPEC, dtype="q6"))
+    cache = FrozenTeacher(tmp_path)
+    sent = pickle.dumps(cache)
+    assert len(sent) < 1000
+    torch.testing.assert_close(pickle.loads(sent).map("a/5.jpg"), cache.map("a/5.jpg"))
+
+
+@pytest.mark.parametrize("name", [CODES, ENDS, LOGITS])
+def test_damaged_codes_are_noticed_and_written_again(tmp_path, name):
+    spec, folder = dataclasses.replace(SPEC, dtype="q6"), tmp_path / "cache"
+    freeze(tmp_path / "whole", spec=spec)
+    freeze(folder, spec=spec)
+    content = bytearray((folder / name).read_bytes())
+    content[-10] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(DataError, match="images 8 to 9: the stored values are damaged"):
+        FrozenTeacher(folder)
+    freeze(folder, spec=spec)
+    assert (folder / CODES).read_bytes() == (tmp_path / "whole" / CODES).read_bytes()
+    FrozenTeacher(folder)
+
+
+def test_codes_that_end_early_name_the_image(tmp_path):
+    freeze(tmp_path, spec=dataclasses.replace(SPEC, dtype="q6"))
+    (tmp_path / CODES).write_bytes((tmp_path / CODES).read_bytes()[:-5])
+    cache = FrozenTeacher(tmp_path, verify=False)
+    cache.map("a/8.jpg")
+    with pytest.raises(DataError, match=r"image 'a/9\.jpg': A code of a map .*Freeze it again"):
+        cache.map("a/9.jpg")
+    (tmp_path / CODES).unlink()
+    with pytest.raises(DataError, match=r"maps\.bin is not there; expected the codes"):
+        FrozenTeacher(tmp_path)
+
+
+def test_room_for_all_codes_is_asked_for_after_the_first(tmp_path, monkeypatch):
+    spec = dataclasses.replace(SPEC, dtype="q6")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=100))
+    with pytest.raises(DataError, match=r"needs another 0\.00 GB for 6 images, as long as the first 4"):
+        freeze(tmp_path, spec=spec)
+    monkeypatch.undo()
+    assert list(FrozenWriter(tmp_path, spec, FILES, chunk=4).missing()) == [range(4, 8), range(8, 10)]
+
+
+def test_a_full_disk_is_a_sentence(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    writer = FrozenWriter(tmp_path, dataclasses.replace(SPEC, dtype="q6"), FILES, chunk=4)
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(DataError, match=r"maps\.bin cannot be written to: No space left"):
+        writer.write(range(4), *content(range(4)))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "q6"])
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_explanations_that_are_no_numbers_are_refused(tmp_path, dtype, wrong):
+    writer = FrozenWriter(tmp_path, dataclasses.replace(SPEC, dtype=dtype), FILES, chunk=4)
+    logits, maps = content(range(4))
+    maps[2, 1, 0, 0] = wrong
+    with pytest.raises(DataError, match=r"explanation of a/2\.jpg holds inf or nan"):
+        writer.write(range(4), logits, maps)
+
+
+@pytest.mark.parametrize("dtype", ["q9", "cos2", "float8", 6, None])
+def test_other_forms_are_refused(dtype):
+    with pytest.raises(DataError, match=r"cannot be stored as .*; expected float16, float32, q2 to q8, or cos0"):
+        dataclasses.replace(SPEC, dtype=dtype)

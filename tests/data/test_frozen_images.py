@@ -12,8 +12,9 @@ from e2kd_lab.data.frozen_arrays import LOGITS, MAPS, PICTURES
 from e2kd_lab.data.frozen_images import FrozenImages, crop_map
 from e2kd_lab.data.frozen_manifest import MANIFEST
 from e2kd_lab.data.frozen_spec import FrozenSpec
-from e2kd_lab.data.image_folders import LabelledImage, LabelledImages
+from e2kd_lab.data.image_folders import LabelledImage
 from e2kd_lab.data.images import content_digest
+from e2kd_lab.data.labelled_images import LabelledImages
 from e2kd_lab.system.errors import DataError, LabNote
 
 

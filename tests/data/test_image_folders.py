@@ -3,13 +3,13 @@ import pytest
 from PIL import Image
 
 from e2kd_lab.data.image_folders import (
-    LabelledImages,
     draw_shots,
     hold_out,
     read_imagenet,
     read_sun397,
 )
 from e2kd_lab.data.images import read_image
+from e2kd_lab.data.labelled_images import LabelledImages
 from e2kd_lab.system.errors import DataError, LabNote
 
 

@@ -8,6 +8,7 @@ import contextlib
 import importlib.util
 import json
 import pickle
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,8 +18,9 @@ from PIL import Image
 from e2kd_lab import experiments
 from e2kd_lab.data.frozen import FrozenTeacher, FrozenWriter
 from e2kd_lab.data.frozen_spec import FrozenSpec
-from e2kd_lab.data.image_folders import LabelledImages, read_imagenet, read_sun397
+from e2kd_lab.data.image_folders import read_imagenet, read_sun397
 from e2kd_lab.data.images import read_image
+from e2kd_lab.data.labelled_images import LabelledImages
 from e2kd_lab.data.masks import read_mask
 from e2kd_lab.data.own_source import read
 from e2kd_lab.data.splits import SPLITS
@@ -223,11 +225,13 @@ def _read_shifts(root, _):
 FILES = [f"a/{number}.jpg" for number in range(5)]
 
 
-def _frozen(root):
-    writer = FrozenWriter(root, FrozenSpec(teacher="t", data="d", view=8, channels=2, classes=3), FILES, chunk=2)
+def _frozen(root, dtype="float16"):
+    spec = FrozenSpec(teacher="t", data="d", view=8, channels=2, classes=3, dtype=dtype)
+    writer = FrozenWriter(root, spec, FILES, chunk=2)
     for rows in writer.missing():
         writer.write(rows, torch.randn(len(rows), 3), torch.randn(len(rows), 2, 8, 8))
-    return [root / name for name in ("manifest.json", "manifest.json", "files.json", "logits.npy", "maps.npy")]
+    maps = ("ends.npy", "maps.bin") if spec.is_coded else ("maps.npy",)
+    return [root / name for name in ("manifest.json", "manifest.json", "files.json", "logits.npy", *maps)]
 
 
 def _read_frozen(root, _):
@@ -301,5 +305,6 @@ READERS = {
     "run": (_run, _read_run),
     "shifts": (_shifts, _read_shifts),
     "frozen": (_frozen, _read_frozen),
+    "codes": (partial(_frozen, dtype="cos0.99"), _read_frozen),
     "checkpoints": (_checkpoints, _read_checkpoints),
 }

@@ -27,7 +27,7 @@ from e2kd_lab.system.errors import DataError, ExperimentError, LabError, RunErro
 
 INPUTS = {
     "waterbirds": 1300, "voc": 1200, "imagenet": 500, "sun397": 500, "own": 500, "table": 700, "pictures": 1400,
-    "run": 1100, "shifts": 300, "frozen": 900, "checkpoints": 1200, "assignments": 900,
+    "run": 1100, "shifts": 300, "frozen": 900, "codes": 600, "checkpoints": 1200, "assignments": 900,
 }  # fmt: skip
 # More for a longer search.
 TIMES = int(os.environ.get("E2KD_LAB_FUZZ_TIMES", "1"))

@@ -88,7 +88,7 @@ NOT_IN_THE_CONFIGURATION = {
 @pytest.mark.parametrize("name", lab.experiments.names())
 def test_the_configuration_states_every_other_field(name, workspace):
     teacher = lab.experiments.get(name, "smoke").replace(method="teacher", guidance="l1", step_epochs=1.0)
-    frozen = {"frozen": True, "rand_augment": 3}
+    frozen = {"frozen": True, "rand_augment": 3, "reduced_decoding": 0.5}
     experiment = lab.experiments.get(name, "smoke").by_method("e2kd", explain_every=2, explain_part=0.5)
     experiment = experiment.replace(
         explanation="gradcam", **{field: value for field, value in frozen.items() if field in experiment.fields()}

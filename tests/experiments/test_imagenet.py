@@ -109,6 +109,24 @@ def test_a_frozen_teacher_is_computed_once_and_taught_from(workspace, finished):
     assert [c.gigabytes for c in choices] == sorted((c.gigabytes for c in choices), reverse=True)
     assert choices[0].cosine == pytest.approx(1, abs=1e-5)
     assert choices[1].cosine > 0.999 > choices[-1].cosine
+    by_dtype = {choice.spec.dtype: choice for choice in choices if choice.spec.reduction == 1}
+    assert by_dtype["float16"].bits == 16
+    assert 1 < by_dtype["q6"].bits < 6
+    assert by_dtype["cos0.99"].cosine >= by_dtype["cos0.99"].lowest >= 0.99 - 1e-6
+    assert all(choice.milliseconds > 0 for choice in choices)
+
+
+def test_a_student_learns_from_codes(workspace, finished):
+    live = lab.experiments.get("imagenet_frozen", "smoke").replace(method="e2kd", lam=1.0)
+    lab.run(live.teacher_experiment(), folder=finished, progress=False)
+    experiment = live.replace(frozen_dtype="cos0.99")
+    names = experiment.training_files()
+    whole, coded = (FrozenTeacher(freeze(each, runs=finished)) for each in (live, experiment))
+    assert whole.folder != coded.folder
+    cosine = torch.nn.functional.cosine_similarity(whole.map(names[3]).flatten(), coded.map(names[3]).flatten(), dim=0)
+    assert 0.989 < cosine < 0.9999
+    assert lab.run(experiment, folder=finished, progress=False, hardware=lab.Hardware(workers=1)).status == "done"
+    assert experiment.config_hash() != live.config_hash()
 
 
 def test_stored_explanations_are_the_teachers_own(workspace, finished):

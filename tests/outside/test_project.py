@@ -199,7 +199,7 @@ def test_figures_and_results_command(project, runs, folder, tmp_path):
 
 
 def test_a_frozen_teacher_explains_by_it(project, folder, tmp_path):
-    from e2kd_lab.data.frozen import verified_once
+    from e2kd_lab.data.frozen_verified import verified_once
     from e2kd_lab.runs.freeze import freeze
 
     frozen = lab.experiments.get("imagenet_frozen", "smoke").replace(
