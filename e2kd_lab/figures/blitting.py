@@ -43,7 +43,7 @@ class Blitting:
 
     def __init__(self, figure: Figure, moving: Sequence[Artist], *, changing: Sequence[Artist] = ()) -> None:
         assert figure.dpi == SCREEN_DPI
-        self.figure, self.moving, self.changing = figure, _in_order(moving), _in_order(changing)
+        self.figure, self.moving, self.changing = figure, moving, changing
         # One canvas for all pictures: matplotlib keeps the layout of texts for each.
         self._canvas = FigureCanvasAgg(figure)
         # Pictures by key: without what moves, and without what changes, too.
@@ -73,7 +73,7 @@ class Blitting:
     def _draw(self, ground: Any, artists: Sequence[Artist]) -> None:
         """Draw artists on a picture."""
         self._canvas.restore_region(ground)
-        for artist in artists:
+        for artist in sorted(artists, key=lambda artist: artist.get_zorder()):
             artist.draw(self._canvas.get_renderer())
 
     def _without(self, artists: Sequence[Artist]) -> Any:
@@ -93,8 +93,3 @@ def _keep(pictures: dict[Hashable, Any], key: Hashable, picture: Any) -> None:
     if len(pictures) == _KEPT:
         pictures.clear()
     pictures[key] = picture
-
-
-def _in_order(artists: Sequence[Artist]) -> list[Artist]:
-    """From the lowest to the uppermost."""
-    return sorted(artists, key=lambda artist: artist.get_zorder())
