@@ -154,7 +154,8 @@ class ExplanationBrowser(Panel):
         self.order = widgets.Dropdown(
             description="Order", options=list(ORDERS), tooltip=GLOSSARY["explanation cosine"], layout=_WIDE
         )
-        self.page = widgets.IntSlider(description="Page", min=1, max=1, continuous_update=False, layout=_WIDE)
+        wide = widgets.Layout(width="440px")  # many pages can be told apart by hand
+        self.page = widgets.IntSlider(description="Page", min=1, max=1, continuous_update=False, layout=wide)
 
     def _observe(self) -> None:
         self.networks.observe(self._switch, "value")
