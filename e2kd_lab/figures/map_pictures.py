@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from e2kd_lab.explanations.comparison import Comparison
 from e2kd_lab.explanations.explanation_method import Drawing
 from e2kd_lab.explanations.rendering import HEAT, SIGNED, heat_overlay, signed_colours, unit_norm
-from e2kd_lab.figures.lettering import broken
+from e2kd_lab.figures.lettering import evenly_broken
 from e2kd_lab.figures.options import current_options
 from e2kd_lab.figures.style import FAMILY_TITLES, small
 from e2kd_lab.system.errors import note
@@ -100,7 +100,7 @@ def _set_numbers(bar: Colorbar, width: float) -> None:
 
 def bar_label(pictures: Pictures, width: float, *, several: bool = False) -> str:
     """Label of a colour bar, in lines that are a little wider than the bar, at most."""
-    return broken(pictures.label_for(several=several), 76 * width, small())
+    return evenly_broken(pictures.label_for(several=several), 76 * width, small())
 
 
 def bar_room(pictures: Pictures, width: float, *, several: bool = False) -> float:
