@@ -13,7 +13,7 @@ from e2kd_lab.figures.cheaper_explanations import cheaper_explanations
 from e2kd_lab.figures.comparison_table import comparison_table
 from e2kd_lab.figures.curves import training_curves
 from e2kd_lab.figures.epg_iou_plane import epg_iou_plane
-from e2kd_lab.figures.explanations import explanation_comparison
+from e2kd_lab.figures.explanation_comparison import explanation_comparison
 from e2kd_lab.figures.export import export_figure, figure_bytes
 from e2kd_lab.figures.grid_mosaics import grid_mosaics
 from e2kd_lab.figures.group_measure import Measure, measures_of

@@ -24,6 +24,8 @@ class Blitting:
         The figure, at the resolution of the screen.
     moving : sequence of Artist
         What changes between two pictures, and what lies above it.
+    changing : sequence of Artist
+        What stays until `forget` is called, and changes then; the rest stays as long as the key is the same.
 
     Examples
     --------
@@ -39,35 +41,55 @@ class Blitting:
     True
     """
 
-    def __init__(self, figure: Figure, moving: Sequence[Artist]) -> None:
+    def __init__(self, figure: Figure, moving: Sequence[Artist], *, changing: Sequence[Artist] = ()) -> None:
         assert figure.dpi == SCREEN_DPI
-        self.figure, self.moving = figure, sorted(moving, key=lambda artist: artist.get_zorder())
+        self.figure, self.moving, self.changing = figure, moving, changing
+        # One canvas for all pictures: matplotlib keeps the layout of texts for each.
+        self._canvas = FigureCanvasAgg(figure)
+        # Pictures by key: without what moves, and without what changes, too.
         self._backgrounds: dict[Hashable, Any] = {}
+        self._grounds: dict[Hashable, Any] = {}
 
     def forget(self) -> None:
-        """Draw what stays anew next time, since it has changed."""
+        """Draw what stays anew next time, since it has changed; only ``changing``, if there is any."""
         self._backgrounds.clear()
 
     def png(self, key: Hashable = None) -> bytes:
         """The figure as PNG; ``key`` tells states of what stays apart, if it returns to them."""
         with styled(getattr(self.figure, "options", None)):
-            canvas = FigureCanvasAgg(self.figure)
             if key not in self._backgrounds:
-                if len(self._backgrounds) == _KEPT:
-                    self._backgrounds.clear()
-                self._backgrounds[key] = self._background(canvas)
-            canvas.restore_region(self._backgrounds[key])
-            for artist in self.moving:
-                artist.draw(canvas.get_renderer())
-        return canvas_png(canvas)
+                _keep(self._backgrounds, key, self._background(key))
+            self._draw(self._backgrounds[key], self.moving)
+        return canvas_png(self._canvas)
 
-    def _background(self, canvas: FigureCanvasAgg) -> Any:
-        shown = [artist for artist in self.moving if artist.get_visible()]
+    def _background(self, key: Hashable) -> Any:
+        if not self.changing:
+            return self._without(self.moving)
+        if key not in self._grounds:
+            _keep(self._grounds, key, self._without([*self.moving, *self.changing]))
+        self._draw(self._grounds[key], self.changing)
+        return self._canvas.copy_from_bbox(self.figure.bbox)
+
+    def _draw(self, ground: Any, artists: Sequence[Artist]) -> None:
+        """Draw artists on a picture."""
+        self._canvas.restore_region(ground)
+        for artist in sorted(artists, key=lambda artist: artist.get_zorder()):
+            artist.draw(self._canvas.get_renderer())
+
+    def _without(self, artists: Sequence[Artist]) -> Any:
+        """A picture of the figure without some artists."""
+        shown = [artist for artist in artists if artist.get_visible()]
         try:
             for artist in shown:
                 artist.set_visible(False)
-            canvas.draw()
+            self._canvas.draw()
         finally:
             for artist in shown:
                 artist.set_visible(True)
-        return canvas.copy_from_bbox(self.figure.bbox)
+        return self._canvas.copy_from_bbox(self.figure.bbox)
+
+
+def _keep(pictures: dict[Hashable, Any], key: Hashable, picture: Any) -> None:
+    if len(pictures) == _KEPT:
+        pictures.clear()
+    pictures[key] = picture

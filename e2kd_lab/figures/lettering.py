@@ -50,6 +50,20 @@ def broken(text: str, room: float, size: float, *, at: str = " ") -> str:
     return "\n".join(lines)
 
 
+def evenly_broken(text: str, room: float, size: float) -> str:
+    """As `broken`, in as many lines, but no line is much shorter than the others.
+
+    Examples
+    --------
+    >>> evenly_broken("a label of several words", room=60, size=7)
+    'a label of\\nseveral words'
+    """
+    lines = broken(text, room, size)
+    narrower = [broken(text, room * percent / 100, size) for percent in range(99, 49, -1)]
+    fitting = [one for one in narrower if one.count("\n") == lines.count("\n")]
+    return min([lines, *fitting], key=lambda one: text_width(one, size))
+
+
 def write_title(figure: Figure, title: str) -> None:
     """Write the title of a figure, if there is one and titles are asked for."""
     if title and current_options().title:

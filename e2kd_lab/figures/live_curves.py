@@ -105,7 +105,7 @@ class _Sheet:
         for number, axis in enumerate(self.axes):
             moving += [*axis.lines, *axis.texts, axis.spines["left"], axis.spines["bottom"]]
             moving += [] if number in FIXED else [axis.yaxis]
-        return sorted(moving, key=lambda artist: artist.get_zorder())
+        return moving
 
     def _place(self) -> tuple[Any, ...]:
         """Place the axes beside their numbers, above the legend; all are of one size. What their places depend on."""

@@ -37,6 +37,12 @@ class LossMaps:
         self.caption = place.write(figure, LEFT, 1.955, "")
         self.explained = place.write(figure, self.lefts[1], 1.955, "")
 
+    @property
+    def changing(self) -> list[Artist]:
+        """What another image changes; see `Blitting`."""
+        framed = [artist for axes in self.axes for artist in (*axes.images, *axes.spines.values())]
+        return [*framed, self.scale_axes, self.caption, self.explained]
+
     def show(self, image: Tensor, maps: Pictures) -> None:
         shown = (image.permute(1, 2, 0).clamp(0, 1).cpu().numpy(), *(maps.pictures[who][0] for who in _NETWORKS))
         for axes, picture in zip(self.axes, shown, strict=True):
@@ -115,6 +121,11 @@ class LossProbabilities:
         self.terms, self.chosen = terms, classes_shown(terms)
         self.names = [names[number] for number in self.chosen]
         self.axes.set_yticks(self.places, [shortened(name, 16) for name in self.names], fontsize=small())
+
+    @property
+    def changing(self) -> list[Artist]:
+        """What another image changes."""
+        return [self.axes.yaxis]
 
     @property
     def moving(self) -> list[Artist]:

@@ -96,8 +96,8 @@ class LossPicture:
             self._probabilities = LossProbabilities(self.figure, place, terms, student_title, colour)
             self._loss = LossBars(self.figure, place)
             self._gradients = LossGradients(self.figure, place)
-        parts = (self._probabilities, self._loss, self._gradients)
-        self._blitting = Blitting(self.figure, [artist for part in parts for artist in part.moving])
+        self._blitting: Blitting | None = None
+        self._terms: LossTerms | None = None  # whose image is shown
         self.look(image, terms, tau=tau, lam=lam, batch=batch, title=title)
 
     def look(
@@ -115,6 +115,13 @@ class LossPicture:
             raise ValueError(f"LossPicture needs the loss terms of one image, got those of {len(terms)}.")
         self.cosine = terms.cosines.item()
         self._weighed = terms if batch is None else batch
+        self._loss.scope = "this image" if batch is None else f"{len(batch)} images"
+        if terms is not self._terms:
+            self._terms = terms
+            self._show(image, terms, title)
+        self.move(tau, lam)
+
+    def _show(self, image: Tensor, terms: LossTerms, title: str) -> None:
         maps = {"teacher": terms.target.maps, "student": terms.student.maps}
         comparison = Comparison(image[None], maps, {}, explanation=self._explanation)
         explained = shortened(self._names[int(terms.target.classes[0])], 22)
@@ -122,12 +129,15 @@ class LossPicture:
             self._maps.show(image, pictures_of(comparison, self._contributions))
             self._maps.say(title, explained, self.cosine)
             self._probabilities.look(terms, self._names)
-        self._loss.scope = "this image" if batch is None else f"{len(batch)} images"
-        self._blitting.forget()
-        self.move(tau, lam)
+        if self._blitting is not None:
+            self._blitting.forget()
 
     def png(self) -> bytes:
-        """The figure for the screen; only what a temperature and a weight change is drawn again."""
+        """The figure for the screen; only what has changed is drawn again."""
+        if self._blitting is None:
+            moving = [*self._probabilities.moving, *self._loss.moving, *self._gradients.moving]
+            changing = [*self._maps.changing, *self._probabilities.changing]
+            self._blitting = Blitting(self.figure, moving, changing=changing)
         return self._blitting.png(self._probabilities.axes.get_xlim())
 
     def move(self, tau: float, lam: float) -> None:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from e2kd_lab.explanations.comparison import Comparison
 from e2kd_lab.explanations.explanation_method import Drawing
 from e2kd_lab.explanations.rendering import HEAT, SIGNED, heat_overlay, signed_colours, unit_norm
-from e2kd_lab.figures.lettering import broken
+from e2kd_lab.figures.lettering import evenly_broken
 from e2kd_lab.figures.options import current_options
 from e2kd_lab.figures.style import FAMILY_TITLES, small
 from e2kd_lab.system.errors import note
@@ -75,20 +76,31 @@ def _recoloured(drawing: Drawing, comparison: Comparison, *, contributions: bool
 
 def colour_bar(
     figure: Figure, pictures: Pictures, left: float, bottom: float, width: float, *, several: bool = False
-) -> None:
+) -> Colorbar:
     """Draw a horizontal colour bar at a place in inches from the lower left corner; its label stands below."""
     across, down = figure.get_size_inches()
     axes = figure.add_axes((left / across, bottom / down, width / across, 0.06 / down))
     bar = figure.colorbar(pictures.scale, cax=axes, orientation="horizontal")
-    bar.ax.locator_params(nbins=max(2, int(width / 0.5)))
+    _set_numbers(bar, width)
     bar.set_label(bar_label(pictures, width, several=several), fontsize=small(), labelpad=1)
     bar.ax.tick_params(length=2, pad=1.5)
     bar.outline.set_linewidth(0.4)  # type: ignore[operator]
+    return bar
+
+
+def show_scale(bar: Colorbar, pictures: Pictures, width: float) -> None:
+    """Show another scale of the same label on a colour bar of a width in inches."""
+    bar.update_normal(pictures.scale)
+    _set_numbers(bar, width)
+
+
+def _set_numbers(bar: Colorbar, width: float) -> None:
+    bar.ax.locator_params(nbins=max(2, int(width / 0.5)))
 
 
 def bar_label(pictures: Pictures, width: float, *, several: bool = False) -> str:
     """Label of a colour bar, in lines that are a little wider than the bar, at most."""
-    return broken(pictures.label_for(several=several), 76 * width, small())
+    return evenly_broken(pictures.label_for(several=several), 76 * width, small())
 
 
 def bar_room(pictures: Pictures, width: float, *, several: bool = False) -> float:

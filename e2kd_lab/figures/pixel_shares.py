@@ -19,7 +19,8 @@ from e2kd_lab.figures.style import NOTE_COLOUR, new_figure, small, styled
 from e2kd_lab.metrics import delete_pixels, insert_pixels
 
 _ROWS = ("Map", "Inserted", "Deleted")
-_LEFT, _GAP, _CURVES = 0.62, 0.05, 1.25  # inches: names of rows, between pictures, height of the curves
+_LEFT, _GAP, _CURVES = 0.62, 0.05, 1.0  # inches: names of rows, between pictures, height of the curves
+_CELL = 0.86  # inches at most: at the paper's width, all of the figure is on a screen of 1280 x 720
 
 
 class PixelShares:
@@ -76,7 +77,7 @@ class PixelShares:
 
     def _lay_out(self) -> None:
         inches, count = current_options().inches, len(self.rankings)
-        cell = min((inches - _LEFT) / count - _GAP, 1.1)
+        cell = min((inches - _LEFT) / count - _GAP, _CELL)
         line = 1.3 * small() / 72
         tall = cell * self.image.shape[1] / self.image.shape[2]
         head = 1.25 * line

@@ -106,7 +106,15 @@ def name_ends(axis: Axes, names: Mapping[str, str]) -> set[str]:
             va="center",
             fontsize=size,
             color=_dark_enough(colour),
-            arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": colour, "shrinkA": 0, "shrinkB": 1.5},
+            # To the middle of the name's left end: no line crosses another name.
+            arrowprops={
+                "arrowstyle": "-",
+                "linewidth": 0.4,
+                "color": colour,
+                "shrinkA": 0,
+                "shrinkB": 1.5,
+                "relpos": (0, 0.5),
+            },
         )
     return {str(line.get_label()) for line in lines}
 

@@ -17,7 +17,8 @@ from matplotlib.text import Text
 from torch import Tensor
 
 from e2kd_lab.explanations.comparison import Comparison
-from e2kd_lab.figures.explanations import explanation_comparison, frame
+from e2kd_lab.figures.explanation_comparison import explanation_comparison
+from e2kd_lab.figures.explanations import frame
 from e2kd_lab.figures.export import canvas_png
 from e2kd_lab.figures.lettering import legend_below, write_title
 from e2kd_lab.figures.map_pictures import bar_room, colour_bar, pictures_of

@@ -15,7 +15,7 @@ from e2kd_lab.figures.sweep_map import EMPTY
 
 Cell = tuple[float, float]
 # Black on a light page, white on a dark one; where the page has no theme, black.
-_PICKED, _OTHER = "3px solid var(--jp-ui-font-color0, black)", "1px solid #B5B5B5"
+_PICKED, _OTHER = "2px solid var(--jp-ui-font-color0, black)", "2px solid #C8C8C8"
 
 
 class CellGrid(widgets.GridBox):
@@ -83,7 +83,8 @@ class CellGrid(widgets.GridBox):
 
     def _make(self, places: list[Cell]) -> None:
         lams, taus = (sorted({place[axis] for place in places}) for axis in (0, 1))
-        size = {"width": "56px", "height": "26px", "padding": "0", "margin": "0"}
+        # A line of text in a button is 28 pixels high: with both borders its number stands in the middle.
+        size = {"width": "56px", "height": "32px", "padding": "0", "margin": "0"}
         self.buttons = {place: widgets.Button(layout=widgets.Layout(**size, border=_OTHER)) for place in places}
         for place, button in self.buttons.items():
             button.on_click(lambda _, place=place: setattr(self, "value", place))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.explanations import Comparison, compare, compare_class, explanation_of
 from e2kd_lab.figures import FigureOptions, caption, comparison_table, explanation_comparison, figure_options
-from e2kd_lab.figures.export import screen_png
+from e2kd_lab.figures.explanation_comparison import LiveExplanations
 from e2kd_lab.figures.glossary import GLOSSARY
 from e2kd_lab.figures.labels import title_of
 from e2kd_lab.runs import Run, results_of
@@ -108,6 +108,7 @@ class ExplanationBrowser(Panel):
         self._parts = [name.replace("_", " ") for name in self._classes]
         if grouping is not None:
             self._parts = [grouping.title(number) for number in range(len(grouping.names))]
+        self._live = LiveExplanations()
         self._page = functools.lru_cache(_PAGES_KEPT)(self._drawn)
         self._explained = functools.lru_cache(_PAGES_KEPT)(self._explain)
         # Networks for several labels are evaluated on contributions (EPG, IoU).
@@ -153,7 +154,8 @@ class ExplanationBrowser(Panel):
         self.order = widgets.Dropdown(
             description="Order", options=list(ORDERS), tooltip=GLOSSARY["explanation cosine"], layout=_WIDE
         )
-        self.page = widgets.IntSlider(description="Page", min=1, max=1, continuous_update=False, layout=_WIDE)
+        wide = widgets.Layout(width="440px")  # many pages can be told apart by hand
+        self.page = widgets.IntSlider(description="Page", min=1, max=1, continuous_update=False, layout=wide)
 
     def _observe(self) -> None:
         self.networks.observe(self._switch, "value")
@@ -279,17 +281,17 @@ class ExplanationBrowser(Panel):
         contributions: bool,
         outlines: bool,
         options: FigureOptions,
-    ) -> tuple[Figure, pd.DataFrame, bytes]:
-        """Figure, data and PNG of a page; cached, since drawing takes most of the time."""
+    ) -> tuple[Callable[[], Figure], pd.DataFrame, bytes]:
+        """What draws a page's figure, its data and PNG; cached, since drawing takes most of the time."""
         comparison = self._explained(networks, runs, views)
         side_by_side = 2 if len(comparison.maps) < 6 else 1  # so that titles do not touch
         drawn = comparison if outlines else replace(comparison, masks=None, boxes=())
+        look: dict[str, Any] = {"side_by_side": side_by_side, "contributions": contributions}
         with figure_options(options):
-            figure = explanation_comparison(drawn, side_by_side=side_by_side, contributions=contributions)
-            picture = screen_png(figure)
+            picture = self._live.png(drawn, **look)
         table = comparison_table(comparison, indices=[index for index, _ in views], classes=self._classes)
         table.insert(0, "networks", networks)
-        return figure, table, picture
+        return functools.partial(explanation_comparison, drawn, **look), table, picture
 
     def _explain(self, networks: str, _runs: tuple[str, ...], views: _Views) -> Comparison:
         """Explain images (index and part) with their objects, where they are known, by the chosen networks."""

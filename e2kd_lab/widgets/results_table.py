@@ -98,14 +98,12 @@ class ResultsTable(Panel):
         self.format.observe(self._write, "value")
         self.arrange([self.table, self.export_button])
         *controls, _ = self.widget.children
-        self.widget.children = [
-            *controls,
-            widgets.Box([self.shown], layout=widgets.Layout(overflow="auto", max_width="100%")),
-            widgets.HBox([self.row, self.number], layout=widgets.Layout(flex_flow="row wrap")),
-            self.runs,
-            self.format,
-            self.text,
-        ]
+        table = widgets.Box([self.shown], layout=widgets.Layout(overflow="auto", max_width="100%"))
+        # Beside the table where there is room, else below.
+        room = widgets.Layout(flex="1 1 440px", min_width="0")
+        about = widgets.VBox([self.row, self.number, self.runs, self.format, self.text], layout=room)
+        spread = widgets.Layout(flex_flow="row wrap", grid_gap="8px 24px")
+        self.widget.children = [*controls, widgets.HBox([table, about], layout=spread)]
         self._draw(None)
 
     @property

@@ -5,6 +5,7 @@ import re
 
 import pytest
 from figure_cases import FIGURES, faults, shown_texts
+from matplotlib.text import Annotation, Text
 
 from e2kd_lab.figures import figure_bytes, figure_options
 from e2kd_lab.figures.options import VENUES
@@ -73,6 +74,28 @@ def test_numbers_side_by_side_do_not_read_as_one(name):
             if axes is others and max(its[:, 1].min(), one[:, 1].min()) < min(its[:, 1].max(), one[:, 1].max())
         ]
         assert min(gaps, default=9.0) > 1.0, width
+
+
+@pytest.mark.parametrize("name", ["explanations", "explanations of two families", "shifted images"])
+def test_the_label_of_a_colour_scale_leaves_no_word_alone(name):
+    for width in WIDTHS:
+        with figure_options(width=width):
+            figure = FIGURES[name]()
+        labels = [label for axes in figure.axes if (label := axes.get_xlabel())]
+        assert labels
+        for label in labels:
+            lengths = [len(line) for line in label.split("\n")]
+            assert min(lengths) > max(lengths) / 3, (width, label)
+
+
+def test_no_line_to_a_name_crosses_another_name():
+    figure = FIGURES["curves of all methods"]()
+    named = [text for text, _ in shown_texts(figure) if isinstance(text, Annotation) and text.arrow_patch is not None]
+    assert len(named) > 2
+    left = min(Text.get_window_extent(text).x0 for text in named)
+    for text in named:
+        ends = text.arrow_patch.get_transform().transform(text.arrow_patch.get_path().vertices)
+        assert ends[:, 0].max() < left + 1
 
 
 def test_a_fault_is_found():

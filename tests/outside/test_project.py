@@ -160,7 +160,7 @@ def test_panels_show_them(project, runs, folder, tmp_path):
 
 
 def test_an_explanation_is_told_by_its_name(project, runs, folder):
-    from e2kd_lab.figures.explanations import pictures_of
+    from e2kd_lab.figures.map_pictures import pictures_of
     from e2kd_lab.runs.examples import explained_examples
 
     shown = explained_examples(

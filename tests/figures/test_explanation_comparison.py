@@ -1,12 +1,17 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from figure_cases import comparison
 from matplotlib.colors import to_rgba
 from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 
 from e2kd_lab.explanations import Comparison
-from e2kd_lab.figures import explanation_comparison, figure_bytes
+from e2kd_lab.figures import explanation_comparison, figure_bytes, figure_options
+from e2kd_lab.figures.explanation_comparison import LiveExplanations
+from e2kd_lab.figures.export import screen_png
 from e2kd_lab.figures.style import BOX_COLOUR
 
 
@@ -100,3 +105,49 @@ def test_an_outline_is_the_same_on_all_pictures_of_an_image():
         for path, other in zip(contour.get_paths(), expected.get_paths(), strict=True):
             np.testing.assert_allclose(path.vertices, other.vertices, rtol=0, atol=1e-9)
             assert path.codes.tolist() == other.codes.tolist()
+
+
+def pages():
+    """Comparisons that follow each other in a panel: other images, more of them, outlines, boxes, other networks."""
+    torch.manual_seed(0)
+    first = comparison(8)
+    scaled = {name: maps * torch.rand(8, 1, 16, 16) ** 4 for name, maps in first.maps.items()}
+    right = {name: ~correct for name, correct in first.correct.items()}
+    masks = torch.zeros(8, 16, 16, dtype=torch.bool)
+    masks[:7, 4:9, 3:12] = True
+    outlined = replace(first, masks=masks)
+    return [
+        first,
+        replace(first, images=1 - first.images, maps=scaled, correct=right, titles=first.titles[::-1]),
+        outlined,
+        replace(outlined, masks=masks.flip(2)),
+        replace(first, boxes=(torch.tensor([[2.0, 3.0, 10.0, 8.0]]),) * 8),
+        comparison(3),
+        comparison(8, networks=("teacher", "at")),
+        comparison(8, size=(12, 20)),
+        [comparison(8), comparison(8, family="bcos")],
+        comparison(8, family="bcos"),
+        first,
+    ]
+
+
+@pytest.mark.parametrize("options", [{}, {"maps_only": True, "colour_map": "viridis"}, {"width": 3.25}])
+def test_a_live_picture_is_that_of_its_page_drawn_from_nothing(options):
+    live = LiveExplanations()
+    with figure_options(**options):
+        for page in pages():
+            assert live.png(page) == screen_png(explanation_comparison(page))
+            assert live.png(page, contributions=True) == screen_png(explanation_comparison(page, contributions=True))
+
+
+def test_a_live_picture_draws_only_what_the_images_change(monkeypatch):
+    live, whole = LiveExplanations(), []
+    first, second, *_ = pages()
+    live.png(first)
+    draw = Figure.draw
+    monkeypatch.setattr(Figure, "draw", lambda *values: (whole.append(values), draw(*values)))
+    assert live.png(second) != live.png(first)
+    assert not whole
+    with figure_options(opacity=0.5):
+        live.png(first)
+    assert len(whole) == 1
