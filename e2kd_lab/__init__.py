@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from e2kd_lab.models import build_model, register_model
     from e2kd_lab.models.adapt import adapt
     from e2kd_lab.runs import Run, load_runs, results_of
+    from e2kd_lab.runs.cluster import Cluster
     from e2kd_lab.runs.evaluate import evaluate, load_teacher
     from e2kd_lab.runs.run import run
     from e2kd_lab.runs.sweep import run_all, sweep
@@ -36,6 +37,7 @@ __version__ = "0.1.0"
 # Where each public name is defined. It is imported when it is asked for first: a question to the command line, or a
 # process that draws pictures, needs no networks, and training on a cluster needs no panels.
 _DEFINED_IN = {
+    "Cluster": "runs.cluster",
     "Explanation": "explanations",
     "Hardware": "training",
     "LabError": "system.errors",
@@ -65,6 +67,7 @@ _FOLDERS = (
 )
 
 __all__ = [
+    "Cluster",
     "Explanation",
     "Hardware",
     "LabError",

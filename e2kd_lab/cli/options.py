@@ -11,6 +11,7 @@ import e2kd_lab as lab
 
 # Panels of the help pages.
 EXPERIMENT, METHOD, RECIPE, DATA, HARDWARE, OUTPUT = "Experiment", "Method", "Recipe", "Data", "Hardware", "Output"
+CLUSTER = "Cluster"
 
 
 def experiment_names() -> list[str]:
@@ -45,6 +46,13 @@ ExperimentArgument = Annotated[
     str,
     typer.Argument(
         help="Name of the experiment, such as waterbirds; 'e2kd-lab list' shows all",
+        autocompletion=experiment_names,
+    ),
+]
+SweptArgument = Annotated[
+    str | None,
+    typer.Argument(
+        help="Name of the experiment; --status and --cancel without one are about all runs",
         autocompletion=experiment_names,
     ),
 ]
@@ -86,7 +94,7 @@ MethodOption = Annotated[
     str, _option("Distillation method; 'e2kd-lab list' shows all", METHOD, autocompletion=method_names)
 ]
 MethodsOption = Annotated[
-    list[str],
+    list[str] | None,
     _option("Method whose grid is trained; repeatable", METHOD, "--method", autocompletion=method_names),
 ]
 LamOption = Annotated[
@@ -110,3 +118,33 @@ DeviceOption = Annotated[str, _option("auto, cpu or cuda", HARDWARE, autocomplet
 DevicesOption = Annotated[int, _option("Number of devices, one process each; torchrun works too", HARDWARE)]
 WorkersOption = Annotated[int, _option("Data-loading processes per device", HARDWARE)]
 RunsOption = Annotated[Path | None, _option("Folder of runs (default: runs in the workspace)", OUTPUT)]
+LogOption = Annotated[
+    list[str] | None,
+    _option(
+        "Dashboard that follows the run: tensorboard, wandb, trackio or your own; repeatable",
+        OUTPUT,
+        "--log",
+        autocompletion=lambda: list(lab.training.TRACKERS),
+    ),
+]
+OnOption = Annotated[
+    str | None,
+    _option(
+        "Give the runs to jobs: slurm (an array, one job a run) or local (processes here that share them)",
+        CLUSTER,
+        autocompletion=lambda: ["slurm", "local"],
+    ),
+]
+ParallelOption = Annotated[int | None, _option("Jobs at once (default: what the cluster gives)", CLUSTER)]
+PartitionOption = Annotated[str | None, _option("Slurm's partition (default: the cluster's)", CLUSTER)]
+GpusOption = Annotated[int, _option("GPUs of each run, one process each; 0 asks for none", CLUSTER)]
+TimeOption = Annotated[
+    str, _option("Time limit of a job, as 90 (minutes) or 1-12:00:00; at its end the run is saved and queued", CLUSTER)
+]
+ExtraOption = Annotated[
+    list[str] | None, _option("Another option of sbatch, such as account=vision; repeatable", CLUSTER, "--extra")
+]
+StatusOption = Annotated[
+    bool, _option("Train nothing; show where the runs stand, from any machine that sees them", CLUSTER, "--status")
+]
+CancelOption = Annotated[bool, _option("End the jobs, with their runs saved", CLUSTER, "--cancel")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -11,15 +11,22 @@ from e2kd_lab.cli.chosen_experiment import chosen_experiment
 from e2kd_lab.cli.options import (
     OUTPUT,
     AnySettingOption,
+    CancelOption,
     DeviceOption,
     DevicesOption,
     EpochsOption,
     ExperimentArgument,
     ExplanationOption,
+    ExtraOption,
     FamilyOption,
+    GpusOption,
     LamOption,
+    LogOption,
     MethodOption,
     MethodsOption,
+    OnOption,
+    ParallelOption,
+    PartitionOption,
     PluginOption,
     RootOption,
     RunsOption,
@@ -28,9 +35,12 @@ from e2kd_lab.cli.options import (
     SeedsOption,
     SetOption,
     SettingOption,
+    StatusOption,
+    SweptArgument,
     TauOption,
     TeacherDataOption,
     TeacherOption,
+    TimeOption,
     WorkersOption,
 )
 from e2kd_lab.cli.stop import stop_on_signal
@@ -57,6 +67,7 @@ def train(
     device: DeviceOption = "auto",
     devices: DevicesOption = 1,
     workers: WorkersOption = 0,
+    log: LogOption = None,
     runs: RunsOption = None,
 ) -> None:
     """Train a student, and its teacher first if there is none yet.
@@ -68,16 +79,17 @@ def train(
         explanation=explanation, data_root=data_root, teacher_data_root=teacher_data, teacher_weights=teacher,
     )  # fmt: skip
     hardware = lab.Hardware(device=device, devices=devices, workers=workers)
+    trackers = [lab.training.tracker(name) for name in log or []]
     with stop_on_signal() as stop:
-        finished = lab.run(wanted, folder=runs, hardware=hardware, watchers=[stop])
+        finished = lab.run(wanted, folder=runs, hardware=hardware, watchers=[stop, *trackers])
         console.print(f"{finished.folder}: {finished.whereabouts}")
         if finished.status == "done":
             print_measures(finished.results().query("split == 'test'"), f"{wanted.title}, test")
 
 
 def sweep(
-    experiment: ExperimentArgument,
-    method: MethodsOption,
+    experiment: SweptArgument = None,
+    method: MethodsOption = None,
     scale: ScaleOption = "lab",
     family: FamilyOption = None,
     setting: AnySettingOption = "base",
@@ -92,26 +104,60 @@ def sweep(
     device: DeviceOption = "auto",
     devices: DevicesOption = 1,
     workers: WorkersOption = 0,
+    on: OnOption = None,
+    max_parallel: ParallelOption = None,
+    partition: PartitionOption = None,
+    gpus_per_run: GpusOption = 0,
+    time: TimeOption = "4:00:00",
+    extra: ExtraOption = None,
+    status: StatusOption = False,
+    cancel: CancelOption = False,
+    log: LogOption = None,
     runs: RunsOption = None,
 ) -> None:
-    """Train a student for each point of a method's hyper-parameter grid and each seed.
+    """Train a student for each point of a method's hyper-parameter grid and each seed, here or as jobs on a cluster.
 
     Finished runs are not repeated; failed ones are listed at the end.
     """
-    settings = lab.experiments.get(experiment, scale, family).settings() if setting == "all" else (setting,)
-    variants = [
-        chosen_experiment(
-            experiment, scale, family, name, method=one, assignments=set_, epochs=epochs, explanation=explanation,
-            data_root=data_root, teacher_data_root=teacher_data, teacher_weights=teacher,
+    from e2kd_lab.cli.submitted import cancel_jobs, extra_options, follow, show_status
+
+    wanted = None
+    if experiment is not None and method:
+        settings = lab.experiments.get(experiment, scale, family).settings() if setting == "all" else (setting,)
+        variants = [
+            chosen_experiment(
+                experiment, scale, family, name, method=one, assignments=set_, epochs=epochs, explanation=explanation,
+                data_root=data_root, teacher_data_root=teacher_data, teacher_weights=teacher,
+            )
+            for name in settings
+            for one in method
+        ]  # fmt: skip
+        cells = [cell for variant in variants for cell in variant.grid(variant.method)]
+        wanted = [cell.replace(seed=seed) for cell in cells for seed in _seeds(seeds)]
+    elif experiment is not None or method or not (status or cancel):
+        raise ExperimentError(
+            "A sweep is of an experiment and a method; expected for instance: e2kd-lab sweep waterbirds --method kd"
         )
-        for name in settings
-        for one in method
-    ]  # fmt: skip
-    cells = [cell for variant in variants for cell in variant.grid(variant.method)]
-    wanted = [cell.replace(seed=seed) for cell in cells for seed in _seeds(seeds)]
+    if cancel:
+        return cancel_jobs(wanted, runs)
+    if status:
+        return show_status(wanted, runs)
+    assert wanted is not None
     hardware = lab.Hardware(device=device, devices=devices, workers=workers)
+    trackers = [lab.training.tracker(name) for name in log or []]
+    if on is not None:
+        options = (max_parallel, partition, gpus_per_run, time, extra_options(extra or []))
+        return follow(
+            lab.sweep(
+                wanted, on=lab.Cluster(cast(Any, on), *options), folder=runs, hardware=hardware, watchers=trackers
+            )
+        )
+    if max_parallel or partition or gpus_per_run or extra:
+        raise ExperimentError(
+            "--max-parallel, --partition, --gpus-per-run and --extra are for jobs; expected --on, too."
+        )
     with stop_on_signal() as stop:
-        result = lab.sweep(wanted, folder=runs, hardware=hardware, watchers=[stop], say=say)
+        result = lab.sweep(wanted, folder=runs, hardware=hardware, watchers=[stop, *trackers], say=say)
         done = sum(finished.status == "done" for finished in result.runs)
         console.print(f"{done} of {len(wanted)} runs are done, {len(result.failures)} failed.")
     if result.failures:

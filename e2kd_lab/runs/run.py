@@ -20,6 +20,7 @@ from e2kd_lab.models.memory_format import prepare_networks
 from e2kd_lab.runs import Run, Status
 from e2kd_lab.runs.evaluate import load_teacher, measure
 from e2kd_lab.runs.own_measures import add_own_measures, missing_measures
+from e2kd_lab.runs.progress_file import ProgressFile
 from e2kd_lab.system.errors import ExperimentError, LabError, RunError, TrainingError
 from e2kd_lab.system.workspace import runs_folder
 from e2kd_lab.training import Hardware, OwnMeasures, ProgressBar, Trainer, Watcher, Watchers
@@ -196,7 +197,10 @@ def _train_and_write_status(experiment: Experiment, here: Run, launch: _Launch) 
 
 def _train_and_evaluate(experiment: Experiment, here: Run, launch: _Launch) -> bool:
     """Train to the end and evaluate the selected checkpoint; False if a watcher stopped it before."""
-    fabric, hardware, watchers = launch.fabric, launch.hardware, launch.watchers
+    fabric, hardware = launch.fabric, launch.hardware
+    watchers = Watchers([ProgressFile(here.folder), launch.watchers])
+    if fabric.is_global_zero:
+        watchers.on_run(here.folder, experiment)
     _check_batch_size(experiment, fabric.world_size)
     sets = {split: experiment.dataset(split) for split in SPLITS}
     method = _build_method(experiment, launch)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal, overload
 
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.runs import Run
@@ -15,6 +16,10 @@ from e2kd_lab.system.errors import LabError
 from e2kd_lab.system.workspace import runs_folder
 from e2kd_lab.training import Hardware, ProgressBar, Watcher, Watchers
 from e2kd_lab.training.own_measures import MeasureFunction
+
+if TYPE_CHECKING:
+    from e2kd_lab.runs.cluster import Cluster
+    from e2kd_lab.runs.submitted_sweep import SubmittedSweep
 
 
 def run_all(
@@ -89,16 +94,41 @@ class Sweep:
     failures: list[tuple[Experiment, str]]
 
 
+@overload
 def sweep(
     experiments: Sequence[Experiment],
     *,
+    on: None = None,
     folder: Path | str | None = None,
     progress: bool = True,
     hardware: Hardware | None = None,
     watchers: Iterable[Watcher] = (),
     metrics: Mapping[str, MeasureFunction] | None = None,
     say: Callable[[str], None] = print,
-) -> Sweep:
+) -> Sweep: ...
+@overload
+def sweep(
+    experiments: Sequence[Experiment],
+    *,
+    on: Cluster | Literal["slurm", "local"],
+    folder: Path | str | None = None,
+    progress: bool = True,
+    hardware: Hardware | None = None,
+    watchers: Iterable[Watcher] = (),
+    metrics: Mapping[str, MeasureFunction] | None = None,
+    say: Callable[[str], None] = print,
+) -> SubmittedSweep: ...
+def sweep(
+    experiments: Sequence[Experiment],
+    *,
+    on: Cluster | Literal["slurm", "local"] | None = None,
+    folder: Path | str | None = None,
+    progress: bool = True,
+    hardware: Hardware | None = None,
+    watchers: Iterable[Watcher] = (),
+    metrics: Mapping[str, MeasureFunction] | None = None,
+    say: Callable[[str], None] = print,
+) -> Sweep | SubmittedSweep:
     """Train or load several experiments; one that fails does not keep the others from running.
 
     An interrupted sweep is continued by the next call: finished runs are loaded, the stopped one is resumed. Several
@@ -108,15 +138,18 @@ def sweep(
     ----------
     experiments : sequence of Experiment
         The experiments, in this order, but those that another process is working on come last.
+    on : Cluster or str, optional
+        Give them to jobs, and return at once: ``slurm`` or ``local``, or a `Cluster` with its options. Teachers are
+        trained first; students wait for theirs.
     folder, progress, hardware, watchers, metrics
-        See `run`; a watcher that asks to stop ends the sweep.
+        See `run`; a watcher that asks to stop ends the sweep. Jobs have copies of the watchers.
     say : callable
-        Receives a line for each experiment.
+        Receives a line for each experiment; not used with ``on``.
 
     Returns
     -------
-    Sweep
-        Runs and failures.
+    Sweep or SubmittedSweep
+        Runs and failures; with ``on``, what shows where the runs stand, waits for them and ends them.
 
     Examples
     --------
@@ -125,6 +158,13 @@ def sweep(
     >>> [str(error) for _, error in swept.failures]  # doctest: +SKIP
     """
     folder = runs_folder() if folder is None else Path(folder)
+    if on is not None:
+        from e2kd_lab.runs.cluster import Cluster
+        from e2kd_lab.runs.submit import submit
+
+        where = Cluster(on) if isinstance(on, str) else on
+        told = list(watchers)
+        return submit(experiments, where, folder=folder, hardware=hardware, watchers=told, metrics=metrics)
     bar, shared = _followed(experiments, progress, watchers)
     result = Sweep([], [])
     for number, experiment in _free_first(experiments, folder):

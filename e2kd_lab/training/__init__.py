@@ -7,15 +7,18 @@ from e2kd_lab.training.multilabel_evaluation import multilabel_measures, multila
 from e2kd_lab.training.own_measures import OwnMeasures
 from e2kd_lab.training.progress import ProgressBar
 from e2kd_lab.training.recipe import Recipe
+from e2kd_lab.training.trackers import TRACKERS, Tracker, register_tracker, tracker
 from e2kd_lab.training.trainer import Trainer
 from e2kd_lab.training.watchers import Watcher, Watchers
 
 __all__ = [
+    "TRACKERS",
     "Hardware",
     "LossTerms",
     "OwnMeasures",
     "ProgressBar",
     "Recipe",
+    "Tracker",
     "Trainer",
     "Watcher",
     "Watchers",
@@ -24,4 +27,6 @@ __all__ = [
     "multilabel_measures",
     "multilabel_outcomes",
     "outcomes",
+    "register_tracker",
+    "tracker",
 ]

@@ -109,6 +109,22 @@ class Recipe:
         stepped = () if self.step_epochs is None else ("step_epochs",)
         return {name: getattr(self, name) for name in (*_CONFIG, *stepped)}
 
+    def rate(self, step: int, steps_per_epoch: int) -> float:
+        """Learning rate of one step, see `learning_rate`.
+
+        Examples
+        --------
+        >>> Recipe(epochs=2, lr=0.5).rate(0, steps_per_epoch=10)
+        0.5
+        """
+        return learning_rate(
+            step,
+            peak=self.lr,
+            warmup_steps=round(self.warmup_epochs * steps_per_epoch),
+            total_steps=self.epochs * steps_per_epoch,
+            steps_per_tenth=None if self.step_epochs is None else self.step_epochs * steps_per_epoch,
+        )
+
 
 # Student and teacher of one seed would start from the same weights and agree without any distillation, so teachers have
 # a seed that no student is likely to have.

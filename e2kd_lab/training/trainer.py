@@ -25,7 +25,7 @@ from e2kd_lab.training.gradient_clipping import clip_gradients_adaptively
 from e2kd_lab.training.hardware import Hardware
 from e2kd_lab.training.located_objects import object_masks, require_located_objects
 from e2kd_lab.training.metrics_file import MetricsFile
-from e2kd_lab.training.recipe import Recipe, build_optimizer, learning_rate
+from e2kd_lab.training.recipe import Recipe, build_optimizer
 from e2kd_lab.training.watchers import Watcher, Watchers
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ class Trainer:
         recipe, inputs = self.recipe, self._inputs(batch, step)
         # By hand: a function of the step needs no state to resume, and SequentialLR's recursion adds rounding errors.
         for group in optimizer.param_groups:
-            group["lr"] = self._learning_rate(step)
+            group["lr"] = recipe.rate(step, self.steps_per_epoch)
         losses = module(*inputs, step)
         self.fabric.backward(losses["loss"])
         if recipe.adaptive_clip is not None:
@@ -224,16 +224,6 @@ class Trainer:
             frozen = moved(batch["teacher_logits"]), moved(batch["teacher_map"])
         masks = object_masks(batch)
         return images, labels, frozen, None if masks is None else moved(masks)
-
-    def _learning_rate(self, step: int) -> float:
-        recipe = self.recipe
-        return learning_rate(
-            step,
-            peak=recipe.lr,
-            warmup_steps=round(recipe.warmup_epochs * self.steps_per_epoch),
-            total_steps=self.total_steps,
-            steps_per_tenth=None if recipe.step_epochs is None else recipe.step_epochs * self.steps_per_epoch,
-        )
 
     def _end_epoch(self, state: TrainingState) -> None:
         epoch = state.step // self.steps_per_epoch

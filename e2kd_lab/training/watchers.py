@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -40,6 +41,9 @@ class Watcher:
     """
 
     error: BaseException | None = None
+
+    def on_run(self, folder: Path, experiment: Any) -> None:
+        """A run begins or is resumed in ``folder``; ``experiment`` is what it trains. Next comes `on_start`."""
 
     def on_start(self, title: str, step: int, total_steps: int) -> None:
         """Training of ``title`` starts at ``step`` of ``total_steps``; ``step`` > 0 in a resumed run."""
@@ -87,6 +91,10 @@ class Watchers(Watcher):
 
     def __init__(self, watchers: Iterable[Watcher] = ()) -> None:
         self._active = _checked(watchers)
+
+    def on_run(self, folder: Path, experiment: Any) -> None:
+        """See `Watcher.on_run`."""
+        self._tell("on_run", lambda: (folder, experiment))
 
     def on_start(self, title: str, step: int, total_steps: int) -> None:
         """See `Watcher.on_start`."""
