@@ -332,8 +332,8 @@ class Experiment:
     def plugins(self) -> dict[str, str]:
         """Identifies the code of networks, method and explanation that are not the lab's own, by content."""
         networks = (self.network,) if self.method == "teacher" else (self.network, self.teacher)
-        networks = tuple(ordinary_name(name) or name for name in networks)
-        used = {f"model {name}": MODELS.identity(name) for name in networks if name in MODELS}
+        names = [ordinary_name(name) or name for name in networks]
+        used = {f"model {name}": MODELS.identity(name) for name in names if name in MODELS}
         used[f"method {self.method}"] = METHODS.identity(self.method)
         if self.explanation is not None:
             used[f"explanation {self.explanation}"] = EXPLANATIONS.identity(self.explanation)

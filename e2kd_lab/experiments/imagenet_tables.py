@@ -77,7 +77,8 @@ def build_bcos(scale: Scale) -> Experiment:
     teacher = bcosified.with_bcosified_teacher(build_standard(scale))
     fewest = next(iter(SHOTS[scale].values()))
     settings = {**plan.settings, bcosified.SETTING: lambda experiment: {**fewest, **teacher(experiment)}}
-    plan = replace(plan, settings=settings, titles={**plan.titles, bcosified.SETTING: f"{bcosified.TITLE}, few shots"})
+    titles = {**plan.titles, bcosified.SETTING: f"{bcosified.TITLE}, few shots"}
+    plan = replace(plan, settings=settings, titles=titles, beyond=(bcosified.SETTING,))
     return _build("imagenet_bcos", scale, "bcos_resnet34", "bcos_resnet18", plan)
 
 

@@ -152,5 +152,6 @@ def build(scale: Scale, family: Family = "bcos") -> Experiment:
             changes,
             GRID,
             {"base": "EPG teacher", IOU_SETTING: "IoU teacher", bcosified.SETTING: bcosified.TITLE},
+            beyond=(bcosified.SETTING,),
         ),
     )

@@ -191,5 +191,5 @@ def build(scale: Scale, family: Family = "standard") -> Experiment:
             scale=scale, image_size=image_size, resize=resize, crop_scale=(0.7, 1.0), minibirds=minibirds
         ),
         networks=Networks(family=family, teacher=bcos + teacher, student=bcos + student, num_classes=2),
-        plan=Plan(changes, GRID[family], _TITLES),
+        plan=Plan(changes, GRID[family], _TITLES, beyond=(bcosified.SETTING,)),
     )
