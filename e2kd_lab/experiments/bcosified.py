@@ -19,7 +19,7 @@ SETTING = "bcosified"
 TITLE = "B-cosified teacher"
 _FINE_TUNING: Mapping[str, Mapping[str, Any]] = {
     "paper": {"epochs": 20, "lr": 1e-4, "warmup_epochs": 0.0, "validate_every": 1},
-    "lab": {"epochs": 4, "lr": 3e-3, "warmup_epochs": 0.0, "validate_every": 2},
+    "lab": {"epochs": 4, "lr": 3e-3, "warmup_epochs": 0.0, "validate_every": 4},
     "smoke": {"epochs": 1, "lr": 3e-3, "warmup_epochs": 0.0, "validate_every": 1},
 }
 
