@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import e2kd_lab as lab
+from e2kd_lab.cli.evaluate import experiment_of
 from e2kd_lab.models.bcosified_names import ordinary_name
 from e2kd_lab.runs.evaluate import load_teacher
 from e2kd_lab.system.errors import ExperimentError
@@ -30,6 +31,8 @@ def test_the_teacher_is_the_ordinary_one_converted_and_fine_tuned_and_teaches(ti
     start = lab.bcosify(ordinary.load_model()).state_dict()
     moved = [(loaded.state_dict()[key] - value).abs().max().item() for key, value in start.items() if "weight" in key]
     assert 0 < max(moved) < 0.2  # one epoch of fine-tuning from there, not from random weights
+    for one in (run, tuned):  # the command line finds both again
+        assert experiment_of(one, None, {"data_root": tiny.data_root}).run_name() == one.folder.name
     measured = run.results().query("metric == 'explanation_cosine' and split == 'test' and group == 'all'")
     assert len(measured) == 1
 

@@ -10,11 +10,14 @@ from torch import nn
 from torch.nn import functional as F
 
 import e2kd_lab as lab
+from e2kd_lab.explanations.randomisation import randomisation_cascade
+from e2kd_lab.losses import uniform_off_label_bce
 from e2kd_lab.models import bcosify_steps
 from e2kd_lab.models.bcos_layers import BatchNormUncentered2d
 from e2kd_lab.models.bcosified_layers import BcosifiedUnit
 from e2kd_lab.models.bcosified_names import load_ordinary
 from e2kd_lab.models.dynamic_scales import switchable_scales
+from e2kd_lab.models.fuse_batch_norms import fuse_batch_norms
 from e2kd_lab.system.errors import ExperimentError, LabNote
 
 CLASSES = 5
@@ -265,5 +268,37 @@ def test_a_converted_network_is_saved_and_loaded_by_its_recipe(name, tmp_path):
     x = images().float()
     assert torch.equal(logits_of(again, x), logits_of(converted, x))
     assert again.explanation == "bcos"
+    half = lab.build_model(f"bcosified/{name}", CLASSES, b=1.5)
+    assert {unit.b for unit in half.modules() if isinstance(unit, BcosifiedUnit)} == {1.5}
     load_ordinary(again, f"bcosified/{name}", str(tmp_path / "ordinary.pt"))
     assert torch.equal(logits_of(again, x), logits_of(lab.bcosify(ordinary), x))
+
+
+@pytest.mark.parametrize("name", ["resnet_mini", "timm/regnety_002"])
+@pytest.mark.parametrize("b", [1, 2])
+def test_a_converted_network_is_used_like_a_bcos_network(name, b):
+    converted = lab.bcosify(network(name), b=b)
+    x = images()
+    logits, classes, maps = lab.explain(converted, x)
+
+    frozen = copy.deepcopy(converted)
+    fuse_batch_norms(frozen, 64)
+    again = lab.explain(frozen, x, classes)
+    torch.testing.assert_close(again.logits, logits, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(again.maps, maps, rtol=1e-9, atol=1e-12)
+
+    inputs = converted.preprocess(x)
+    torch.testing.assert_close(converted.class_maps(converted.forward_features(inputs)).mean((2, 3)), logits)
+    stages = converted.forward_stages(inputs)
+    torch.testing.assert_close(converted.activate(stages[-1]), converted.forward_features(inputs))
+    assert lab.explain(converted, x, method="gradcam").maps.shape == (2, 1, 64, 64)
+    labels = torch.tensor([0, 1])
+    assert converted.classification_loss(logits, labels).item() == pytest.approx(
+        uniform_off_label_bce(logits, labels).item()
+    )
+
+
+def test_panels_and_measures_take_a_converted_network():
+    converted = lab.bcosify(lab.build_model("resnet_mini", 3).eval())
+    steps = randomisation_cascade(converted, torch.rand(2, 3, 32, 32))
+    assert {"classifier.linear", "network.conv1.linear"} <= set(steps["layer"])
