@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from e2kd_lab.figures.lettering import legend_below, write_title
 from e2kd_lab.figures.style import METHOD_COLOURS, new_figure, styled
@@ -44,13 +45,10 @@ def epoch_curves(
         axis = figure.subplots()
         seaborn.lineplot(
             rows, x="epochs", y="value", hue="kind", style="kind", palette=looks, markers=dict.fromkeys(kinds, "o"),
-            dashes=False, errorbar=("pi", 100), err_kws={"linewidth": 0}, markersize=4, markeredgewidth=0, linewidth=1,
+            legend=False, dashes=False, errorbar=("pi", 100), err_kws={"linewidth": 0}, markersize=4, markeredgewidth=0, linewidth=1,
             ax=axis,
         )  # fmt: skip
-        handles, names = axis.get_legend_handles_labels()
-        axis.get_legend().remove()
-        for handle, name in zip(handles, names, strict=True):
-            handle.set_label(name)
+        handles = [Line2D([], [], marker="o", markersize=4, linewidth=1, color=looks[k], label=k) for k in kinds]
         if line is not None:
             handles.append(axis.axhline(line, linestyle=":", linewidth=1, color="black", label=line_name))
         axis.set(xlabel="epochs", ylabel=label, xticks=sorted(rows["epochs"].unique()))

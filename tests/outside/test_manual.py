@@ -21,7 +21,7 @@ SMALLER = {
 
 def test_there_is_a_page_for_each_thing_that_one_may_add():
     names = {path.stem for path in PAGES}
-    assert names == {"network", "pictures", "explanation", "method", "measure", "watcher", "plug-in"}
+    assert names == {"network", "bcosify", "pictures", "explanation", "method", "measure", "watcher", "plug-in"}
 
 
 @pytest.mark.filterwarnings("ignore::e2kd_lab.system.errors.LabNote")
