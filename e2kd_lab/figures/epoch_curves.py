@@ -45,8 +45,8 @@ def epoch_curves(
         axis = figure.subplots()
         seaborn.lineplot(
             rows, x="epochs", y="value", hue="kind", style="kind", palette=looks, markers=dict.fromkeys(kinds, "o"),
-            legend=False, dashes=False, errorbar=("pi", 100), err_kws={"linewidth": 0}, markersize=4, markeredgewidth=0, linewidth=1,
-            ax=axis,
+            legend=False, dashes=False, errorbar=("pi", 100), err_kws={"linewidth": 0}, markersize=4, markeredgewidth=0,
+            linewidth=1, ax=axis,
         )  # fmt: skip
         handles = [Line2D([], [], marker="o", markersize=4, linewidth=1, color=looks[k], label=k) for k in kinds]
         if line is not None:
