@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from e2kd_lab.methods import register_method
     from e2kd_lab.models import build_model, register_model
     from e2kd_lab.models.adapt import adapt
+    from e2kd_lab.models.bcosify import bcosify
     from e2kd_lab.runs import Run, load_runs, results_of
     from e2kd_lab.runs.cluster import Cluster
     from e2kd_lab.runs.evaluate import evaluate, load_teacher
@@ -46,6 +47,7 @@ _DEFINED_IN = {
     "Run": "runs",
     "Watcher": "training",
     "adapt": "models.adapt",
+    "bcosify": "models.bcosify",
     "build_model": "models",
     "errors": "system",
     "evaluate": "runs.evaluate",
@@ -76,6 +78,7 @@ __all__ = [
     "Run",
     "Watcher",
     "adapt",
+    "bcosify",
     "build_model",
     "errors",
     "evaluate",

@@ -143,8 +143,10 @@ def experiment_of(run: Run, assignments: list[str] | None, locations: dict[str, 
     """The experiment of a run's configuration, checked against what that says of data and teacher."""
     config = run.config
     which = {name: config[name] for name in ("name", "scale", "family")}
-    if config["setting"] in lab.experiments.get(**which).settings():  # else a label of one's own
-        which["setting"] = config["setting"]
+    # A converted teacher has the recipe of its ordinary network from this setting.
+    setting = "bcosified" if "ordinary" in config else config["setting"]
+    if setting in lab.experiments.get(**which).settings():  # else a label of one's own
+        which["setting"] = setting
     base = chosen_experiment(**which, method=config["method"])
     recorded = {name: _as_field(config[name]) for name in config.keys() - {*which, *_NO_FIELDS, "setting"}}
     values = {name: value for name, value in recorded.items() if getattr(base, name, value) != value}

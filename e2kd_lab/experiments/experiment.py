@@ -19,6 +19,7 @@ from e2kd_lab.experiments.plan import Plan
 from e2kd_lab.explanations import EXPLANATIONS
 from e2kd_lab.methods import METHODS, Distiller, defaults_of
 from e2kd_lab.models import MODELS, ExplainableModel, build_model
+from e2kd_lab.models.bcosified_names import ordinary_name
 from e2kd_lab.models.checkpoints import weights_fingerprint
 from e2kd_lab.system.errors import ExperimentError, shown
 from e2kd_lab.system.fields import check_types, check_values
@@ -48,7 +49,9 @@ class Experiment:
     recipe : Recipe
         How the network is trained.
     teacher_recipe : Recipe or None
-        How the teacher is trained where no weights are given.
+        How the teacher is trained where no weights are given; how it is fine-tuned if it is B-cosified.
+    ordinary_recipe : Recipe or None
+        How the ordinary network of a B-cosified teacher is trained where no weights are given.
     data : Data
         Images, classes and groups.
     networks : Networks
@@ -72,6 +75,7 @@ class Experiment:
     select: Literal["last", "best"] = "last"
     recipe: Recipe
     teacher_recipe: Recipe | None = None
+    ordinary_recipe: Recipe | None = None
     data: Data
     networks: Networks
     distillation: Distillation = field(default_factory=Distillation)
@@ -204,6 +208,32 @@ class Experiment:
         )
 
     @property
+    def converts(self) -> bool:
+        """Whether this experiment trains a B-cosified teacher that starts from an ordinary network."""
+        is_teacher = self.method == "teacher" and self.initial_weights is None
+        return is_teacher and ordinary_name(self.teacher) is not None
+
+    def ordinary_experiment(self) -> Self:
+        """The experiment that trains the ordinary network of this one's B-cosified teacher.
+
+        Raises
+        ------
+        ExperimentError
+            If the teacher is no such network, or there is no recipe for it.
+        """
+        name = ordinary_name(self.teacher)
+        if name is None or self.ordinary_recipe is None:
+            raise ExperimentError(
+                f"Experiment '{self.name}' at scale '{self.scale}' has no recipe for the ordinary network of the "
+                f"teacher '{self.teacher}'; expected a teacher bcosified/NAME, and ordinary_weights or ordinary_recipe."
+            )
+        return dataclasses.replace(
+            self.teacher_experiment(),
+            recipe=self.ordinary_recipe,
+            networks=Networks(teacher=name, student=name, num_classes=self.num_classes),
+        )
+
+    @property
     def heading(self) -> str:
         """The experiment as titles call it."""
         return self.display_name or self.name
@@ -215,6 +245,7 @@ class Experiment:
         setting = self.plan.title(self.setting)
         label += [setting] if setting not in ("", *label) else []
         networks = "" if self.family == "standard" else ", B-cos"
+        networks += "ified" if ordinary_name(self.network) is not None else ""
         scale = "own data" if self.scale == "own" else self.scale
         return f"{self.heading} ({scale}{networks}): {', '.join(label)}, seed {self.seed}"
 
@@ -292,10 +323,17 @@ class Experiment:
             return weights_fingerprint(self.teacher, self.teacher_weights)
         return "run:" + self.teacher_experiment().run_name()
 
+    def ordinary_fingerprint(self) -> str:
+        """Identifies the ordinary network that is converted: its weights, or the run that trains it."""
+        if self.ordinary_weights is not None:
+            return weights_fingerprint(ordinary_name(self.teacher) or self.teacher, self.ordinary_weights)
+        return "run:" + self.ordinary_experiment().run_name()
+
     def plugins(self) -> dict[str, str]:
         """Identifies the code of networks, method and explanation that are not the lab's own, by content."""
         networks = (self.network,) if self.method == "teacher" else (self.network, self.teacher)
-        used = {f"model {name}": MODELS.identity(name) for name in networks if name in MODELS}
+        names = [ordinary_name(name) or name for name in networks]
+        used = {f"model {name}": MODELS.identity(name) for name in names if name in MODELS}
         used[f"method {self.method}"] = METHODS.identity(self.method)
         if self.explanation is not None:
             used[f"explanation {self.explanation}"] = EXPLANATIONS.identity(self.explanation)
@@ -320,6 +358,8 @@ class Experiment:
             values["plugins"] = plugins
         if self.initial_weights is not None:
             values["initial_weights"] = weights_fingerprint(self.network, self.initial_weights)
+        if self.converts:
+            values["ordinary"] = self.ordinary_fingerprint()
         if self.method != "teacher":
             # The baseline too is compared with the teacher, so that its agreement depends on it.
             values["teacher"] = self.teacher_fingerprint()

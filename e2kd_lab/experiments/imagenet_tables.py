@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from e2kd_lab.experiments import bcosified
 from e2kd_lab.experiments.data import Scale
 from e2kd_lab.experiments.experiment import Experiment
 from e2kd_lab.experiments.imagenet import ImageNetData
@@ -72,7 +73,13 @@ def build_standard(scale: Scale) -> Experiment:
 
 def build_bcos(scale: Scale) -> Experiment:
     """Table 2: B-cos ResNet-34 to B-cos ResNet-18."""
-    return _build("imagenet_bcos", scale, "bcos_resnet34", "bcos_resnet18", _few_shots(scale, GRIDS["bcos_resnet"]))
+    plan = _few_shots(scale, GRIDS["bcos_resnet"])
+    teacher = bcosified.with_bcosified_teacher(build_standard(scale))
+    fewest = next(iter(SHOTS[scale].values()))
+    settings = {**plan.settings, bcosified.SETTING: lambda experiment: {**fewest, **teacher(experiment)}}
+    titles = {**plan.titles, bcosified.SETTING: f"{bcosified.TITLE}, few shots"}
+    plan = replace(plan, settings=settings, titles=titles, beyond=(bcosified.SETTING,))
+    return _build("imagenet_bcos", scale, "bcos_resnet34", "bcos_resnet18", plan)
 
 
 def build_bcos_densenet(scale: Scale) -> Experiment:

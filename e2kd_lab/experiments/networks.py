@@ -30,6 +30,9 @@ class Networks:
         training starts from these weights.
     student_weights : str or None
         Weights that the student starts from; None for random ones.
+    ordinary_weights : str or None
+        Weights of the ordinary network that a teacher ``bcosified/NAME`` is converted from, before it is fine-tuned;
+        None to train it here.
 
     Raises
     ------
@@ -48,6 +51,7 @@ class Networks:
     num_classes: int
     teacher_weights: str | None = None
     student_weights: str | None = None
+    ordinary_weights: str | None = None
 
     def __post_init__(self) -> None:
         check_types(self)

@@ -25,11 +25,14 @@ class Plan:
         Values of hyper-parameters that the paper tried with each method; None for all methods with their own grids.
     titles : mapping
         Settings as titles, figures and tables call them, where that is not their name.
+    beyond : tuple of str
+        Settings that the paper does not have; its figures and tables leave them out.
     """
 
     settings: Mapping[str, Changes] = field(default_factory=lambda: {"base": {}})
     grids: Mapping[str, Sequence[Mapping[str, float]]] | None = None
     titles: Mapping[str, str] = field(default_factory=dict)
+    beyond: tuple[str, ...] = ()
 
     def title(self, setting: str) -> str:
         """Title of a setting; empty for a base setting without one.

@@ -19,11 +19,12 @@ from e2kd_lab.data.splits import Split
 from e2kd_lab.data.transforms import train_transform
 from e2kd_lab.data.voc import Voc, read_voc
 from e2kd_lab.data.voc_split import VocSplit
+from e2kd_lab.experiments import bcosified
 from e2kd_lab.experiments.data import Data, Scale
 from e2kd_lab.experiments.distillation import Distillation
 from e2kd_lab.experiments.experiment import Experiment
 from e2kd_lab.experiments.networks import Family, Networks
-from e2kd_lab.experiments.plan import Plan
+from e2kd_lab.experiments.plan import Changes, Plan
 from e2kd_lab.minidata.drawn_scenes import ObjectScene
 from e2kd_lab.minidata.minivoc import CLASSES as MINIVOC_CLASSES
 from e2kd_lab.minidata.minivoc import MiniVoc, make_minivoc
@@ -135,6 +136,9 @@ def build(scale: Scale, family: Family = "bcos") -> Experiment:
         teacher_recipe = replace(recipe, seed=TEACHER_SEED)
         data = replace(data, image_size=32, resize=32, minivoc=MiniVoc(size=48, train=16, val=8, test=8))
     bcos = "bcos_" if family == "bcos" else ""
+    changes: dict[str, Changes] = {"base": {}, IOU_SETTING: {"guidance": "l1", "guidance_weight": l1_weight}}
+    if family == "bcos":
+        changes[bcosified.SETTING] = bcosified.with_bcosified_teacher(build(scale, "standard"))
     return Experiment(
         name="voc",
         display_name="PASCAL VOC",
@@ -145,8 +149,9 @@ def build(scale: Scale, family: Family = "bcos") -> Experiment:
         networks=Networks(family=family, teacher=bcos + teacher, student=bcos + student, num_classes=classes),
         distillation=Distillation(guidance="energy", guidance_weight=energy_weight),
         plan=Plan(
-            {"base": {}, IOU_SETTING: {"guidance": "l1", "guidance_weight": l1_weight}},
+            changes,
             GRID,
-            {"base": "EPG teacher", IOU_SETTING: "IoU teacher"},
+            {"base": "EPG teacher", IOU_SETTING: "IoU teacher", bcosified.SETTING: bcosified.TITLE},
+            beyond=(bcosified.SETTING,),
         ),
     )

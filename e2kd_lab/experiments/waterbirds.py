@@ -19,6 +19,7 @@ from e2kd_lab.data.scenes import Resized, Scene
 from e2kd_lab.data.splits import Split
 from e2kd_lab.data.transforms import train_transform
 from e2kd_lab.data.waterbirds import CLASSES, Waterbirds, read_waterbirds
+from e2kd_lab.experiments import bcosified
 from e2kd_lab.experiments.data import Data, Scale
 from e2kd_lab.experiments.experiment import Experiment
 from e2kd_lab.experiments.networks import Family, Networks
@@ -36,7 +37,7 @@ def _longer(experiment: Experiment) -> dict[str, float]:
 
 # Columns of Fig. 3.
 _CHANGES: Mapping[str, Changes] = {"base": {}, "mixup": {"mixup": 1.0}, "long": _longer}
-_TITLES: Mapping[str, str] = {"mixup": "+ mixup", "long": "+ mixup, 5x longer"}
+_TITLES: Mapping[str, str] = {"mixup": "+ mixup", "long": "+ mixup, 5x longer", bcosified.SETTING: bcosified.TITLE}
 
 # Hyper-parameters that the paper tried (Sec. C.1.2).
 GRID: Mapping[Family, Mapping[str, list[dict[str, float]]]] = {
@@ -177,7 +178,10 @@ def build(scale: Scale, family: Family = "standard") -> Experiment:
         recipe = Recipe(epochs=2, batch_size=16, warmup_epochs=1, **optimisation)
         teacher_recipe = replace(recipe, seed=TEACHER_SEED)
     image_size, resize = sizes
-    bcos = "bcos_" if family == "bcos" else ""
+    bcos, changes = "", _CHANGES
+    if family == "bcos":
+        bcos = "bcos_"
+        changes = {**_CHANGES, bcosified.SETTING: bcosified.with_bcosified_teacher(build(scale))}
     return Experiment(
         name="waterbirds",
         display_name="Waterbirds",
@@ -187,5 +191,5 @@ def build(scale: Scale, family: Family = "standard") -> Experiment:
             scale=scale, image_size=image_size, resize=resize, crop_scale=(0.7, 1.0), minibirds=minibirds
         ),
         networks=Networks(family=family, teacher=bcos + teacher, student=bcos + student, num_classes=2),
-        plan=Plan(_CHANGES, GRID[family], _TITLES),
+        plan=Plan(changes, GRID[family], _TITLES, beyond=(bcosified.SETTING,)),
     )

@@ -13,6 +13,7 @@ from e2kd_lab.figures.cheaper_explanations import cheaper_explanations
 from e2kd_lab.figures.comparison_table import comparison_table
 from e2kd_lab.figures.curves import training_curves
 from e2kd_lab.figures.epg_iou_plane import epg_iou_plane
+from e2kd_lab.figures.epoch_curves import epoch_curves
 from e2kd_lab.figures.explanation_comparison import explanation_comparison
 from e2kd_lab.figures.export import export_figure, figure_bytes
 from e2kd_lab.figures.grid_mosaics import grid_mosaics
@@ -42,6 +43,7 @@ __all__ = [
     "cheaper_explanations",
     "comparison_table",
     "epg_iou_plane",
+    "epoch_curves",
     "explanation_comparison",
     "export_figure",
     "figure_bytes",

@@ -172,8 +172,9 @@ def explanation_by_name(name: str) -> str | None:
     ('gradcam', 'bcos')
     """
     require_model(name)
-    if name not in MODELS:
-        return AdaptedModel.explanation
+    library, _ = _split(name)
+    if library is not None:
+        return getattr(ZOOS[library], "explanation", AdaptedModel.explanation)
     kind = typing.get_type_hints(MODELS[name]).get("return")
     return kind.explanation if isinstance(kind, type) and issubclass(kind, ExplainableModel) else None
 

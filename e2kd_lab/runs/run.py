@@ -15,6 +15,8 @@ import torch
 from e2kd_lab.data.splits import SPLITS
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.methods import Distiller
+from e2kd_lab.models import BcosifiedModel
+from e2kd_lab.models.bcosified_names import load_ordinary
 from e2kd_lab.models.checkpoints import load_weights
 from e2kd_lab.models.memory_format import prepare_networks
 from e2kd_lab.runs import Run, Status
@@ -139,6 +141,10 @@ def _run(experiment: Experiment, launch: _Launch) -> Run:
         teacher_run = _run(experiment.teacher_experiment(), for_teacher)
         if fabric.broadcast(teacher_run.status != "done"):
             return here
+    if experiment.converts and experiment.ordinary_weights is None:
+        ordinary_run = _run(experiment.ordinary_experiment(), replace(launch, wait=launch.wait is not False))
+        if fabric.broadcast(ordinary_run.status != "done"):
+            return here
     with _begun(here, experiment, launch) as to_do:
         if to_do:
             _train_and_write_status(experiment, here, launch)
@@ -246,11 +252,20 @@ def _build_method(experiment: Experiment, launch: _Launch) -> Distiller:
     experiment.prepare_student(student)
     if experiment.initial_weights is not None:
         load_weights(student, experiment.network, experiment.initial_weights, any_classifier=True)
+    elif experiment.converts and isinstance(student, BcosifiedModel):
+        load_ordinary(student, experiment.network, _ordinary_weights(experiment, launch.folder))
     if experiment.method != "teacher":
         teacher = load_teacher(experiment, folder=launch.folder).to(launch.fabric.device)
     method = experiment.training_step(student, teacher)
     prepare_networks(student, teacher, experiment.image_size, launch.fabric.device)
     return method
+
+
+def _ordinary_weights(experiment: Experiment, folder: Path) -> str:
+    """Weights of the ordinary network that the teacher is converted from; those of its run by default."""
+    if experiment.ordinary_weights is not None:
+        return experiment.ordinary_weights
+    return str(Run(folder / experiment.ordinary_experiment().run_name()).checkpoint())
 
 
 def _check_batch_size(experiment: Experiment, processes: int) -> None:

@@ -78,10 +78,11 @@ def test_parts_are_read_and_replaced_through_the_experiment(tiny):
         tiny.replace(recipe=5)
 
 
-# Where things lie, how they are shown, what `network`, `teacher`, `initial_weights` and `data` stand for.
+# Where things lie, how they are shown, what `network`, `teacher`, `ordinary`, `initial_weights` and `data` stand for.
 NOT_IN_THE_CONFIGURATION = {
     *("data_root", "teacher_data_root", "image_root", "frozen_root", "minibirds", "mininet", "miniscenes", "minivoc"),
-    *("student", "teacher_weights", "student_weights", "teacher_recipe", "patch", "largest_shift", "display_name"),
+    *("student", "teacher_weights", "student_weights", "teacher_recipe", "ordinary_weights", "ordinary_recipe"),
+    *("patch", "largest_shift", "display_name"),
 }
 
 

@@ -22,7 +22,7 @@ SMALLER = {
 def test_there_is_a_page_for_each_thing_that_one_may_add():
     names = {path.stem for path in PAGES}
     things = {"network", "pictures", "explanation", "method", "measure", "watcher", "tracker", "plug-in"}
-    assert names == things | {"cluster", "large-data"}  # these are about use
+    assert names == things | {"bcosify", "cluster", "large-data"}  # these are about use
 
 
 @pytest.mark.filterwarnings("ignore::e2kd_lab.system.errors.LabNote")
