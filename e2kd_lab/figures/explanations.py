@@ -234,21 +234,24 @@ class Place:
     width: float
     height: float
 
-    def show(self, axis: Axes, picture: np.ndarray) -> None:
+    def show(self, axis: Axes, picture: np.ndarray) -> AxesImage:
         # Unlike imshow and add_patch, these leave the limits of the axes alone: that would take half of the time.
         extent = (self.left, self.left + self.width, self.bottom, self.bottom + self.height)
         image = AxesImage(axis, extent=extent)
         image.set_data(picture)
         axis.add_image(image)
+        return image
 
     def write(self, axis: Axes, right: float, up: float, text: str, **style: Any) -> None:
         """Write text at a point in units of the rectangle's width and height."""
         axis.text(self.left + right * self.width, self.bottom + up * self.height, text, fontsize=small(), **style)
 
-    def frame(self, axis: Axes) -> None:
+    def frame(self, axis: Axes) -> Rectangle:
         # A hairline gives the picture an edge on white paper.
-        corner = self.left, self.bottom
-        axis.add_artist(Rectangle(corner, self.width, self.height, fill=False, edgecolor=_HAIRLINE, linewidth=0.3))
+        look: dict[str, Any] = {"fill": False, "edgecolor": _HAIRLINE, "linewidth": 0.3}
+        frame = Rectangle((self.left, self.bottom), self.width, self.height, **look)
+        axis.add_artist(frame)
+        return frame
 
     def outline(self, axis: Axes, boxes: Tensor, size: tuple[int, int]) -> None:
         """Draw boxes (n, 4), in pixels of a picture of this height and width."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
@@ -75,7 +76,7 @@ def _recoloured(drawing: Drawing, comparison: Comparison, *, contributions: bool
 
 def colour_bar(
     figure: Figure, pictures: Pictures, left: float, bottom: float, width: float, *, several: bool = False
-) -> None:
+) -> Colorbar:
     """Draw a horizontal colour bar at a place in inches from the lower left corner; its label stands below."""
     across, down = figure.get_size_inches()
     axes = figure.add_axes((left / across, bottom / down, width / across, 0.06 / down))
@@ -84,6 +85,7 @@ def colour_bar(
     bar.set_label(bar_label(pictures, width, several=several), fontsize=small(), labelpad=1)
     bar.ax.tick_params(length=2, pad=1.5)
     bar.outline.set_linewidth(0.4)  # type: ignore[operator]
+    return bar
 
 
 def bar_label(pictures: Pictures, width: float, *, several: bool = False) -> str:

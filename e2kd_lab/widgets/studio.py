@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -21,10 +21,13 @@ from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.explanations import Comparison, explanation_of
 from e2kd_lab.explanations.explain import explain_in_parts
-from e2kd_lab.figures import caption
-from e2kd_lab.figures.export import SCREEN_DPI, figure_contents, screen_png
+from e2kd_lab.figures import caption, figure_options
+from e2kd_lab.figures.answers import Answers
+from e2kd_lab.figures.export import SCREEN_DPI, figure_contents
+from e2kd_lab.figures.live_answers import LiveAnswers
+from e2kd_lab.figures.path_strip import path_strip
 from e2kd_lab.figures.style import METHOD_TITLES
-from e2kd_lab.figures.what_if import Answers, path_strip, what_if
+from e2kd_lab.figures.what_if import what_if
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run, results_of
 from e2kd_lab.runs.evaluate import load_teacher
@@ -89,8 +92,8 @@ class Studio(Panel):
         Whether to show the strip; the change whose way it shows; its number of steps.
     reset_button : ipywidgets.Button
         Shows the unchanged picture.
-    strip : ipywidgets.Image
-        The strip, PNG.
+    strip, strip_figure, strip_data : ipywidgets.Image, Figure, DataFrame
+        The strip as PNG, figure and table; None while it is not shown.
 
     Examples
     --------
@@ -121,7 +124,9 @@ class Studio(Panel):
         self._given = self._networks_given(dict(networks or {}), alone=not (runs or networks))
         self._count = len(experiment.dataset(split))  # type: ignore[arg-type]
         self.strip = picture_frame()
-        self.strip_figure: Figure | None = None
+        self._live = LiveAnswers()
+        self._strip: Figure | Callable[[], Figure] | None = None
+        self._strip_of: Any = None  # all that the strip depends on
         self.strip_data: pd.DataFrame | None = None
         self.scene_controls = self.edit_controls = ChangeControls((), self.redraw)
         self._make_picture_controls()
@@ -303,23 +308,64 @@ class Studio(Panel):
         answers = self._ask(image[None], explained)
         point = (self.across.value / 100, self.down.value / 100) if self.mark.value else None
         self.export_name = f"studio_{self._name}{'_contributions' if self.view.value else ''}"
-        self.show(what_if(answers, contributions=self.view.value, point=point), answers.table())
-        self._draw_strip(explained)
+        look: dict[str, Any] = {"contributions": self.view.value, "point": point}
+        png = self._live.what_if(answers, **look)
+        self.show(lambda: what_if(answers, **look), answers.table(), png)
         name = answers.classes[explained].replace("_", " ")
         self.say(f"All maps explain the class {name}; bars are each network's probabilities.")
+        self._draw_strip(explained)
+
+    def description(self) -> str:
+        """See `Panel.description`: what each network says."""
+        if self.data is None:
+            return super().description()
+        said = []
+        for row in self.data.to_dict("records"):
+            share = row[f"probability of {row['prediction']}"]
+            said.append(f"{row['network']}: {row['prediction'].replace('_', ' ')}, {100 * share:.0f} %")
+        return f"{self._name.replace('_', ' ').capitalize()}. {'; '.join(said)}. {self._said}"
 
     def _draw_strip(self, explained: int) -> None:
-        self.strip_figure, self.strip_data = None, None
+        """Draw the strip, if it is shown; it stays where only the change whose way it shows was made."""
         if not self.strip_button.value:
-            self.strip.value = b""
+            self._strip, self._strip_of, self.strip_data, self.strip.value = None, None, None, b""
             return
         change = self._amounts()[self.along.value]
         steps = np.linspace(change.low, change.high, self.steps.value).round(4).tolist()
-        answers = self._ask(torch.stack([self._picture({change.name: step}) for step in steps]), explained)
-        self.strip_figure = path_strip(answers, steps, what=change.title, contributions=self.view.value)
+        values = self.scene_controls.values | self.edit_controls.values
+        values[change.name] = None
+        networks = tuple(map(id, self._models().values()))
+        shown = (change, steps, explained, self.view.value, self.figure_options)
+        strip_of = self._scene, self.other.value, values, networks, *shown
+        if strip_of == self._strip_of:
+            return
+        with self.computing("the strip"):
+            answers = self._ask(torch.stack([self._picture({change.name: step}) for step in steps]), explained)
+            look: dict[str, Any] = {"what": change.title, "contributions": self.view.value}
+            self.strip.value = self._live.path_strip(answers, steps, **look)
+        self._strip, self._strip_of = lambda: path_strip(answers, steps, **look), strip_of
         self.strip_data = answers.table(**{change.name: steps})
-        self.strip.layout.max_width = f"{self.strip_figure.get_figwidth() * SCREEN_DPI:.0f}px"
-        self.strip.value = screen_png(self.strip_figure)
+        self.strip.layout.max_width = f"{self.figure_options.inches * SCREEN_DPI:.0f}px"
+        said = f"Way of the change {change.title}, in {len(steps)} steps: pictures, maps and probabilities."
+        self.front_end.describe(self.strip, f"{said} {self._flips()}")
+
+    def _flips(self) -> str:
+        """Where each network changes its mind, in words."""
+        assert self.strip_data is not None
+        told = []
+        for network, rows in self.strip_data.groupby("network", sort=False):
+            flipped = rows[rows["prediction"] != rows["prediction"].iloc[0]]
+            where = "never changes" if flipped.empty else f"changes at {flipped.iloc[0, 0]:g}"
+            told.append(f"{network}: {rows['prediction'].iloc[0].replace('_', ' ')}, {where}")
+        return f"{'; '.join(told)}."
+
+    @property
+    def strip_figure(self) -> Figure | None:
+        """See the attributes."""
+        if callable(self._strip):
+            with figure_options(self.figure_options):
+                self._strip = self._strip()
+        return self._strip
 
     def _amounts(self) -> dict[str, Amount]:
         changes = [*self._scene.changes, *self._edits.changes]

@@ -150,7 +150,7 @@ def test_files_are_made_when_they_are_asked_for(panel, tmp_path):
 
 
 def test_download_and_figure_stand_beside_export(panel):
-    row = panel.widget.children[0].children
+    row = panel.widget.children[1].children
     assert row == (panel.export_button, panel.download_button, panel.figure_button)
 
 

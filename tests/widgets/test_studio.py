@@ -75,7 +75,7 @@ def test_every_control_redraws_and_reset_brings_the_picture_back(studio):
         control.value = value if control.value != value else 0.0
         assert studio.last_error is None
         assert bytes(studio.image.value) != before, name
-    studio.edit_controls.controls["cover"].value = "grey"
+    studio.edit_controls.controls["box"].value = "grey"
     studio.edit_controls.controls["box_across"].value = (0.0, 50.0)
     studio.reset_button.click()
     assert bytes(studio.image.value) == first
