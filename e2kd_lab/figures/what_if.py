@@ -91,13 +91,12 @@ class WhatIf:
             self.figure = new_figure(sheet.height, placed=True)
             self._axis = canvas(self.figure)
             looks = run_looks(dict(answers.methods))
+            self._columns, self._shares = [_Column(self._axis, sheet.places[0], _SEEN)], list[_Shares]()
             _name_classes(self._axis, sheet, [answers.classes[k] for k in self._classes])
-            titles = [_SEEN, *(names[name] for name in answers.probabilities)]
-            self._columns = [_Column(self._axis, *one) for one in zip(sheet.places, titles, strict=True)]
-            self._shares = [
-                _Shares(self._axis, place, len(self._classes), looks[name]["color"], sheet.line)
-                for name, place in zip(answers.probabilities, sheet.places[1:], strict=True)
-            ]
+            for name, place in zip(answers.probabilities, sheet.places[1:], strict=True):
+                colour = looks[name]["color"]
+                self._columns.append(_Column(self._axis, place, names[name]))
+                self._shares.append(_Shares(self._axis, place, len(self._classes), colour, sheet.line))
             self._bars = colour_bars(self.figure, families, sheet.bottom)
             self._show(answers, families, point)
 

@@ -37,6 +37,7 @@
       }
       for (const button of all("button.widget-toggle-button, .widget-toggle-buttons button"))
         button.setAttribute("aria-pressed", button.classList.contains("mod-active"));
+      for (const icon of all("i.fa")) icon.setAttribute("aria-hidden", true);
     }
     let due = false;
     const soon = () => { if (!due) { due = true; setTimeout(() => { due = false; name(); }, 50); } };
