@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import Collection, QuadMesh
-from matplotlib.colors import to_rgba
+from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -19,8 +19,9 @@ from matplotlib.text import Text
 
 from e2kd_lab.figures.options import current_options
 
-GROUND = "#111111"  # as JupyterLab's dark theme
-_INK, _PAPER = 0.88, 0x11 / 0xFF  # what black and white turn into
+GROUND = "#111111"  # of the theme ``dark``: as JupyterLab's
+_INK = 0.88  # the grey that black turns into
+Colour = tuple[float, ...]
 _NEUTRAL = 0.06  # largest difference between the channels of a grey
 _CONTRAST = 4.5  # of text to its ground, at least (WCAG 2, level AA)
 
@@ -49,13 +50,15 @@ def on_ground(figure: Figure, artists: Sequence[Artist] | None = None) -> Iterat
     >>> figure.get_facecolor()
     (1.0, 1.0, 1.0, 1.0)
     """
-    if current_options().theme != "dark":
+    theme = current_options().theme
+    if theme in ("auto", "light"):
         yield
         return
+    turn = _Turn(*to_rgb(GROUND if theme == "dark" else theme))
     before = [(artist, _colours(artist)) for artist in _all(figure if artists is None else artists)]
     try:
         for artist, _ in before:
-            _turn(artist)
+            turn(artist)
         yield
     finally:
         for artist, colours in before:
@@ -80,25 +83,52 @@ def _colours(artist: Artist) -> dict[str, Any]:
     return {name: value for name, value in vars(artist).items() if "color" in name}
 
 
-def _turn(artist: Artist) -> None:
-    """Give an artist its colours on a dark ground."""
-    if isinstance(artist, Text):
-        _set(artist, "color", _readable)
-    elif isinstance(artist, Line2D):
-        for name in ("color", "markerfacecolor", "markeredgecolor"):
-            _set(artist, name, _turned)
-    elif isinstance(artist, Patch):
-        for name in ("facecolor", "edgecolor"):
-            _set(artist, name, _turned)
-    elif isinstance(artist, Collection) and artist.get_array() is None:
-        for name in ("facecolor", "edgecolor"):
-            colours = np.asarray(getattr(artist, f"get_{name}")())
-            turned = [_turned(tuple(colour)) for colour in colours]
-            if turned != [tuple(colour) for colour in colours]:
-                getattr(artist, f"set_{name}")(turned)
+class _Turn:
+    """Gives artists their colours on a dark ground."""
+
+    def __init__(self, *ground: float) -> None:
+        self.ground = ground
+
+    def __call__(self, artist: Artist) -> None:
+        if isinstance(artist, Text):
+            _set(artist, "color", self.readable)
+        elif isinstance(artist, Line2D):
+            for name in ("color", "markerfacecolor", "markeredgecolor"):
+                _set(artist, name, self.turned)
+        elif isinstance(artist, Patch):
+            for name in ("facecolor", "edgecolor"):
+                _set(artist, name, self.turned)
+        elif isinstance(artist, Collection) and artist.get_array() is None:
+            for name in ("facecolor", "edgecolor"):
+                colours = [tuple(colour) for colour in np.asarray(getattr(artist, f"get_{name}")())]
+                turned = [self.turned(colour) for colour in colours]
+                if turned != colours:
+                    getattr(artist, f"set_{name}")(turned)
+
+    def turned(self, colour: Colour) -> Colour:
+        """A grey at the other end of the scale; other colours, and what cannot be seen, as they are."""
+        *channels, alpha = colour
+        if alpha == 0 or max(channels) - min(channels) > _NEUTRAL:
+            return colour
+        grey = sum(channels) / 3
+        return (*((1 - grey) * _INK + grey * one for one in self.ground), alpha)
+
+    def readable(self, colour: Colour) -> Colour:
+        """A text's colour: turned, or of the same hue and light enough; white text stands on a colour, and stays."""
+        *channels, alpha = colour
+        if min(channels) > 1 - _NEUTRAL:
+            return colour
+        turned = self.turned(colour)
+        if turned != colour:
+            return turned
+        hue, light, saturation = colorsys.rgb_to_hls(*channels)
+        while light < 1 and _luminance(channels) + 0.05 < _CONTRAST * (_luminance(self.ground) + 0.05):
+            light += 0.02
+            channels = list(colorsys.hls_to_rgb(hue, light, saturation))
+        return (*channels, alpha)
 
 
-def _set(artist: Any, name: str, turn: Any) -> None:
+def _set(artist: Any, name: str, turn: Callable[[Colour], Colour]) -> None:
     colour = getattr(artist, f"get_{name}")()
     if isinstance(colour, str) and colour in ("none", "auto"):
         return
@@ -106,30 +136,6 @@ def _set(artist: Any, name: str, turn: Any) -> None:
     after = turn(before)
     if after != before:
         getattr(artist, f"set_{name}")(after)
-
-
-def _turned(colour: tuple[float, ...]) -> tuple[float, ...]:
-    """A grey at the other end of the scale; other colours, and what cannot be seen, as they are."""
-    *channels, alpha = colour
-    if alpha == 0 or max(channels) - min(channels) > _NEUTRAL:
-        return colour
-    grey = sum(channels) / 3
-    return (*[(1 - grey) * _INK + grey * _PAPER] * 3, alpha)
-
-
-def _readable(colour: tuple[float, ...]) -> tuple[float, ...]:
-    """A text's colour: turned, or of the same hue and light enough; white text stands on a colour, and stays."""
-    *channels, alpha = colour
-    if min(channels) > 1 - _NEUTRAL:
-        return colour
-    turned = _turned(colour)
-    if turned != colour:
-        return turned
-    hue, light, saturation = colorsys.rgb_to_hls(*channels)
-    while _luminance(channels) + 0.05 < _CONTRAST * (_luminance([_PAPER] * 3) + 0.05):
-        light += 0.02
-        channels = list(colorsys.hls_to_rgb(hue, light, saturation))
-    return (*channels, alpha)
 
 
 def _luminance(channels: Iterable[float]) -> float:

@@ -108,7 +108,7 @@ def _text(name: str, value: Any) -> str:
     if name == "page":
         return {"tight": "as the figure", "a4": "A4", "letter": "Letter"}[value]
     if name == "theme":
-        return {"auto": "as the page", "light": "light", "dark": "dark"}[value]
+        return {"auto": "as the page", "light": "light", "dark": "dark"}.get(value, value)
     if name == "font_size":
         return f"{value:g} pt"
     if name == "opacity":

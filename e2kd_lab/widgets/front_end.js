@@ -5,15 +5,18 @@
 
   function run(panel) {
     const all = query => panel.querySelectorAll(query);
-    function isDark() {
+    // "light", or the colour of a dark page.
+    function ground() {
       for (let node = panel.isConnected ? panel : document.body; node; node = node.parentElement) {
         const [red, green, blue, alpha = 1] = (getComputedStyle(node).backgroundColor.match(/[\d.]+/g) || [0, 0, 0, 0]).map(Number);
-        if (alpha) return 0.3 * red + 0.6 * green + 0.1 * blue < 128;
+        if (!alpha) continue;
+        if (0.3 * red + 0.6 * green + 0.1 * blue > 100) return "light";
+        return "#" + [red, green, blue].map(one => Math.round(one).toString(16).padStart(2, "0")).join("");
       }
-      return false;
+      return "light";
     }
     function tell() {
-      const field = panel.querySelector(".e2kd-theme input"), theme = isDark() ? "dark" : "light";
+      const field = panel.querySelector(".e2kd-theme input"), theme = ground();
       if (field.value === theme) return;
       field.value = theme;
       field.dispatchEvent(new Event("change", { bubbles: true }));

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from importlib.resources import files
 
 import ipywidgets as widgets
@@ -17,7 +18,7 @@ _UNSEEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-p
 class FrontEnd(widgets.VBox):
     """An invisible part of a panel, whose script runs in the page that shows it.
 
-    The script says whether the panel stands on a dark ground, now and whenever the theme changes; it names the panel,
+    The script tells the ground that the panel stands on, now and whenever the theme changes; it names the panel,
     its sliders and switches, and gives pictures their text. Where a page runs no scripts, the theme stays light and the
     texts are read in place.
 
@@ -29,7 +30,7 @@ class FrontEnd(widgets.VBox):
     Attributes
     ----------
     theme : str
-        ``light`` or ``dark``; to observe.
+        ``light``, or the colour of a dark page; to observe.
 
     Examples
     --------
@@ -64,7 +65,7 @@ class FrontEnd(widgets.VBox):
         self.texts.value = f'<div style="{_UNSEEN}">{"".join(said)}</div>'
 
     def _told(self, change: dict[str, str]) -> None:
-        if change["new"] in ("light", "dark"):
+        if re.fullmatch("light|#[0-9a-f]{6}", change["new"]):
             self.theme = change["new"]
 
 

@@ -210,11 +210,11 @@ class Panel:
     def figure_options(self) -> FigureOptions:
         """Options that the picture is drawn and exported with; setting them redraws it.
 
-        Their theme is dark where the page is, unless another is chosen.
+        Their theme is the page's ground where that is dark, unless another is chosen.
         """
         options: FigureOptions = self.figure_controls.value
-        follows = options.theme == "auto" and self.front_end.theme == "dark"
-        return replace(options, theme="dark") if follows else options
+        follows = options.theme == "auto" and self.front_end.theme != "light"
+        return replace(options, theme=self.front_end.theme) if follows else options
 
     @figure_options.setter
     def figure_options(self, options: FigureOptions) -> None:
@@ -267,7 +267,7 @@ class Panel:
         inches = self.figure_options.inches if callable(figure) else figure.get_figwidth()
         width = f"{inches * SCREEN_DPI:.0f}px"
         layout = self.image.layout
-        layout.width, layout.max_width = (width, "100%") if layout.flex is None else ("auto", width)
+        layout.width, layout.max_width = (width, "100%") if layout.flex is None else ("auto", f"min(100%, {width})")
         if png is None:
             assert self.figure is not None
             png = screen_png(self.figure)
@@ -364,7 +364,7 @@ class Panel:
     def picture_on_white(self) -> bytes:
         """The picture as PNG, as it is shown on a light page; no bytes if there is none."""
         options = self.figure_options
-        if options.theme != "dark" or self.figure is None:
+        if options.theme in ("auto", "light") or self.figure is None:
             return bytes(self.image.value)
         with figure_options(options, theme="light"):
             return screen_png(self.figure)
@@ -380,4 +380,5 @@ class Panel:
         bundle = self.widget._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         picture = self.picture_on_white()
+        data = {**data, "text/plain": f"{type(self).__name__}, a panel"}
         return ({**data, "image/png": picture} if picture else data), metadata

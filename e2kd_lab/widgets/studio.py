@@ -19,11 +19,9 @@ from e2kd_lab.data.images import read_image
 from e2kd_lab.data.scenes import Amount, Drawn, Photograph, Scene
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.experiments import Experiment
-from e2kd_lab.explanations import Comparison, explanation_of
-from e2kd_lab.explanations.explain import explain_in_parts
+from e2kd_lab.explanations import explanation_of
 from e2kd_lab.figures import caption, figure_options
-from e2kd_lab.figures.answers import Answers
-from e2kd_lab.figures.export import SCREEN_DPI, figure_contents
+from e2kd_lab.figures.export import figure_contents
 from e2kd_lab.figures.live_answers import LiveAnswers
 from e2kd_lab.figures.path_strip import path_strip
 from e2kd_lab.figures.style import METHOD_TITLES
@@ -34,6 +32,7 @@ from e2kd_lab.runs.evaluate import load_teacher
 from e2kd_lab.system.errors import DataError, ExperimentError, LabError, note
 from e2kd_lab.system.paths import expanded
 from e2kd_lab.system.workspace import runs_folder
+from e2kd_lab.widgets.asked_networks import AskedNetworks
 from e2kd_lab.widgets.cached_runs import CachedRuns
 from e2kd_lab.widgets.change_controls import ChangeControls
 from e2kd_lab.widgets.controls import button, maps_options, maps_tooltips, muted, switch
@@ -132,7 +131,7 @@ class Studio(Panel):
         self._make_picture_controls()
         self._make_network_controls(runs)
         self._make_view_controls()
-        self._tabs = widgets.Tab(layout=widgets.Layout(width="100%"))
+        self._tabs = widgets.Tab(layout=widgets.Layout(width="calc(100% - 2px)"))
         self._controls = widgets.VBox(layout=widgets.Layout(width="100%"))
         self._observe()
         buttons = [self.reset_button, self.strip_button]
@@ -169,13 +168,12 @@ class Studio(Panel):
 
     def _make_network_controls(self, runs: Sequence[Run]) -> None:
         self.compare = RunList(self.experiment)
-        self._finished = self._cached.finished()
-        self.compare.offer(self._finished)
+        self._networks = AskedNetworks(self.experiment, self._given, self._cached, self.compare)
         self.compare.value = tuple(run.folder.name for run in runs)
         classes = [name.replace("_", " ") for name in self.experiment.classes()]
         options = [("what the first network predicts", _PREDICTED), *((name, k) for k, name in enumerate(classes))]
         self.explained = widgets.Dropdown(description="Explain", options=options, layout=widgets.Layout(**_WIDE))
-        explanations = [explanation_of(model) for model in self._models().values()]
+        explanations = [explanation_of(model) for model in self._networks.models.values()]
         self._explanation = next((one for one in explanations if one.has_contributions), explanations[0])
         self.view = switch(
             "Maps",
@@ -271,7 +269,8 @@ class Studio(Panel):
         options = [(change.title, change.name) for change in changes if isinstance(change, Amount)]
         names = [name for _, name in options]
         first = self._scene.path or ("background" if "background" in names else names[0])
-        kept = self.along.value if self.along.value in names and not self._scene.path else first
+        new = first not in [name for _, name in self.along.options]  # a background has come
+        kept = self.along.value if self.along.value in names and not (self._scene.path or new) else first
         with muted(self.redraw, self.along):
             self.along.options, self.along.value = options, kept
 
@@ -304,8 +303,10 @@ class Studio(Panel):
     def draw(self) -> None:
         """See `Panel.draw`."""
         image = self._picture({})
-        explained = self._explained_class(image)
-        answers = self._ask(image[None], explained)
+        explained = self.explained.value
+        if explained == _PREDICTED:
+            explained = self._networks.prediction(image)
+        answers = self._networks.answers(image[None], explained)
         point = (self.across.value / 100, self.down.value / 100) if self.mark.value else None
         self.export_name = f"studio_{self._name}{'_contributions' if self.view.value else ''}"
         look: dict[str, Any] = {"contributions": self.view.value, "point": point}
@@ -334,18 +335,20 @@ class Studio(Panel):
         steps = np.linspace(change.low, change.high, self.steps.value).round(4).tolist()
         values = self.scene_controls.values | self.edit_controls.values
         values[change.name] = None
-        networks = tuple(map(id, self._models().values()))
+        networks = tuple(map(id, self._networks.models.values()))
         shown = (change, steps, explained, self.view.value, self.figure_options)
         strip_of = self._scene, self.other.value, values, networks, *shown
         if strip_of == self._strip_of:
             return
         with self.computing("the strip"):
-            answers = self._ask(torch.stack([self._picture({change.name: step}) for step in steps]), explained)
+            answers = self._networks.answers(
+                torch.stack([self._picture({change.name: step}) for step in steps]), explained
+            )
             look: dict[str, Any] = {"what": change.title, "contributions": self.view.value}
             self.strip.value = self._live.path_strip(answers, steps, **look)
         self._strip, self._strip_of = lambda: path_strip(answers, steps, **look), strip_of
         self.strip_data = answers.table(**{change.name: steps})
-        self.strip.layout.max_width = f"{self.figure_options.inches * SCREEN_DPI:.0f}px"
+        self.strip.layout.max_width = self.image.layout.max_width
         said = f"Way of the change {change.title}, in {len(steps)} steps: pictures, maps and probabilities."
         self.front_end.describe(self.strip, f"{said} {self._flips()}")
 
@@ -382,41 +385,6 @@ class Studio(Panel):
         drawn = scene.draw(values)
         mask = None if drawn.mask is None else as_unit_range(drawn.mask.as_subclass(Tensor))
         return Drawn(as_unit_range(drawn.image.as_subclass(Tensor)), mask)
-
-    def _models(self) -> dict[str, ExplainableModel]:
-        """The networks to ask by title."""
-        models = dict(self._given)
-        for name in self.compare.value:
-            models[self.compare.titles[name]] = self._cached.network(Run(self.folder / name))
-        return models
-
-    def _methods(self) -> dict[str, str]:
-        """Method of each network by title, for its colour."""
-        given = {title: "teacher" if title == METHOD_TITLES["teacher"] else title for title in self._given}
-        return given | {self.compare.titles[name]: self._finished[name]["method"] for name in self.compare.value}
-
-    def _explained_class(self, image: Tensor) -> int:
-        if self.explained.value != _PREDICTED:
-            return int(self.explained.value)
-        first = next(iter(self._models().values()))
-        with torch.inference_mode():
-            return int(first(first.preprocess(image[None])).argmax(1))
-
-    def _ask(self, images: Tensor, explained: int) -> Answers:
-        """Explanations and probabilities of all networks."""
-        classes, probabilities = torch.full((len(images),), explained), {}
-        kinds: dict[tuple[str, str], dict[str, Tensor]] = {}
-        for name, model in self._models().items():
-            explanation = explain_in_parts(model, images, classes)
-            logits = explanation.logits
-            probabilities[name] = logits.sigmoid() if self.experiment.multilabel else logits.softmax(1)
-            kinds.setdefault((explanation_of(model).name, model.family), {})[name] = explanation.maps
-        title = f"the class {self.experiment.classes()[explained].replace('_', ' ')}"
-        comparisons = [
-            Comparison(images, own, {}, title, explanation=explanation, family=family)
-            for (explanation, family), own in kinds.items()
-        ]
-        return Answers(comparisons, probabilities, self._methods(), self.experiment.classes(), explained)
 
     def exports(self) -> dict[str, dict[str, bytes]]:
         """See `Panel.exports`; the strip, if it is shown, in files of its own."""

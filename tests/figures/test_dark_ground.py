@@ -88,9 +88,14 @@ def test_numbers_on_the_cells_of_a_heat_map_stay():
         assert luminance(axes.xaxis.label.get_color()) > 0.5
 
 
+def test_the_ground_may_be_another_dark_colour(figure):
+    with figure_options(theme="#212121"):
+        assert tuple(pixels(screen_png(figure))[0, 0]) == (0x21, 0x21, 0x21)
+
+
 def test_an_unknown_theme_is_refused():
     with (
-        pytest.raises(ValueError, match="theme is 'sepia'; expected one of auto, light, dark"),
+        pytest.raises(ValueError, match="theme is 'sepia'; expected one of auto, light, dark, or a colour"),
         figure_options(theme="sepia"),
     ):
         pass
