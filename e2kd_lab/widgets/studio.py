@@ -247,6 +247,7 @@ class Studio(Panel):
     def _show_scene(self, scene: Scene, name: str, *, keep: bool = False) -> None:
         """Make the controls of a scene, and draw it; with ``keep``, changed values stay."""
         before = self.edit_controls.values if keep else {}
+        replaced = [self.edit_controls] if keep else [self.scene_controls, self.edit_controls]
         self._scene, self._name = scene, name
         drawn = scene.draw({})
         number = self.other.value
@@ -261,6 +262,8 @@ class Studio(Panel):
                 self.edit_controls.controls[known].value = before[known]
         self._offer_paths()
         self._lay_out()
+        for controls in replaced:
+            controls.close()
         self.redraw()
 
     def _offer_paths(self) -> None:

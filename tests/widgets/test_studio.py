@@ -211,3 +211,16 @@ def test_a_small_studio_has_the_controls_that_were_named(smoke, tmp_path):
     before = bytes(studio.image.value)
     studio.scene_controls.controls["water"].value = 0.5
     assert bytes(studio.image.value) != before
+
+
+def test_controls_of_pictures_before_are_forgotten(studio):
+    before = studio.scene_controls.controls["water"]
+    studio.number.value = 2
+    assert before.comm is None
+    assert studio.scene_controls.controls["water"].comm is not None
+    kept = studio.scene_controls.controls["water"]
+    studio.other.value = 3
+    assert studio.last_error is None
+    assert kept.comm is not None
+    kept.value = 1.0
+    assert studio.last_error is None
