@@ -125,7 +125,7 @@ class Studio(Panel):
         self.strip = picture_frame()
         self._live = LiveAnswers()
         self._strip: Figure | Callable[[], Figure] | None = None
-        self._strip_of: Any = None  # all that the strip depends on
+        self._strip_of: Any = None  # all that the strip of this picture depends on
         self.strip_data: pd.DataFrame | None = None
         self.scene_controls = self.edit_controls = ChangeControls((), self.redraw)
         self._make_picture_controls()
@@ -248,7 +248,7 @@ class Studio(Panel):
         """Make the controls of a scene, and draw it; with ``keep``, changed values stay."""
         before = self.edit_controls.values if keep else {}
         replaced = [self.edit_controls] if keep else [self.scene_controls, self.edit_controls]
-        self._scene, self._name = scene, name
+        self._scene, self._name, self._strip_of = scene, name, None
         drawn = scene.draw({})
         number = self.other.value
         other = self._drawn(self.experiment.scene(self.split, number - 1), {}) if number else None
@@ -340,7 +340,7 @@ class Studio(Panel):
         values[change.name] = None
         networks = tuple(map(id, self._networks.models.values()))
         shown = (change, steps, explained, self.view.value, self.figure_options)
-        strip_of = self._scene, self.other.value, values, networks, *shown
+        strip_of = values, networks, *shown
         if strip_of == self._strip_of:
             return
         with self.computing("the strip"):

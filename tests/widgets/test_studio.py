@@ -224,3 +224,21 @@ def test_controls_of_pictures_before_are_forgotten(studio):
     assert kept.comm is not None
     kept.value = 1.0
     assert studio.last_error is None
+
+
+def test_a_strip_follows_all_but_its_own_change(of_runs):
+    studio = of_runs
+    studio.strip_button.value = True
+    seen = [bytes(studio.strip.value)]
+    own = studio.edit_controls.controls[studio.along.value]
+    own.value = own.max
+    assert bytes(studio.strip.value) == seen[0]
+    for change in (lambda: setattr(studio.number, "value", 2), lambda: setattr(studio.explained, "value", 1)):
+        change()
+        assert studio.last_error is None
+        seen.append(bytes(studio.strip.value))
+    studio.number.value = 1
+    studio.explained.value = -1
+    assert studio.last_error is None
+    assert bytes(studio.strip.value) == seen[0]
+    assert len(set(seen)) == 3
