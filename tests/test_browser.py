@@ -6,6 +6,7 @@ Skipped where there is no Chromium.
 import csv
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -40,16 +41,24 @@ from e2kd_lab.widgets import SweepMap
 lab.run(lab.experiments.get("waterbirds", "smoke").replace(method="e2kd", lam=5.0), progress=False)
 SweepMap(lab.experiments.get("waterbirds", "smoke").replace(lam=5.0))"""
 
+# One panel in two cells.
+STUDIO = """import e2kd_lab as lab
+from e2kd_lab.widgets import Studio
+birds = lab.experiments.get("waterbirds", "smoke")
+studio = Studio(birds, [lab.run(birds.replace(method="kd"), progress=False)])
+studio"""
+
 
 @pytest.fixture
 def jupyterlab(tmp_path, workspace):
-    """Address of a JupyterLab of its own at smoke scale, with the quickstart notebook and one of a single panel."""
+    """Address of a JupyterLab of its own at smoke scale, with the quickstart notebook and two of a single panel."""
     folder = tmp_path / "notebooks"
     folder.mkdir()
     shutil.copy(NOTEBOOKS / "00_quickstart.ipynb", folder)
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(PANEL)], metadata=kernel)
-    nbformat.write(notebook, folder / "panel.ipynb")
+    for name, cells in {"panel": [PANEL], "studio": [STUDIO, "studio"]}.items():
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata=kernel)
+        nbformat.write(notebook, folder / f"{name}.ipynb")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -198,3 +207,68 @@ def test_run_all_move_sliders_by_keyboard_train_stop_and_export(opened):
     page.wait_for_selector("text=/λ = 10, τ = 2, seed 0, 2000 epochs.*press Resume to go on/", timeout=60_000)
     written = {file.suffix for file in (folder / "exports").glob("curves_standard_e2kd_lam10*")}
     assert written == {".pdf", ".svg", ".png", ".csv"}
+
+
+def pixel(picture):
+    """Colour of a picture's first pixel."""
+    return picture.evaluate(
+        """image => { const canvas = document.createElement('canvas'); const context = canvas.getContext('2d');
+        context.drawImage(image, 0, 0); return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3); }"""
+    )
+
+
+def test_the_studio_by_keyboard_for_screen_readers_in_both_themes_and_without_a_kernel(opened):
+    page, _ = opened("studio")
+    panels = page.get_by_role("group", name="Studio")
+    panels.nth(1).get_by_role("img", name="Picture 1").wait_for(timeout=180_000)
+    panel, again = panels.all()
+    # Tab and arrow keys reach every control, each of which has a name.
+    panel.get_by_role("tab", name="Picture").focus()
+    page.keyboard.press("Tab")
+    number = panel.get_by_role("slider", name="Picture")
+    assert number.evaluate("handle => handle === document.activeElement")
+    page.keyboard.press("ArrowRight")
+    for one in (panel, again):  # in step, and told in words
+        one.get_by_role("img", name=re.compile("Picture 2.*Teacher: (land|water)bird, .* %")).wait_for(timeout=30_000)
+    number.focus()
+    page.keyboard.press("Shift+Tab")
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    seen = panel.get_by_role("img", name="Picture 2")
+    before = seen.get_attribute("src")
+    panel.get_by_label("Mark a point in all pictures").press("Space")
+    page.wait_for_function("([image, src]) => image.src !== src", arg=[seen.element_handle(), before])
+    before = seen.get_attribute("src")
+    panel.get_by_role("slider", name="Across").press("ArrowLeft")  # the point
+    page.wait_for_function("([image, src]) => image.src !== src", arg=[seen.element_handle(), before])
+    strip = panel.get_by_role("button", name="Strip", exact=True)
+    assert strip.get_attribute("aria-pressed") == "false"
+    strip.press("Enter")
+    panel.get_by_role("img", name=re.compile("Way of the change Land to water, in 9 steps")).wait_for(timeout=30_000)
+    assert strip.get_attribute("aria-pressed") == "true"
+    nameless = panel.locator("[role=slider]:not([aria-label]), img:visible:not([alt])")
+    assert nameless.count() == 0
+    # A panel stands on the page's ground.
+    assert pixel(seen) == [255, 255, 255]
+    for theme, ground in (("Dark", 0x11), ("Light", 0xFF)):
+        before = seen.get_attribute("src")
+        page.evaluate(
+            "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", f"JupyterLab {theme}"
+        )
+        page.wait_for_function("([image, src]) => image.src !== src", arg=[seen.element_handle(), before])
+        page.wait_for_function("image => image.complete", arg=seen.element_handle())
+        assert pixel(seen) == [ground] * 3
+    # Without its kernel, the page says what to do, and shows the picture.
+    note = page.get_by_text("Run this cell again")
+    assert [one.is_visible() for one in note.all()] == [False, False]
+    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+    page.evaluate(
+        """async () => { const token = document.cookie.match(/_xsrf=([^;]*)/)?.[1] ?? '';
+        for (const one of await (await fetch('/api/sessions')).json())
+            await fetch(`/api/sessions/${one.id}`, { method: 'DELETE', headers: { 'X-XSRFToken': token } }); }"""
+    )
+    page.reload()
+    note.first.wait_for(timeout=60_000)
+    assert page.get_by_role("group", name="Studio").count() == 0
+    assert page.get_by_alt_text("The panel's picture").first.is_visible()

@@ -44,7 +44,7 @@ def export(
 
 def _picture(run: Run, locations: dict[str, str | None], folder: Path | None) -> bytes:
     """Explanations of a few test images by the run's network and its teacher, as PNG."""
-    from e2kd_lab.figures.explanations import explanation_comparison
+    from e2kd_lab.figures.explanation_comparison import explanation_comparison
     from e2kd_lab.runs.examples import examples_of, networks_of
 
     experiment = experiment_of(run, None, locations)

@@ -123,7 +123,7 @@ class Edits:
     --------
     >>> edits = Edits((8, 8))
     >>> [change.name for change in edits.changes]
-    ['moved_right', 'moved_down', 'scale', 'cover', 'box_across', 'box_down']
+    ['moved_right', 'moved_down', 'scale', 'box', 'box_across', 'box_down']
     """
 
     def __init__(self, size: tuple[int, int], *, has_mask: bool = False, other: Drawn | None = None) -> None:
@@ -138,7 +138,7 @@ class Edits:
             Amount(name="moved_right", title="Move right", low=-width // 2, high=width // 2, about="pixels", **pixels),
             Amount(name="moved_down", title="Move down", low=-height // 2, high=height // 2, about="pixels", **pixels),
             Amount(name="scale", title="Scale", low=50.0, high=200.0, step=5.0, value=100.0, about="percent"),
-            Choice(name="cover", title="Box", options=(NOTHING, BLURRED, GREY), value=NOTHING, about="What covers it"),
+            Choice(name="box", title="Box", options=(NOTHING, BLURRED, GREY), value=NOTHING, about="What covers it"),
             Span(name="box_across", title="Box, across", about="percent of the width"),
             Span(name="box_down", title="Box, down", about="percent of the height"),
         ]
@@ -171,7 +171,7 @@ class Edits:
         if self.other is not None and values.get("mix"):
             image = torch.lerp(image, self.other.image, values["mix"] / 100)
         image = moved(image, values["moved_right"], values["moved_down"], values["scale"] / 100)
-        return covered(image, values["box_across"], values["box_down"], values["cover"]).clamp(0, 1)
+        return covered(image, values["box_across"], values["box_down"], values["box"]).clamp(0, 1)
 
     @functools.cached_property
     def _background(self) -> Tensor | None:

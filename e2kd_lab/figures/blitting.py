@@ -9,7 +9,9 @@ from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from e2kd_lab.figures.dark_ground import on_ground
 from e2kd_lab.figures.export import SCREEN_DPI, canvas_png
+from e2kd_lab.figures.options import current_options
 from e2kd_lab.figures.style import styled
 
 _KEPT = 8  # backgrounds of a figure
@@ -57,6 +59,7 @@ class Blitting:
     def png(self, key: Hashable = None) -> bytes:
         """The figure as PNG; ``key`` tells states of what stays apart, if it returns to them."""
         with styled(getattr(self.figure, "options", None)):
+            key = key, current_options().theme
             if key not in self._backgrounds:
                 _keep(self._backgrounds, key, self._background(key))
             self._draw(self._backgrounds[key], self.moving)
@@ -73,8 +76,9 @@ class Blitting:
     def _draw(self, ground: Any, artists: Sequence[Artist]) -> None:
         """Draw artists on a picture."""
         self._canvas.restore_region(ground)
-        for artist in sorted(artists, key=lambda artist: artist.get_zorder()):
-            artist.draw(self._canvas.get_renderer())
+        with on_ground(self.figure, artists):
+            for artist in sorted(artists, key=lambda artist: artist.get_zorder()):
+                artist.draw(self._canvas.get_renderer())
 
     def _without(self, artists: Sequence[Artist]) -> Any:
         """A picture of the figure without some artists."""
@@ -82,7 +86,8 @@ class Blitting:
         try:
             for artist in shown:
                 artist.set_visible(False)
-            self._canvas.draw()
+            with on_ground(self.figure):
+                self._canvas.draw()
         finally:
             for artist in shown:
                 artist.set_visible(True)

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from PIL import Image
 
+from e2kd_lab.figures.dark_ground import on_ground
 from e2kd_lab.figures.options import PAGES, current_options
 from e2kd_lab.figures.style import SELECTION, data_of, styled
 from e2kd_lab.system.atomic_write import write_bytes
@@ -95,7 +96,7 @@ def screen_png(figure: Figure) -> bytes:
     before = figure.dpi
     figure.dpi = SCREEN_DPI
     try:
-        with styled(getattr(figure, "options", None)):
+        with styled(getattr(figure, "options", None)), on_ground(figure):
             canvas = FigureCanvasAgg(figure)
             canvas.draw()
     finally:

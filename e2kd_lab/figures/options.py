@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,6 +23,7 @@ VENUES: Mapping[str, tuple[float, ...]] = {
 }
 # Width and height in inches of the pages that a PDF may have; ``tight`` is as large as the figure.
 PAGES: Mapping[str, tuple[float, float] | None] = {"tight": None, "a4": (210 / 25.4, 297 / 25.4), "letter": (8.5, 11.0)}
+THEMES = ("auto", "light", "dark")
 SMALLEST_FONT = 6.0  # points; nothing in a figure is smaller
 _WIDTHS, _FONTS = (3.0, 12.0), (SMALLEST_FONT, 12.0)
 _DIVERGING = (
@@ -63,6 +65,10 @@ class FigureOptions:
     page : str
         Page of exported PDFs: ``tight``, as large as the figure, or ``a4`` or ``letter``, with the figure in the middle
         and turned to landscape if the figure is too wide.
+    theme : str
+        Ground on the screen: ``light``, ``dark``, a dark colour such as ``#212121``, or ``auto``: in a panel that of
+        the page around it, elsewhere light. Files are always on white, and colours other than black, white and greys
+        are the same on both.
 
     Raises
     ------
@@ -86,6 +92,7 @@ class FigureOptions:
     opacity: float | None = None
     colour_map: str | None = None
     page: Literal["tight", "a4", "letter"] = "tight"
+    theme: str = "auto"
 
     def __post_init__(self) -> None:
         self._check_width()
@@ -98,6 +105,8 @@ class FigureOptions:
         _expect(self.opacity is None or _within(self.opacity, 0, 1), "opacity", self.opacity, "0 to 1")
         known = self.colour_map is None or (self.colour_map in colormaps and colormaps[self.colour_map].N > 64)
         _expect(self.page in PAGES, "page", self.page, f"one of {', '.join(PAGES)}")
+        known_theme = self.theme in THEMES or bool(re.fullmatch("#[0-9a-f]{6}", str(self.theme)))
+        _expect(known_theme, "theme", self.theme, f"one of {', '.join(THEMES)}, or a colour such as '#212121'")
         _expect(known, "colour_map", self.colour_map, "a continuous colour map of matplotlib, such as 'viridis'")
 
     def _check_width(self) -> None:

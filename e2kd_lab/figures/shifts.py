@@ -17,6 +17,7 @@ from matplotlib.text import Text
 from torch import Tensor
 
 from e2kd_lab.explanations.comparison import Comparison
+from e2kd_lab.figures.dark_ground import on_ground
 from e2kd_lab.figures.explanation_comparison import explanation_comparison
 from e2kd_lab.figures.explanations import frame
 from e2kd_lab.figures.export import canvas_png
@@ -199,14 +200,16 @@ class ShiftPicture:
             if self._still is None:
                 for artist in moving:
                     artist.set_visible(False)
-                self._canvas.draw()
+                with on_ground(self.figure):
+                    self._canvas.draw()
                 self._still = self._canvas.copy_from_bbox(self.figure.bbox)
                 for artist in moving:
                     artist.set_visible(True)
             self._canvas.restore_region(self._still)
             frames = [spine for picture in pictures for spine in picture.axes.spines.values()]
-            for artist in [*moving, *frames]:
-                artist.draw(self._canvas.get_renderer())
+            with on_ground(self.figure, [*moving, *frames]):
+                for artist in [*moving, *frames]:
+                    artist.draw(self._canvas.get_renderer())
         return canvas_png(self._canvas)
 
 

@@ -1,4 +1,4 @@
-"""A changed picture, and what networks make of it; and what they make of it on the way of one change."""
+"""A changed picture, and what networks make of it."""
 
 from __future__ import annotations
 
@@ -7,67 +7,31 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from torch import Tensor
+from matplotlib.text import Text
 
-from e2kd_lab.explanations.comparison import Comparison
+from e2kd_lab.figures.answers import Answers
 from e2kd_lab.figures.explanations import Place
 from e2kd_lab.figures.lettering import broken, text_width
-from e2kd_lab.figures.map_pictures import Pictures, bar_room, colour_bar, pictures_of
+from e2kd_lab.figures.map_pictures import Pictures, pictures_of
 from e2kd_lab.figures.options import current_options
+from e2kd_lab.figures.picture_sheet import bars_room, canvas, colour_bars
 from e2kd_lab.figures.run_looks import distinguished, run_looks
-from e2kd_lab.figures.style import BOX_COLOUR, NOTE_COLOUR, WRONG_COLOUR, new_figure, small, styled
+from e2kd_lab.figures.style import BOX_COLOUR, new_figure, small, styled
 
 _ACROSS, _CLASSES = 6, 3  # pictures in a row, and classes whose probabilities are shown
 _GAP, _MARGIN = 0.06, 0.05  # between pictures and at the edges, in inches
-_CHANCE = "#BBBBBB"
 _SEEN = "Picture"
+Point = tuple[float, float]
 
 
-@dataclass(frozen=True)
-class Answers:
-    """What several networks make of N pictures.
-
-    Attributes
-    ----------
-    comparisons : sequence of Comparison
-        Maps of the same N pictures by network; one comparison for each kind of explanation.
-    probabilities : mapping
-        Probability of each class, (N, K), by network, in the order of the figure.
-    methods : mapping
-        Method of each network, for its colour.
-    classes : sequence of str
-        Names of the K classes.
-    explained : int
-        The class that the maps explain.
-    """
-
-    comparisons: Sequence[Comparison]
-    probabilities: Mapping[str, Tensor]
-    methods: Mapping[str, str]
-    classes: Sequence[str]
-    explained: int
-
-    def __len__(self) -> int:
-        return len(self.comparisons[0])
-
-    def table(self, **columns: Sequence[Any]) -> pd.DataFrame:
-        """A row for each picture and network: prediction, and the probability of each class."""
-        rows = []
-        for network, shares in self.probabilities.items():
-            for number, own in enumerate(shares):
-                values = {f"probability of {k}": round(p, 6) for k, p in zip(self.classes, own.tolist(), strict=True)}
-                place = {name: column[number] for name, column in columns.items()}
-                rows.append({**place, "network": network, "prediction": self.classes[int(own.argmax())], **values})
-        return pd.DataFrame(rows)
-
-
-def what_if(answers: Answers, *, contributions: bool = False, point: tuple[float, float] | None = None) -> Figure:
+def what_if(answers: Answers, *, contributions: bool = False, point: Point | None = None) -> Figure:
     """One picture, each network's explanation of it, and its probabilities of the likeliest classes.
 
     Parameters
@@ -88,88 +52,132 @@ def what_if(answers: Answers, *, contributions: bool = False, point: tuple[float
     >>> len(what_if(answers).axes[0].images)
     2
     """
-    families = [pictures_of(one, contributions) for one in answers.comparisons]
-    shown = {name: family.pictures[name][0] for family in families for name in family.pictures}
-    names, _ = distinguished(list(answers.probabilities))
-    with styled():
-        likeliest = _likeliest(answers)
-        sheet = _Sheet.of(len(shown) + 1, names, families, len(likeliest))
-        figure = new_figure(sheet.height, placed=True)
-        axis = _canvas(figure, sheet.width, sheet.height)
-        image = answers.comparisons[0].images[0].permute(1, 2, 0).clamp(0, 1).cpu().numpy()
-        _column(axis, sheet, 0, _SEEN, image, point)
-        _name_classes(axis, sheet, [answers.classes[k] for k in likeliest])
-        looks = run_looks(dict(answers.methods))
-        for number, name in enumerate(answers.probabilities, start=1):
-            _column(axis, sheet, number, names[name], shown[name], point)
-            shares = [float(answers.probabilities[name][0, k]) for k in likeliest]
-            _bars(axis, sheet.places[number], shares, looks[name]["color"], sheet.line)
-        _colour_bars(figure, families, sheet.width, sheet.bottom)
-    return figure
+    return WhatIf(answers, contributions=contributions, point=point).figure
 
 
-def path_strip(
-    answers: Answers, steps: Sequence[float], *, what: str, contributions: bool = False, unit: str = ""
-) -> Figure:
-    """Pictures on the way of one change, each network's explanation at each step, and its probability of one class.
-
-    A network's frame is thick where it predicts something else than at the first step.
+class WhatIf:
+    """Figure of `what_if`, which can show other answers of the same networks in the same places.
 
     Parameters
     ----------
-    answers : Answers
-        Of one picture for each step; all maps explain the same class.
-    steps : sequence of float
-        Value of the change at each step.
-    what : str
-        Name of the change, for instance *Land to water*.
-    contributions : bool
+    answers, contributions, point
         See `what_if`.
-    unit : str
-        Unit of the steps.
+
+    Attributes
+    ----------
+    figure : Figure
+        The figure.
+    moving : list of Artist
+        What answers and point change, and what lies above it.
 
     Examples
     --------
-    >>> import torch
     >>> from e2kd_lab.explanations import Comparison
-    >>> seen = Comparison(torch.rand(3, 3, 8, 8), {"teacher": torch.rand(3, 1, 8, 8)}, {})
-    >>> shares = torch.tensor([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
-    >>> answers = Answers([seen], {"teacher": shares}, {"teacher": "teacher"}, ["land", "water"], 0)
-    >>> len(path_strip(answers, [0.0, 0.5, 1.0], what="Land to water").axes[0].images)
-    6
+    >>> seen = Comparison(torch.rand(1, 3, 8, 8), {"teacher": torch.rand(1, 1, 8, 8)}, {})
+    >>> parts = {"teacher": "teacher"}, ["land", "water"], 0
+    >>> shown = WhatIf(Answers([seen], {"teacher": torch.tensor([[0.9, 0.1]])}, *parts))
+    >>> shown.look(Answers([seen], {"teacher": torch.tensor([[0.2, 0.8]])}, *parts))
+    >>> [text.get_text() for text in shown.figure.axes[0].texts if "%" in text.get_text()]
+    ['20 %', '80 %']
     """
-    families = [pictures_of(one, contributions) for one in answers.comparisons]
-    shown = {name: family.pictures[name] for family in families for name in family.pictures}
-    names, common = distinguished(list(answers.probabilities))
-    with styled():
-        width, size = current_options().inches, small()
-        longest = max(text_width(broken(name, 60, size), size) for name in (*names.values(), _SEEN))
-        left = min(0.3 * width, longest / 72 + 0.1)
-        cell = (width - left - _MARGIN - _GAP * (len(steps) - 1)) / len(steps)
-        curve, below = 1.0, _bars_room(families, width)
-        foot = below + 0.55 + (0.2 if common else 0)
-        rows = len(names) + 1
-        height = rows * cell + (rows - 1) * _GAP + _MARGIN + 0.15 + curve + foot
-        figure = new_figure(height, placed=True)
-        axis = _canvas(figure, width, height)
-        looks = run_looks(dict(answers.methods))
-        pictures = answers.comparisons[0].images.permute(0, 2, 3, 1).clamp(0, 1).cpu().numpy()
-        for row, name in enumerate(("Picture", *answers.probabilities)):
-            bottom = height - _MARGIN - cell - row * (cell + _GAP)
-            title = broken(names.get(name, name), 72 * left - 6, size)
-            axis.text(left - 0.06, bottom + cell / 2, title, fontsize=size, ha="right", va="center")
-            for step in range(len(steps)):
-                place = Place(left + step * (cell + _GAP), bottom, cell, cell)
-                place.show(axis, pictures[step] if row == 0 else shown[name][step])
-                if row and _flipped(answers.probabilities[name])[step]:
-                    _thick(axis, place)
-        axes = figure.add_axes((left / width, foot / height, (width - left - _MARGIN) / width, curve / height))
-        _curves(axes, answers, steps, looks, cell / (cell + _GAP))
-        axes.set_xlabel(f"{what} ({unit})" if unit else what)
-        handles = [Line2D([], [], **looks[name], label=names[name]) for name in names]
-        _legend(figure, handles, (below + 0.02) / height)
-        _colour_bars(figure, families, width, below)
-    return figure
+
+    def __init__(self, answers: Answers, *, contributions: bool = False, point: Point | None = None) -> None:
+        self._contributions = contributions
+        families = [pictures_of(one, contributions) for one in answers.comparisons]
+        names, _ = distinguished(list(answers.probabilities))
+        with styled():
+            self._classes = likeliest(answers)
+            self._sheet = sheet = _Sheet.of(len(names) + 1, names, families, len(self._classes))
+            self.figure = new_figure(sheet.height, placed=True)
+            self._axis = canvas(self.figure)
+            looks = run_looks(dict(answers.methods))
+            self._columns, self._shares = [_Column(self._axis, sheet.places[0], _SEEN)], list[_Shares]()
+            _name_classes(self._axis, sheet, [answers.classes[k] for k in self._classes])
+            for name, place in zip(answers.probabilities, sheet.places[1:], strict=True):
+                colour = looks[name]["color"]
+                self._columns.append(_Column(self._axis, place, names[name]))
+                self._shares.append(_Shares(self._axis, place, len(self._classes), colour, sheet.line))
+            self._bars = colour_bars(self.figure, families, sheet.bottom)
+            self._show(answers, families, point)
+
+    def look(self, answers: Answers, point: Point | None = None) -> None:
+        """Show other answers of the same networks, on the same classes; see `likeliest`."""
+        with styled(getattr(self.figure, "options", None)):
+            self._show(answers, [pictures_of(one, self._contributions) for one in answers.comparisons], point)
+
+    @property
+    def moving(self) -> list[Artist]:
+        """See the attributes."""
+        columns = [artist for part in self._columns for artist in part.moving]
+        shares = [artist for part in self._shares for artist in part.moving]
+        return [*columns, *shares, *(bar.ax for bar in self._bars)]
+
+    def _show(self, answers: Answers, families: Sequence[Pictures], point: Point | None) -> None:
+        image = answers.comparisons[0].images[0].permute(1, 2, 0).clamp(0, 1).cpu().numpy()
+        maps = {name: family.pictures[name][0] for family in families for name in family.pictures}
+        for column, picture in zip(
+            self._columns, [image, *(maps[name] for name in answers.probabilities)], strict=True
+        ):
+            column.look(picture, point)
+        for part, shares in zip(self._shares, answers.probabilities.values(), strict=True):
+            part.look([float(shares[0, k]) for k in self._classes])
+        for bar, family in zip(self._bars, families, strict=True):
+            bar.mappable.set_clim(family.scale.get_clim())
+
+
+def likeliest(answers: Answers) -> list[int]:
+    """The classes that are shown: the explained one, and those that any network finds likeliest, by their numbers."""
+    largest = torch.stack([shares[0] for shares in answers.probabilities.values()]).amax(0)
+    largest[answers.explained] = torch.inf
+    return sorted(largest.topk(min(_CLASSES, len(largest))).indices.tolist())
+
+
+class _Column:
+    """A picture with its title and, maybe, a marked point."""
+
+    def __init__(self, axis: Axes, place: Place, title: str) -> None:
+        self._place = place
+        self._image: AxesImage = place.show(axis, np.zeros((1, 1, 3)))
+        frame = place.frame(axis)
+        middle, text = place.left + place.width / 2, broken(title, 72 * place.width, small())
+        axis.text(middle, place.bottom + place.height + 0.03, text, fontsize=small(), ha="center", va="bottom")
+        self._rings: list[Line2D] = []
+        for colour, line in (("white", 1.6), (BOX_COLOUR, 0.8)):
+            ring: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": colour, "markeredgewidth": line}
+            self._rings.append(Line2D([], [], marker="o", markersize=5, **ring))
+            axis.add_line(self._rings[-1])
+        self.moving: list[Artist] = [self._image, frame, *self._rings]
+
+    def look(self, picture: np.ndarray, point: Point | None) -> None:
+        place = self._place
+        self._image.set_data(picture)
+        for ring in self._rings:
+            ring.set_visible(point is not None)
+            if point is not None:
+                ring.set_data([place.left + point[0] * place.width], [place.bottom + (1 - point[1]) * place.height])
+
+
+class _Shares:
+    """Probabilities as bars below a picture, with their numbers."""
+
+    def __init__(self, axis: Axes, place: Place, count: int, colour: str, line: float) -> None:
+        self._room = place.width - text_width("100 %", small()) / 72 - 0.03
+        self._bars: list[Rectangle] = []
+        self._numbers: list[Text] = []
+        for row in range(count):
+            middle = place.bottom - (row + 0.5) * line - 0.03
+            corner = place.left, middle - 0.32 * line
+            axis.add_artist(Rectangle(corner, self._room, 0.64 * line, facecolor="#F0F0F0"))
+            self._bars.append(Rectangle(corner, 0, 0.64 * line, facecolor=colour))
+            axis.add_artist(self._bars[-1])
+            end = place.left + place.width
+            self._numbers.append(axis.text(end, middle, "", fontsize=small(), ha="right", va="center"))
+        self.moving: list[Artist] = [*self._bars, *self._numbers]
+
+    def look(self, shares: Sequence[float]) -> None:
+        for bar, number, share in zip(self._bars, self._numbers, shares, strict=True):
+            bar.set_width(self._room * share)
+            number.set_text(f"{100 * share:.0f} %")
 
 
 @dataclass(frozen=True)
@@ -191,7 +199,7 @@ class _Sheet:
         titles = [broken(name, 72 * cell, small()) for name in (*names.values(), _SEEN)]
         title, bars = (1 + max(one.count("\n") for one in titles)) * line, classes * line + 0.08
         rows = -(-count // across)
-        bottom = _bars_room(families, width)
+        bottom = bars_room(families, width)
         height = _MARGIN + rows * (title + cell + bars) + bottom
         left = (width - across * cell - (across - 1) * _GAP) / 2
         places = [
@@ -206,37 +214,6 @@ class _Sheet:
         return cls(width, height, bottom, line, places)
 
 
-def _canvas(figure: Figure, width: float, height: float) -> Axes:
-    """Axes in inches for all pictures."""
-    axis = figure.add_axes((0, 0, 1, 1))
-    axis.set_axis_off()
-    axis.set(xlim=(0, width), ylim=(0, height), aspect="auto")
-    return axis
-
-
-def _likeliest(answers: Answers) -> list[int]:
-    """The explained class, and those that any network finds likeliest, in the order of their numbers."""
-    largest = torch.stack([shares[0] for shares in answers.probabilities.values()]).amax(0)
-    largest[answers.explained] = torch.inf
-    return sorted(largest.topk(min(_CLASSES, len(largest))).indices.tolist())
-
-
-def _column(
-    axis: Axes, sheet: _Sheet, number: int, title: str, picture: np.ndarray, point: tuple[float, float] | None
-) -> None:
-    place = sheet.places[number]
-    place.show(axis, picture)
-    place.frame(axis)
-    middle = place.left + place.width / 2
-    text = broken(title, 72 * place.width, small())
-    axis.text(middle, place.bottom + place.height + 0.03, text, fontsize=small(), ha="center", va="bottom")
-    if point is not None:
-        across, down = place.left + point[0] * place.width, place.bottom + (1 - point[1]) * place.height
-        for colour, line in (("white", 1.6), (BOX_COLOUR, 0.8)):
-            ring: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": colour, "markeredgewidth": line}
-            axis.add_line(Line2D([across], [down], marker="o", markersize=5, **ring))
-
-
 def _name_classes(axis: Axes, sheet: _Sheet, classes: Sequence[str]) -> None:
     place = sheet.places[0]
     for row, name in enumerate(classes):
@@ -248,67 +225,3 @@ def _name_classes(axis: Axes, sheet: _Sheet, classes: Sequence[str]) -> None:
             ha="right",
             va="center",
         )
-
-
-def _bars(axis: Axes, place: Place, shares: Sequence[float], colour: str, line: float) -> None:
-    """Probabilities as bars below a picture, with their numbers."""
-    number = text_width("100 %", small()) / 72 + 0.03
-    room = place.width - number
-    for row, share in enumerate(shares):
-        middle = place.bottom - (row + 0.5) * line - 0.03
-        axis.add_artist(Rectangle((place.left, middle - 0.32 * line), room, 0.64 * line, facecolor="#F0F0F0"))
-        axis.add_artist(Rectangle((place.left, middle - 0.32 * line), room * share, 0.64 * line, facecolor=colour))
-        end = place.left + place.width
-        axis.text(end, middle, f"{100 * share:.0f} %", fontsize=small(), ha="right", va="center")
-
-
-def _flipped(shares: Tensor) -> list[bool]:
-    predictions = shares.argmax(1)
-    return (predictions != predictions[0]).tolist()
-
-
-def _thick(axis: Axes, place: Place) -> None:
-    corner = place.left, place.bottom
-    axis.add_artist(Rectangle(corner, place.width, place.height, fill=False, edgecolor=WRONG_COLOUR, linewidth=1.6))
-
-
-def _curves(axes: Axes, answers: Answers, steps: Sequence[float], looks: Mapping[str, Any], share: float) -> None:
-    """Probability of the explained class at each step, below the step's pictures."""
-    across = range(len(steps))
-    for name, shares in answers.probabilities.items():
-        axes.plot(across, 100 * shares[:, answers.explained].cpu().numpy(), **looks[name], clip_on=False)
-    axes.axhline(50, color=_CHANCE, linewidth=0.6, zorder=0)
-    axes.set(xlim=(-share / 2, len(steps) - 1 + share / 2), ylim=(0, 100), yticks=(0, 50, 100))
-    axes.set_xticks(list(across), [f"{step:g}" for step in steps])
-    explained = answers.classes[answers.explained].replace("_", " ")
-    axes.set_ylabel(f"{explained} (%)", fontsize=small())
-
-
-def _legend(figure: Figure, handles: Sequence[Line2D], bottom: float) -> None:
-    figure.legend(
-        handles=handles,
-        loc="lower center",
-        bbox_to_anchor=(0.5, bottom),
-        ncols=min(4, len(handles)),
-        handlelength=2.4,
-        columnspacing=1.2,
-        borderpad=0,
-        labelcolor=NOTE_COLOUR,
-    )
-
-
-def _bar_width(families: Sequence[Pictures], width: float) -> float:
-    return 0.8 * width if len(families) == 1 else 0.9 * width / len(families) - 0.15
-
-
-def _bars_room(families: Sequence[Pictures], width: float) -> float:
-    """Inches that the colour bars take below the pictures."""
-    several = len(families) > 1
-    return max(bar_room(family, _bar_width(families, width), several=several) for family in families) + 0.1
-
-
-def _colour_bars(figure: Figure, families: Sequence[Pictures], width: float, bottom: float) -> None:
-    own = _bar_width(families, width)
-    for number, family in enumerate(families):
-        left = (number + 0.5) * width / len(families) - own / 2
-        colour_bar(figure, family, left, bottom - 0.1, own, several=len(families) > 1)

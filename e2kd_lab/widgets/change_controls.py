@@ -57,6 +57,12 @@ class ChangeControls(widgets.VBox):
             control.value = self.changes[name].value
             control.observe(self._redraw, "value")
 
+    def close(self) -> None:
+        """Close all controls, which kernel and page forget then."""
+        for control in self.controls.values():
+            control.close()
+        super().close()
+
 
 def _control(change: Change) -> widgets.Widget:
     shared: dict[str, Any] = {

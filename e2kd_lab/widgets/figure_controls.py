@@ -10,7 +10,7 @@ import ipywidgets as widgets
 from traitlets import Instance
 
 from e2kd_lab.figures import FigureOptions
-from e2kd_lab.figures.options import PAGES, VENUES
+from e2kd_lab.figures.options import PAGES, THEMES, VENUES
 from e2kd_lab.widgets.controls import muted
 
 _NONE = "as drawn"  # stands for None, which ipywidgets take as no choice
@@ -25,7 +25,8 @@ class FigureControls(widgets.HBox):
     Parameters
     ----------
     names : sequence of str
-        The options to offer; ``width`` includes the columns of a venue's page, and brings along ``page``.
+        The options to offer; ``width`` includes the columns of a venue's page, and brings along ``page`` and
+        ``theme``.
 
     Attributes
     ----------
@@ -46,7 +47,7 @@ class FigureControls(widgets.HBox):
     value = Instance(FigureOptions)
 
     def __init__(self, names: Sequence[str]) -> None:
-        names = [*names, "page"] if "width" in names else names
+        names = [*names, "page", "theme"] if "width" in names else names
         self.controls: dict[str, Any] = {name: _control(name) for name in names}
         super().__init__(list(self.controls.values()), value=FigureOptions())
         self.layout = widgets.Layout(flex_flow="row wrap")
@@ -106,6 +107,8 @@ def _text(name: str, value: Any) -> str:
         return f"{_VENUE_TITLES.get(width, width.upper())}{part}: {inches:.4g} in"
     if name == "page":
         return {"tight": "as the figure", "a4": "A4", "letter": "Letter"}[value]
+    if name == "theme":
+        return {"auto": "as the page", "light": "light", "dark": "dark"}.get(value, value)
     if name == "font_size":
         return f"{value:g} pt"
     if name == "opacity":
@@ -136,4 +139,5 @@ _CHOICES: dict[str, tuple[str, Sequence[Any], str, int]] = {
         212,
     ),
     "page": ("Page", tuple(PAGES), "page of the PDF: as large as the figure, or with the figure in its middle", 212),
+    "theme": ("Ground", THEMES, "ground of the picture on the screen; files are always on white", 212),
 }

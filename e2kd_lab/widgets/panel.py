@@ -7,11 +7,13 @@ import html
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import ipywidgets as widgets
 import pandas as pd
+from IPython.display import display
 from matplotlib.figure import Figure
 
 from e2kd_lab.experiments import Experiment
@@ -24,6 +26,7 @@ from e2kd_lab.system.errors import RunError
 from e2kd_lab.widgets.controls import button, line, lines, switch
 from e2kd_lab.widgets.download_menu import download_menu
 from e2kd_lab.widgets.figure_controls import FigureControls
+from e2kd_lab.widgets.front_end import FrontEnd, live_class, without_kernel
 
 P = ParamSpec("P")
 PanelType = TypeVar("PanelType", bound="Panel")
@@ -112,6 +115,8 @@ class Panel:
         Writes the picture as PDF, SVG, PNG and CSV into ``export_folder``.
     download_button : ipywidgets.Button
         Offers the same files to the browser, and the picture, its table and its caption to the clipboard.
+    front_end : FrontEnd
+        Knows the page's theme, and tells screen readers what pictures show.
     figure_button, figure_controls : ipywidgets.ToggleButton, FigureControls
         Shows the controls of the figure's options; those controls.
     figure : Figure or None
@@ -137,7 +142,7 @@ class Panel:
         self._figure: Figure | Callable[[], Figure] | None = None
         self.data: pd.DataFrame | None = None
         self.last_error: Exception | None = None
-        self._told = False
+        self._told, self._said = False, ""
         self.image = picture_frame()
         self.message, self.notice = line(), line()
         self.export_button = button("Export", "save", "Write the files into the folder of exports, where Python runs")
@@ -154,7 +159,10 @@ class Panel:
         self.download_button.on_click(self._download)
         self.figure_button.observe(self._fold, "value")
         self.figure_controls.observe(self._restyle, "value")
-        self.widget = widgets.VBox()
+        self.front_end = FrontEnd(type(self).__name__)
+        self.front_end.observe(self._rethemed, "theme")
+        self.widget = widgets.VBox().add_class("e2kd-panel")
+        self.widget.add_class(live_class(self.widget.model_id))
 
     def arrange(self, *rows: list[Any], beside: bool = False, below: Sequence[widgets.Image] = ()) -> None:
         """Lay out rows of controls, the messages and the picture.
@@ -184,10 +192,11 @@ class Panel:
             for picture in (self.image, *below):
                 picture.layout.flex, picture.layout.width = "0 0 auto", "auto"
             self.widget.children = [
-                widgets.HBox([column, widgets.VBox([self.image, *below], layout=room)], layout=layout)
+                self.front_end,
+                widgets.HBox([column, widgets.VBox([self.image, *below], layout=room)], layout=layout),
             ]
         else:
-            self.widget.children = [*above, self.image, *below]
+            self.widget.children = [self.front_end, *above, self.image, *below]
 
     @property
     def figure(self) -> Figure | None:
@@ -199,8 +208,13 @@ class Panel:
 
     @property
     def figure_options(self) -> FigureOptions:
-        """Options that the picture is drawn and exported with; setting them redraws it."""
-        return self.figure_controls.value
+        """Options that the picture is drawn and exported with; setting them redraws it.
+
+        Their theme is the page's ground where that is dark, unless another is chosen.
+        """
+        options: FigureOptions = self.figure_controls.value
+        follows = options.theme == "auto" and self.front_end.theme != "light"
+        return replace(options, theme=self.front_end.theme) if follows else options
 
     @figure_options.setter
     def figure_options(self, options: FigureOptions) -> None:
@@ -234,8 +248,8 @@ class Panel:
         """
         if self.figure is None:
             raise RunError("The panel shows no picture; expected one to write.")
-        picture, name = data_url(bytes(self.image.value)), self.export_name.replace("_", " ")
-        parts = [f"<figure><img src='{picture}' alt='{html.escape(name)}'></figure>", self.message.value]
+        picture, name = data_url(self.picture_on_white()), self.export_name.replace("_", " ")
+        parts = [f"<figure><img src='{picture}' alt='{html.escape(self.description())}'></figure>", self.message.value]
         parts += [f"<p class='faint'>{html.escape(self.caption())}</p>"]
         parts += [] if self.data is None else [sortable(self.data)]
         write_text(Path(path), page(name, "\n".join(parts)))
@@ -253,11 +267,12 @@ class Panel:
         inches = self.figure_options.inches if callable(figure) else figure.get_figwidth()
         width = f"{inches * SCREEN_DPI:.0f}px"
         layout = self.image.layout
-        layout.width, layout.max_width = (width, "100%") if layout.flex is None else ("auto", width)
+        layout.width, layout.max_width = (width, "100%") if layout.flex is None else ("auto", f"min(100%, {width})")
         if png is None:
             assert self.figure is not None
             png = screen_png(self.figure)
         self.image.value = png
+        self.front_end.describe(self.image, self.description())
 
     def show_nothing(self, reason: str) -> None:
         """Show no picture, and say why."""
@@ -266,17 +281,22 @@ class Panel:
 
     def say(self, text: str) -> None:
         """Say what the picture's numbers are."""
-        self.message.value = lines(text)
+        self.message.value, self._said = lines(text), text
+        self.front_end.describe(self.image, self.description())
+
+    def description(self) -> str:
+        """What the picture shows, in words for who cannot see it."""
+        return f"{self.export_name.replace('_', ' ').capitalize()}. {self._said}"
 
     @contextmanager
     def computing(self, what: str) -> Iterator[None]:
         """Say what is computed for the first time, which takes a moment, until it is."""
-        before = self.message.value
+        before = self._said
         self.say(f"Computing {what} ...")
         try:
             yield
         finally:
-            self.message.value = before
+            self.say(before)
 
     def tell(self, text: str) -> None:
         """Tell the outcome of an action; what `say` wrote stays."""
@@ -312,6 +332,11 @@ class Panel:
     def _restyle(self, _: Any) -> None:
         self.redraw()
 
+    @shows_background_errors
+    def _rethemed(self, _: Any) -> None:
+        if self.figure_controls.value.theme == "auto":
+            self.redraw()
+
     def _fold(self, change: Any) -> None:
         self.figure_controls.layout.display = "flex" if change["new"] else "none"
 
@@ -336,9 +361,24 @@ class Panel:
             return
         self._told, self.notice.value = True, download_menu(exports, caption=self.caption())
 
+    def picture_on_white(self) -> bytes:
+        """The picture as PNG, as it is shown on a light page; no bytes if there is none."""
+        options = self.figure_options
+        if options.theme in ("auto", "light") or self.figure is None:
+            return bytes(self.image.value)
+        with figure_options(options, theme="light"):
+            return screen_png(self.figure)
+
+    def _ipython_display_(self) -> None:
+        # Front ends show nothing in place of a widget that has lost its kernel: what stands before it says what to do.
+        display({"text/html": without_kernel(self.widget.model_id, self.picture_on_white())}, raw=True)
+        data, metadata = self._repr_mimebundle_()
+        display(data, metadata=metadata, raw=True)
+
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         # Where widgets cannot be shown, such as on a code host, the picture is.
         bundle = self.widget._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        picture = bytes(self.image.value)
+        picture = self.picture_on_white()
+        data = {**data, "text/plain": f"{type(self).__name__}, a panel"}
         return ({**data, "image/png": picture} if picture else data), metadata

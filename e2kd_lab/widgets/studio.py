@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -19,18 +19,20 @@ from e2kd_lab.data.images import read_image
 from e2kd_lab.data.scenes import Amount, Drawn, Photograph, Scene
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.experiments import Experiment
-from e2kd_lab.explanations import Comparison, explanation_of
-from e2kd_lab.explanations.explain import explain_in_parts
-from e2kd_lab.figures import caption
-from e2kd_lab.figures.export import SCREEN_DPI, figure_contents, screen_png
+from e2kd_lab.explanations import explanation_of
+from e2kd_lab.figures import caption, figure_options
+from e2kd_lab.figures.export import figure_contents
+from e2kd_lab.figures.live_answers import LiveAnswers
+from e2kd_lab.figures.path_strip import path_strip
 from e2kd_lab.figures.style import METHOD_TITLES
-from e2kd_lab.figures.what_if import Answers, path_strip, what_if
+from e2kd_lab.figures.what_if import what_if
 from e2kd_lab.models import ExplainableModel
 from e2kd_lab.runs import Run, results_of
 from e2kd_lab.runs.evaluate import load_teacher
 from e2kd_lab.system.errors import DataError, ExperimentError, LabError, note
 from e2kd_lab.system.paths import expanded
 from e2kd_lab.system.workspace import runs_folder
+from e2kd_lab.widgets.asked_networks import AskedNetworks
 from e2kd_lab.widgets.cached_runs import CachedRuns
 from e2kd_lab.widgets.change_controls import ChangeControls
 from e2kd_lab.widgets.controls import button, maps_options, maps_tooltips, muted, switch
@@ -89,8 +91,8 @@ class Studio(Panel):
         Whether to show the strip; the change whose way it shows; its number of steps.
     reset_button : ipywidgets.Button
         Shows the unchanged picture.
-    strip : ipywidgets.Image
-        The strip, PNG.
+    strip, strip_figure, strip_data : ipywidgets.Image, Figure, DataFrame
+        The strip as PNG, figure and table; None while it is not shown.
 
     Examples
     --------
@@ -121,13 +123,15 @@ class Studio(Panel):
         self._given = self._networks_given(dict(networks or {}), alone=not (runs or networks))
         self._count = len(experiment.dataset(split))  # type: ignore[arg-type]
         self.strip = picture_frame()
-        self.strip_figure: Figure | None = None
+        self._live = LiveAnswers()
+        self._strip: Figure | Callable[[], Figure] | None = None
+        self._strip_of: Any = None  # all that the strip of this picture depends on
         self.strip_data: pd.DataFrame | None = None
         self.scene_controls = self.edit_controls = ChangeControls((), self.redraw)
         self._make_picture_controls()
         self._make_network_controls(runs)
         self._make_view_controls()
-        self._tabs = widgets.Tab(layout=widgets.Layout(width="100%"))
+        self._tabs = widgets.Tab(layout=widgets.Layout(width="calc(100% - 2px)"))
         self._controls = widgets.VBox(layout=widgets.Layout(width="100%"))
         self._observe()
         buttons = [self.reset_button, self.strip_button]
@@ -164,13 +168,12 @@ class Studio(Panel):
 
     def _make_network_controls(self, runs: Sequence[Run]) -> None:
         self.compare = RunList(self.experiment)
-        self._finished = self._cached.finished()
-        self.compare.offer(self._finished)
+        self._networks = AskedNetworks(self.experiment, self._given, self._cached, self.compare)
         self.compare.value = tuple(run.folder.name for run in runs)
         classes = [name.replace("_", " ") for name in self.experiment.classes()]
         options = [("what the first network predicts", _PREDICTED), *((name, k) for k, name in enumerate(classes))]
         self.explained = widgets.Dropdown(description="Explain", options=options, layout=widgets.Layout(**_WIDE))
-        explanations = [explanation_of(model) for model in self._models().values()]
+        explanations = [explanation_of(model) for model in self._networks.models.values()]
         self._explanation = next((one for one in explanations if one.has_contributions), explanations[0])
         self.view = switch(
             "Maps",
@@ -244,7 +247,8 @@ class Studio(Panel):
     def _show_scene(self, scene: Scene, name: str, *, keep: bool = False) -> None:
         """Make the controls of a scene, and draw it; with ``keep``, changed values stay."""
         before = self.edit_controls.values if keep else {}
-        self._scene, self._name = scene, name
+        replaced = [self.edit_controls] if keep else [self.scene_controls, self.edit_controls]
+        self._scene, self._name, self._strip_of = scene, name, None
         drawn = scene.draw({})
         number = self.other.value
         other = self._drawn(self.experiment.scene(self.split, number - 1), {}) if number else None
@@ -258,6 +262,8 @@ class Studio(Panel):
                 self.edit_controls.controls[known].value = before[known]
         self._offer_paths()
         self._lay_out()
+        for controls in replaced:
+            controls.close()
         self.redraw()
 
     def _offer_paths(self) -> None:
@@ -266,7 +272,8 @@ class Studio(Panel):
         options = [(change.title, change.name) for change in changes if isinstance(change, Amount)]
         names = [name for _, name in options]
         first = self._scene.path or ("background" if "background" in names else names[0])
-        kept = self.along.value if self.along.value in names and not self._scene.path else first
+        new = first not in [name for _, name in self.along.options]  # a background has come
+        kept = self.along.value if self.along.value in names and not (self._scene.path or new) else first
         with muted(self.redraw, self.along):
             self.along.options, self.along.value = options, kept
 
@@ -299,27 +306,72 @@ class Studio(Panel):
     def draw(self) -> None:
         """See `Panel.draw`."""
         image = self._picture({})
-        explained = self._explained_class(image)
-        answers = self._ask(image[None], explained)
+        explained = self.explained.value
+        if explained == _PREDICTED:
+            explained = self._networks.prediction(image)
+        answers = self._networks.answers(image[None], explained)
         point = (self.across.value / 100, self.down.value / 100) if self.mark.value else None
         self.export_name = f"studio_{self._name}{'_contributions' if self.view.value else ''}"
-        self.show(what_if(answers, contributions=self.view.value, point=point), answers.table())
-        self._draw_strip(explained)
+        look: dict[str, Any] = {"contributions": self.view.value, "point": point}
+        png = self._live.what_if(answers, **look)
+        self.show(lambda: what_if(answers, **look), answers.table(), png)
         name = answers.classes[explained].replace("_", " ")
         self.say(f"All maps explain the class {name}; bars are each network's probabilities.")
+        self._draw_strip(explained)
+
+    def description(self) -> str:
+        """See `Panel.description`: what each network says."""
+        if self.data is None:
+            return super().description()
+        said = []
+        for row in self.data.to_dict("records"):
+            share = row[f"probability of {row['prediction']}"]
+            said.append(f"{row['network']}: {row['prediction'].replace('_', ' ')}, {100 * share:.0f} %")
+        return f"{self._name.replace('_', ' ').capitalize()}. {'; '.join(said)}. {self._said}"
 
     def _draw_strip(self, explained: int) -> None:
-        self.strip_figure, self.strip_data = None, None
+        """Draw the strip, if it is shown; it stays where only the change whose way it shows was made."""
         if not self.strip_button.value:
-            self.strip.value = b""
+            self._strip, self._strip_of, self.strip_data, self.strip.value = None, None, None, b""
             return
         change = self._amounts()[self.along.value]
         steps = np.linspace(change.low, change.high, self.steps.value).round(4).tolist()
-        answers = self._ask(torch.stack([self._picture({change.name: step}) for step in steps]), explained)
-        self.strip_figure = path_strip(answers, steps, what=change.title, contributions=self.view.value)
+        values = self.scene_controls.values | self.edit_controls.values
+        values[change.name] = None
+        networks = tuple(map(id, self._networks.models.values()))
+        shown = (change, steps, explained, self.view.value, self.figure_options)
+        strip_of = values, networks, *shown
+        if strip_of == self._strip_of:
+            return
+        with self.computing("the strip"):
+            answers = self._networks.answers(
+                torch.stack([self._picture({change.name: step}) for step in steps]), explained
+            )
+            look: dict[str, Any] = {"what": change.title, "contributions": self.view.value}
+            self.strip.value = self._live.path_strip(answers, steps, **look)
+        self._strip, self._strip_of = lambda: path_strip(answers, steps, **look), strip_of
         self.strip_data = answers.table(**{change.name: steps})
-        self.strip.layout.max_width = f"{self.strip_figure.get_figwidth() * SCREEN_DPI:.0f}px"
-        self.strip.value = screen_png(self.strip_figure)
+        self.strip.layout.max_width = self.image.layout.max_width
+        said = f"Way of the change {change.title}, in {len(steps)} steps: pictures, maps and probabilities."
+        self.front_end.describe(self.strip, f"{said} {self._flips()}")
+
+    def _flips(self) -> str:
+        """Where each network changes its mind, in words."""
+        assert self.strip_data is not None
+        told = []
+        for network, rows in self.strip_data.groupby("network", sort=False):
+            flipped = rows[rows["prediction"] != rows["prediction"].iloc[0]]
+            where = "never changes" if flipped.empty else f"changes at {flipped.iloc[0, 0]:g}"
+            told.append(f"{network}: {rows['prediction'].iloc[0].replace('_', ' ')}, {where}")
+        return f"{'; '.join(told)}."
+
+    @property
+    def strip_figure(self) -> Figure | None:
+        """See the attributes."""
+        if callable(self._strip):
+            with figure_options(self.figure_options):
+                self._strip = self._strip()
+        return self._strip
 
     def _amounts(self) -> dict[str, Amount]:
         changes = [*self._scene.changes, *self._edits.changes]
@@ -336,41 +388,6 @@ class Studio(Panel):
         drawn = scene.draw(values)
         mask = None if drawn.mask is None else as_unit_range(drawn.mask.as_subclass(Tensor))
         return Drawn(as_unit_range(drawn.image.as_subclass(Tensor)), mask)
-
-    def _models(self) -> dict[str, ExplainableModel]:
-        """The networks to ask by title."""
-        models = dict(self._given)
-        for name in self.compare.value:
-            models[self.compare.titles[name]] = self._cached.network(Run(self.folder / name))
-        return models
-
-    def _methods(self) -> dict[str, str]:
-        """Method of each network by title, for its colour."""
-        given = {title: "teacher" if title == METHOD_TITLES["teacher"] else title for title in self._given}
-        return given | {self.compare.titles[name]: self._finished[name]["method"] for name in self.compare.value}
-
-    def _explained_class(self, image: Tensor) -> int:
-        if self.explained.value != _PREDICTED:
-            return int(self.explained.value)
-        first = next(iter(self._models().values()))
-        with torch.inference_mode():
-            return int(first(first.preprocess(image[None])).argmax(1))
-
-    def _ask(self, images: Tensor, explained: int) -> Answers:
-        """Explanations and probabilities of all networks."""
-        classes, probabilities = torch.full((len(images),), explained), {}
-        kinds: dict[tuple[str, str], dict[str, Tensor]] = {}
-        for name, model in self._models().items():
-            explanation = explain_in_parts(model, images, classes)
-            logits = explanation.logits
-            probabilities[name] = logits.sigmoid() if self.experiment.multilabel else logits.softmax(1)
-            kinds.setdefault((explanation_of(model).name, model.family), {})[name] = explanation.maps
-        title = f"the class {self.experiment.classes()[explained].replace('_', ' ')}"
-        comparisons = [
-            Comparison(images, own, {}, title, explanation=explanation, family=family)
-            for (explanation, family), own in kinds.items()
-        ]
-        return Answers(comparisons, probabilities, self._methods(), self.experiment.classes(), explained)
 
     def exports(self) -> dict[str, dict[str, bytes]]:
         """See `Panel.exports`; the strip, if it is shown, in files of its own."""

@@ -141,6 +141,8 @@ class SweepMap(TrainingPanel):
             tooltip="Train all cells of the grid without a finished run, the nearest to this one first",
         )
         self.curves, self.explanations = picture_frame(), picture_frame()
+        self.front_end.describe(self.curves, "Training curves of the chosen run")
+        self.front_end.describe(self.explanations, "Explanations of a few images by teacher and student")
         for control in (self.lam, self.tau):
             control.observe(self._pick, "value")
         for control in (self.measure, self.seed):

@@ -118,6 +118,7 @@ class TrainLab(TrainingPanel):
         self.compare = RunList(experiment)
         self.number = widgets.IntSlider(description="Image", min=1, max=_EXAMPLES, continuous_update=False)
         self.explanation = picture_frame()
+        self.front_end.describe(self.explanation, "Explanations of a few images by teacher and student")
         self.compare.observe(self._choose, "value")
         self.number.observe(self._explain, "value")
         self.arrange(

@@ -8,10 +8,12 @@ import zipfile
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from e2kd_lab.figures import FigureOptions, figure_bytes
 from e2kd_lab.figures.options import current_options
 from e2kd_lab.figures.style import new_figure
+from e2kd_lab.figures.web_page import data_url
 from e2kd_lab.system.errors import RunError
 from e2kd_lab.widgets import Panel
 from e2kd_lab.widgets.figure_controls import FigureControls
@@ -124,6 +126,30 @@ def test_what_is_left_to_the_figure_is_a_choice_in_words(name):
     assert row.value == FigureOptions()
 
 
+def test_a_panel_stands_on_the_ground_of_its_page_and_files_on_white(panel, tmp_path):
+    light, files = bytes(panel.image.value), panel.exports()
+    panel.front_end.field.value = "#212121"  # what the page's script does
+    assert panel.last_error is None
+    assert Image.open(io.BytesIO(panel.image.value)).getpixel((0, 0)) == (0x21, 0x21, 0x21)
+    assert panel.exports() == files
+    assert panel.picture_on_white() == light
+    panel.to_html(tmp_path / "panel.html")
+    assert data_url(light) in (tmp_path / "panel.html").read_text()
+    panel.figure_controls.controls["theme"].value = "light"
+    assert bytes(panel.image.value) == light
+    panel.figure_controls.controls["theme"].value = "auto"
+    panel.front_end.field.value = "light"
+    assert bytes(panel.image.value) == light
+    panel.front_end.field.value = "red; nonsense"
+    assert panel.front_end.theme == "light"
+
+
+def test_a_panel_tells_what_it_shows(panel):
+    assert "Small. One number." in panel.front_end.texts.value
+    data, _ = panel._repr_mimebundle_()
+    assert data["text/plain"] == "Small, a panel"
+
+
 def test_setting_options_draws_once(panel, monkeypatch):
     drawn = []
     monkeypatch.setattr(panel, "redraw", lambda: drawn.append(panel.figure_options))
@@ -150,7 +176,7 @@ def test_files_are_made_when_they_are_asked_for(panel, tmp_path):
 
 
 def test_download_and_figure_stand_beside_export(panel):
-    row = panel.widget.children[0].children
+    row = panel.widget.children[1].children
     assert row == (panel.export_button, panel.download_button, panel.figure_button)
 
 

@@ -75,7 +75,7 @@ def test_every_control_redraws_and_reset_brings_the_picture_back(studio):
         control.value = value if control.value != value else 0.0
         assert studio.last_error is None
         assert bytes(studio.image.value) != before, name
-    studio.edit_controls.controls["cover"].value = "grey"
+    studio.edit_controls.controls["box"].value = "grey"
     studio.edit_controls.controls["box_across"].value = (0.0, 50.0)
     studio.reset_button.click()
     assert bytes(studio.image.value) == first
@@ -211,3 +211,34 @@ def test_a_small_studio_has_the_controls_that_were_named(smoke, tmp_path):
     before = bytes(studio.image.value)
     studio.scene_controls.controls["water"].value = 0.5
     assert bytes(studio.image.value) != before
+
+
+def test_controls_of_pictures_before_are_forgotten(studio):
+    before = studio.scene_controls.controls["water"]
+    studio.number.value = 2
+    assert before.comm is None
+    assert studio.scene_controls.controls["water"].comm is not None
+    kept = studio.scene_controls.controls["water"]
+    studio.other.value = 3
+    assert studio.last_error is None
+    assert kept.comm is not None
+    kept.value = 1.0
+    assert studio.last_error is None
+
+
+def test_a_strip_follows_all_but_its_own_change(of_runs):
+    studio = of_runs
+    studio.strip_button.value = True
+    seen = [bytes(studio.strip.value)]
+    own = studio.edit_controls.controls[studio.along.value]
+    own.value = own.max
+    assert bytes(studio.strip.value) == seen[0]
+    for change in (lambda: setattr(studio.number, "value", 2), lambda: setattr(studio.explained, "value", 1)):
+        change()
+        assert studio.last_error is None
+        seen.append(bytes(studio.strip.value))
+    studio.number.value = 1
+    studio.explained.value = -1
+    assert studio.last_error is None
+    assert bytes(studio.strip.value) == seen[0]
+    assert len(set(seen)) == 3
