@@ -114,7 +114,7 @@ class Recipe:
 
         Examples
         --------
-        >>> Recipe(epochs=2, lr=0.5).rate(0, steps_per_epoch=10)
+        >>> Recipe(epochs=2, batch_size=4, lr=0.5, warmup_epochs=0).rate(0, steps_per_epoch=10)
         0.5
         """
         return learning_rate(

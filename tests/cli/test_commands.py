@@ -280,7 +280,7 @@ def test_names_are_listed(workspace):
 
 def test_options_mean_the_same_in_all_commands():
     """One help text an option, but where a command takes several values or none."""
-    several = {"method", "setting", "scale", "out", "to", "run"}
+    several = {"experiment", "method", "setting", "scale", "out", "to", "run"}
     texts = {}
     for command in get_command(app).commands.values():
         for option in command.params:

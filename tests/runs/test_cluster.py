@@ -20,16 +20,6 @@ from e2kd_lab.system.errors import ExperimentError
 HERE = lab.Hardware(device="cpu")
 
 
-def slow(seconds):
-    """A watcher that makes each step take longer; jobs get a copy of it."""
-
-    class Slow(lab.Watcher):
-        def on_step(self, step, losses):
-            time.sleep(seconds)
-
-    return Slow()
-
-
 def until(true, seconds=120):
     """Wait for something that must happen."""
     end = time.monotonic() + seconds
