@@ -19,6 +19,7 @@ from e2kd_lab.figures import (
     ShiftPicture,
     cheaper_explanations,
     epg_iou_plane,
+    epoch_curves,
     explanation_comparison,
     grid_mosaics,
     measure_bars,
@@ -219,7 +220,15 @@ def shares():
     ).figure
 
 
+def curves_over_epochs():
+    values = {"B-cosified": (69.0, 82.0, 95.7, 98.3, 98.8), "B-cos from scratch": (50.0, 49.3, 50.5, 80.7, 90.3)}
+    pairs = [(kind, k, value) for kind, own in values.items() for k, value in zip((0, 1, 2, 4, 8), own, strict=True)]
+    rows = pd.DataFrame(pairs, columns=["kind", "epochs", "value"])
+    return epoch_curves(rows, line=99.5, line_name="ordinary network", title="Fine-tuning a converted network")
+
+
 FIGURES = {
+    "curves over epochs": curves_over_epochs,
     "plane of explanations": plane_of_explanations,
     "mosaics of GridPG": mosaics,
     "strip of the randomisation test": strip,

@@ -81,4 +81,5 @@ def test_there_are_notebooks():
         "13_which_explanation",
         "14_faithful_copies",
         "15_studio",
+        "16_bcosify",
     }

@@ -28,13 +28,10 @@ class Findings:
         Paths of the convolutions that read the network's input.
     gated : frozenset of str
         Paths of the layers whose outputs reach the logits through scales only, or not at all.
-    called : frozenset of str
-        Paths of all layers that ran.
     """
 
     first: frozenset[str]
     gated: frozenset[str]
-    called: frozenset[str]
 
 
 def look_at(model: BcosifiedModel, x: Tensor) -> Findings:
@@ -64,8 +61,7 @@ def look_at(model: BcosifiedModel, x: Tensor) -> Findings:
     inside = [(path, output) for path, output in outputs if output.requires_grad]
     gradients = torch.autograd.grad(logits.sum(), [output for _, output in inside], allow_unused=True)
     reached = {path for (path, _), gradient in zip(inside, gradients, strict=True) if gradient is not None}
-    called = frozenset(path for path, _ in outputs)
-    return Findings(frozenset(first), called - reached, called)
+    return Findings(frozenset(first), frozenset(path for path, _ in outputs) - reached)
 
 
 def require_dynamic_linear(model: BcosifiedModel, x: Tensor) -> None:
