@@ -93,7 +93,7 @@ class _Turn:
         if isinstance(artist, Text):
             _set(artist, "color", self.readable)
         elif isinstance(artist, Line2D):
-            for name in ("color", "markerfacecolor", "markeredgecolor"):
+            for name in ("markerfacecolor", "markeredgecolor", "color"):  # markers may take the line's colour
                 _set(artist, name, self.turned)
         elif isinstance(artist, Patch):
             for name in ("facecolor", "edgecolor"):

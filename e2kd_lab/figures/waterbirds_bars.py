@@ -48,6 +48,11 @@ def waterbirds_bars(
     Figure
         Bars are means over seeds, dots the seeds, dotted lines the teacher.
 
+    Raises
+    ------
+    ValueError
+        If the results are of several scales.
+
     Examples
     --------
     >>> import e2kd_lab as lab
@@ -55,7 +60,11 @@ def waterbirds_bars(
     >>> waterbirds_bars(lab.runs.select_by_validation(runs))  # doctest: +SKIP
     """
     test = results.query("split == 'test' and group == @group")
-    scale = results["scale"].iloc[0] if len(results) else "lab"
+    scales = list(results["scale"].unique()) or ["lab"]
+    if len(scales) > 1:
+        raise ValueError(
+            f"These results are of the scales {', '.join(scales)}; expected one, by results.query('scale == ...')."
+        )
     present = test[test["method"].isin(methods)]
     settings = [setting for setting in settings if setting in set(present["setting"])] or list(settings)[:1]
     methods = [method for method in methods if method in set(present["method"])] or list(methods)
@@ -80,7 +89,7 @@ def waterbirds_bars(
         suffix = f" — Teacher Acc.: {teacher.mean():.1f} %" if len(teacher) else ""
         family = FAMILY_TITLES[results["family"].iloc[0] if len(results) else "standard"]
         write_title(figure, f"{title_of('group', group)} — {family}{suffix}")
-        write_note(figure, SCALE_TITLES[scale])
+        write_note(figure, SCALE_TITLES[scales[0]])
         drawn = test[test["setting"].isin(settings) & test["metric"].isin(("accuracy", "agreement"))]
         drawn = drawn[drawn["method"].isin([*methods, "teacher"])]
         figure.data = bar_means(drawn, ["setting", "group", "metric", "method", "lam", "tau"])

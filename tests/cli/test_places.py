@@ -25,6 +25,8 @@ COMMANDS = (
     "results --out results.csv",
     "figures --scale smoke --runs few",
     "report KD --examples 4",
+    "archive KD --to runs.zip",
+    "export KD --to network",
     "list",
     "bench --quick --only loading --device cpu",
 )
@@ -98,7 +100,16 @@ def test_it_works(ended, command):
 @pytest.mark.slow
 def test_what_is_made_lies_where_it_should(ended):
     made = {path.name for path in ended["workspace"].iterdir()}
-    assert made == {"data", "runs", "few", "exports", "results.csv", "report.html"}  # and no folder that is called "~"
+    assert made == {
+        "data",
+        "runs",
+        "few",
+        "exports",
+        "results.csv",
+        "report.html",
+        "runs.zip",
+        "network",
+    }  # and no folder that is called "~"
     assert any((ended["workspace"] / "exports").glob("*.pdf"))
 
 

@@ -56,6 +56,17 @@ def test_a_figure_is_as_before_afterwards(figure):
     assert {kind: figure_bytes(figure, kind, dpi=300) for kind in files} == files
 
 
+def test_black_dots_of_seeds_are_light():
+    with styled():
+        figure = new_figure(placed=True)
+        (dots,) = figure.add_axes((0.1, 0.1, 0.8, 0.8)).plot([0, 1], [0, 1], "o", color="black")
+    before = vars(dots).copy()
+    with figure_options(theme="dark"), on_ground(figure):
+        for colour in (dots.get_color(), dots.get_markerfacecolor(), dots.get_markeredgecolor()):
+            assert luminance(to_rgb(colour)) > 0.5
+    assert all(vars(dots)[name] == before[name] for name in before if "color" in name)
+
+
 def test_colours_mean_the_same(figure):
     with figure_options(theme="dark"):
         dark = pixels(screen_png(figure))
