@@ -8,8 +8,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from e2kd_lab.data.scenes import Amount, Change, Span
-
-_WIDE = {"width": "400px", "max_width": "100%"}
+from e2kd_lab.widgets.controls import WIDE
 
 
 class ChangeControls(widgets.VBox):
@@ -69,7 +68,7 @@ def _control(change: Change) -> widgets.Widget:
         "description": getattr(change, "short", "") or change.title,
         "value": change.value,
         "tooltip": change.about,
-        "layout": widgets.Layout(**_WIDE),
+        "layout": widgets.Layout(**WIDE),
     }
     if isinstance(change, Amount):
         number = ".3g" if change.step < 1 else ".0f"

@@ -14,6 +14,7 @@ from e2kd_lab.figures.glossary import GLOSSARY
 from e2kd_lab.figures.style import WRONG_COLOUR
 
 LABEL_WIDTH = 80  # pixels, the default of ipywidgets
+WIDE = {"width": "400px", "max_width": "100%"}  # layout of the studio's controls
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import html
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -105,6 +106,8 @@ class Panel:
     ----------
     widget : ipywidgets.Widget
         The widget that a notebook displays.
+    name : str
+        The panel's name for screen readers.
     image : ipywidgets.Image
         The picture, PNG.
     message : ipywidgets.HTML
@@ -159,7 +162,8 @@ class Panel:
         self.download_button.on_click(self._download)
         self.figure_button.observe(self._fold, "value")
         self.figure_controls.observe(self._restyle, "value")
-        self.front_end = FrontEnd(type(self).__name__)
+        self.name = re.sub(r"(?<=[a-z])[A-Z]", lambda found: f" {found[0].lower()}", type(self).__name__)  # Loss lab
+        self.front_end = FrontEnd(self.name)
         self.front_end.observe(self._rethemed, "theme")
         self.widget = widgets.VBox().add_class("e2kd-panel")
         self.widget.add_class(live_class(self.widget.model_id))
@@ -286,7 +290,7 @@ class Panel:
 
     def description(self) -> str:
         """What the picture shows, in words for who cannot see it."""
-        return f"{self.export_name.replace('_', ' ').capitalize()}. {self._said}"
+        return f"{self.name}. {self._said}"
 
     @contextmanager
     def computing(self, what: str) -> Iterator[None]:

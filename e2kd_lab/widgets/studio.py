@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import ipywidgets as widgets
-import numpy as np
 import pandas as pd
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from e2kd_lab.data.edits import Edits
 from e2kd_lab.data.images import read_image
-from e2kd_lab.data.scenes import Amount, Drawn, Photograph, Scene
+from e2kd_lab.data.scenes import Drawn, Photograph, Scene
 from e2kd_lab.data.transforms import as_unit_range
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.explanations import explanation_of
-from e2kd_lab.figures import caption, figure_options
+from e2kd_lab.figures import caption
+from e2kd_lab.figures.answers import Answers
 from e2kd_lab.figures.export import figure_contents
 from e2kd_lab.figures.live_answers import LiveAnswers
-from e2kd_lab.figures.path_strip import path_strip
 from e2kd_lab.figures.style import METHOD_TITLES
 from e2kd_lab.figures.what_if import what_if
 from e2kd_lab.models import ExplainableModel
@@ -35,13 +33,12 @@ from e2kd_lab.system.workspace import runs_folder
 from e2kd_lab.widgets.asked_networks import AskedNetworks
 from e2kd_lab.widgets.cached_runs import CachedRuns
 from e2kd_lab.widgets.change_controls import ChangeControls
-from e2kd_lab.widgets.controls import button, maps_options, maps_tooltips, muted, switch
-from e2kd_lab.widgets.panel import Panel, picture_frame, shows_errors
+from e2kd_lab.widgets.controls import WIDE, button, maps_options, maps_tooltips, muted, switch
+from e2kd_lab.widgets.panel import Panel, shows_errors
 from e2kd_lab.widgets.run_list import RunList
+from e2kd_lab.widgets.studio_strip import StudioStrip
 
-_STEPS = 9
 _PREDICTED = -1  # explain what the first network predicts
-_WIDE = {"width": "400px", "max_width": "100%"}
 
 
 class Studio(Panel):
@@ -87,12 +84,10 @@ class Studio(Panel):
         The class that all maps explain; W(x) or contributions of B-cos networks.
     mark, across, down : ipywidgets controls
         Whether to mark a point in all pictures, and where.
-    strip_button, along, steps : ipywidgets controls
-        Whether to show the strip; the change whose way it shows; its number of steps.
+    strip : StudioStrip
+        The strip: its controls, picture, figure and table.
     reset_button : ipywidgets.Button
         Shows the unchanged picture.
-    strip, strip_figure, strip_data : ipywidgets.Image, Figure, DataFrame
-        The strip as PNG, figure and table; None while it is not shown.
 
     Examples
     --------
@@ -122,11 +117,8 @@ class Studio(Panel):
         self._cached = CachedRuns(self.folder)
         self._given = self._networks_given(dict(networks or {}), alone=not (runs or networks))
         self._count = len(experiment.dataset(split))  # type: ignore[arg-type]
-        self.strip = picture_frame()
         self._live = LiveAnswers()
-        self._strip: Figure | Callable[[], Figure] | None = None
-        self._strip_of: Any = None  # all that the strip of this picture depends on
-        self.strip_data: pd.DataFrame | None = None
+        self.strip = StudioStrip(self._live)
         self.scene_controls = self.edit_controls = ChangeControls((), self.redraw)
         self._make_picture_controls()
         self._make_network_controls(runs)
@@ -134,8 +126,8 @@ class Studio(Panel):
         self._tabs = widgets.Tab(layout=widgets.Layout(width="calc(100% - 2px)"))
         self._controls = widgets.VBox(layout=widgets.Layout(width="100%"))
         self._observe()
-        buttons = [self.reset_button, self.strip_button]
-        self.arrange([self._controls], buttons, [self.export_button], beside=True, below=[self.strip])
+        buttons = [self.reset_button, self.strip.button]
+        self.arrange([self._controls], buttons, [self.export_button], beside=True, below=[self.strip.image])
         self._choose(None)
 
     def _networks_given(self, networks: dict[str, ExplainableModel], *, alone: bool) -> dict[str, ExplainableModel]:
@@ -151,18 +143,18 @@ class Studio(Panel):
     def _make_picture_controls(self) -> None:
         self.number = widgets.IntSlider(
             description="Picture", value=1, min=1, max=self._count, continuous_update=False,
-            tooltip="Number of the picture in the data set", layout=widgets.Layout(**_WIDE),
+            tooltip="Number of the picture in the data set", layout=widgets.Layout(**WIDE),
         )  # fmt: skip
         self.upload = widgets.FileUpload(
             description="Your picture", accept="image/*", tooltip="Choose or drop a file of the machine you sit at"
         )
         self.path_field = widgets.Text(
             description="or its path", placeholder="a file of the machine where Python runs", continuous_update=False,
-            layout=widgets.Layout(**_WIDE),
+            layout=widgets.Layout(**WIDE),
         )  # fmt: skip
         self.other = widgets.IntSlider(
             description="Other", value=0, min=0, max=self._count, continuous_update=False,
-            tooltip="Number of the picture for background and mixing; 0 for none", layout=widgets.Layout(**_WIDE),
+            tooltip="Number of the picture for background and mixing; 0 for none", layout=widgets.Layout(**WIDE),
         )  # fmt: skip
         self.reset_button = button("Reset", "undo", "Show the unchanged picture")
 
@@ -172,7 +164,7 @@ class Studio(Panel):
         self.compare.value = tuple(run.folder.name for run in runs)
         classes = [name.replace("_", " ") for name in self.experiment.classes()]
         options = [("what the first network predicts", _PREDICTED), *((name, k) for k, name in enumerate(classes))]
-        self.explained = widgets.Dropdown(description="Explain", options=options, layout=widgets.Layout(**_WIDE))
+        self.explained = widgets.Dropdown(description="Explain", options=options, layout=widgets.Layout(**WIDE))
         explanations = [explanation_of(model) for model in self._networks.models.values()]
         self._explanation = next((one for one in explanations if one.has_contributions), explanations[0])
         self.view = switch(
@@ -186,17 +178,8 @@ class Studio(Panel):
     def _make_view_controls(self) -> None:
         self.mark = widgets.Checkbox(description="Mark a point in all pictures", value=False, indent=False)
         place: dict[str, Any] = {"min": 0, "max": 100, "continuous_update": False}
-        self.across = widgets.IntSlider(description="Across", value=50, layout=widgets.Layout(**_WIDE), **place)
-        self.down = widgets.IntSlider(description="Down", value=50, layout=widgets.Layout(**_WIDE), **place)
-        self.strip_button = widgets.ToggleButton(
-            description="Strip", icon="film", tooltip="Show the way of one change in steps",
-            layout=widgets.Layout(width="110px"),
-        )  # fmt: skip
-        self.along = widgets.Dropdown(description="Strip of", layout=widgets.Layout(**_WIDE))
-        self.steps = widgets.IntSlider(
-            description="Steps", value=_STEPS, min=3, max=13, continuous_update=False,
-            layout=widgets.Layout(**_WIDE),
-        )  # fmt: skip
+        self.across = widgets.IntSlider(description="Across", value=50, layout=widgets.Layout(**WIDE), **place)
+        self.down = widgets.IntSlider(description="Down", value=50, layout=widgets.Layout(**WIDE), **place)
 
     def _observe(self) -> None:
         self.number.observe(self._choose, "value")
@@ -206,7 +189,7 @@ class Studio(Panel):
         self.reset_button.on_click(self._reset)
         for control in (self.compare, self.explained, self.view, self.mark, self.across, self.down):
             control.observe(self.redraw, "value")
-        for control in (self.strip_button, self.along, self.steps):
+        for control in (self.strip.button, self.strip.along, self.strip.steps):
             control.observe(self.redraw, "value")
 
     @shows_errors
@@ -248,7 +231,7 @@ class Studio(Panel):
         """Make the controls of a scene, and draw it; with ``keep``, changed values stay."""
         before = self.edit_controls.values if keep else {}
         replaced = [self.edit_controls] if keep else [self.scene_controls, self.edit_controls]
-        self._scene, self._name, self._strip_of = scene, name, None
+        self._scene, self._name = scene, name
         drawn = scene.draw({})
         number = self.other.value
         other = self._drawn(self.experiment.scene(self.split, number - 1), {}) if number else None
@@ -260,22 +243,11 @@ class Studio(Panel):
         for known in before.keys() & self.edit_controls.controls.keys():
             with muted(self.redraw, self.edit_controls.controls[known]):
                 self.edit_controls.controls[known].value = before[known]
-        self._offer_paths()
+        self.strip.offer([*scene.changes, *self._edits.changes], scene.path, self.redraw)
         self._lay_out()
         for controls in replaced:
             controls.close()
         self.redraw()
-
-    def _offer_paths(self) -> None:
-        """Changes whose way a strip can show."""
-        changes = [*self._scene.changes, *self._edits.changes]
-        options = [(change.title, change.name) for change in changes if isinstance(change, Amount)]
-        names = [name for _, name in options]
-        first = self._scene.path or ("background" if "background" in names else names[0])
-        new = first not in [name for _, name in self.along.options]  # a background has come
-        kept = self.along.value if self.along.value in names and not (self._scene.path or new) else first
-        with muted(self.redraw, self.along):
-            self.along.options, self.along.value = options, kept
 
     def _lay_out(self) -> None:
         if self._only is not None:
@@ -288,7 +260,7 @@ class Studio(Panel):
             "What if": [self.scene_controls],
             "Edit": [self.edit_controls],
             "Networks": [self.compare, self.explained, self.view],
-            "View": [self.along, self.steps, self.mark, self.across, self.down],
+            "View": [self.strip.along, self.strip.steps, self.mark, self.across, self.down],
         }
         if not self.scene_controls.controls:
             del pages["What if"]
@@ -330,52 +302,25 @@ class Studio(Panel):
         return f"{self._name.replace('_', ' ').capitalize()}. {'; '.join(said)}. {self._said}"
 
     def _draw_strip(self, explained: int) -> None:
-        """Draw the strip, if it is shown; it stays where only the change whose way it shows was made."""
-        if not self.strip_button.value:
-            self._strip, self._strip_of, self.strip_data, self.strip.value = None, None, None, b""
+        """Draw the strip, if it is shown."""
+        if not self.strip.button.value:
+            self.strip.clear()
             return
-        change = self._amounts()[self.along.value]
-        steps = np.linspace(change.low, change.high, self.steps.value).round(4).tolist()
-        values = self.scene_controls.values | self.edit_controls.values
-        values[change.name] = None
-        networks = tuple(map(id, self._networks.models.values()))
-        shown = (change, steps, explained, self.view.value, self.figure_options)
-        strip_of = values, networks, *shown
-        if strip_of == self._strip_of:
-            return
-        with self.computing("the strip"):
-            answers = self._networks.answers(
-                torch.stack([self._picture({change.name: step}) for step in steps]), explained
-            )
-            look: dict[str, Any] = {"what": change.title, "contributions": self.view.value}
-            self.strip.value = self._live.path_strip(answers, steps, **look)
-        self._strip, self._strip_of = lambda: path_strip(answers, steps, **look), strip_of
-        self.strip_data = answers.table(**{change.name: steps})
-        self.strip.layout.max_width = self.image.layout.max_width
-        said = f"Way of the change {change.title}, in {len(steps)} steps: pictures, maps and probabilities."
-        self.front_end.describe(self.strip, f"{said} {self._flips()}")
 
-    def _flips(self) -> str:
-        """Where each network changes its mind, in words."""
-        assert self.strip_data is not None
-        told = []
-        for network, rows in self.strip_data.groupby("network", sort=False):
-            flipped = rows[rows["prediction"] != rows["prediction"].iloc[0]]
-            where = "never changes" if flipped.empty else f"changes at {flipped.iloc[0, 0]:g}"
-            told.append(f"{network}: {rows['prediction'].iloc[0].replace('_', ' ')}, {where}")
-        return f"{'; '.join(told)}."
+        def answers(change: str, steps: list[float]) -> Answers:
+            return self._networks.answers(torch.stack([self._picture({change: step}) for step in steps]), explained)
 
-    @property
-    def strip_figure(self) -> Figure | None:
-        """See the attributes."""
-        if callable(self._strip):
-            with figure_options(self.figure_options):
-                self._strip = self._strip()
-        return self._strip
-
-    def _amounts(self) -> dict[str, Amount]:
-        changes = [*self._scene.changes, *self._edits.changes]
-        return {change.name: change for change in changes if isinstance(change, Amount)}
+        said = self.strip.draw(
+            self.scene_controls.values | self.edit_controls.values,
+            (explained, *map(id, self._networks.models.values())),
+            answers,
+            contributions=self.view.value,
+            options=self.figure_options,
+            computing=self.computing,
+        )
+        if said is not None:
+            self.strip.image.layout.max_width = self.image.layout.max_width
+            self.front_end.describe(self.strip.image, said)
 
     def _picture(self, changed: Mapping[str, Any]) -> Tensor:
         """The picture (3, H, W) in [0, 1] by the controls' values, some of them changed."""
@@ -392,9 +337,9 @@ class Studio(Panel):
     def exports(self) -> dict[str, dict[str, bytes]]:
         """See `Panel.exports`; the strip, if it is shown, in files of its own."""
         files = super().exports()
-        if self.strip_figure is not None:
-            name = f"{self.export_name}_{self.along.value}_strip"
-            files[name] = figure_contents(self.strip_figure, self.strip_data)
+        if self.strip.figure is not None:
+            name = f"{self.export_name}_{self.strip.along.value}_strip"
+            files[name] = figure_contents(self.strip.figure, self.strip.data)
         return files
 
     def caption(self) -> str:

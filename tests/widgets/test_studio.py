@@ -82,10 +82,10 @@ def test_every_control_redraws_and_reset_brings_the_picture_back(studio):
 
 
 def test_a_strip_has_each_step_of_the_way(studio):
-    studio.strip_button.value, studio.steps.value = True, 5
+    studio.strip.button.value, studio.strip.steps.value = True, 5
     assert studio.last_error is None
-    assert bytes(studio.strip.value).startswith(PNG)
-    data = studio.strip_data
+    assert bytes(studio.strip.image.value).startswith(PNG)
+    data = studio.strip.data
     assert sorted(data["water"].unique()) == [0.0, 0.25, 0.5, 0.75, 1.0]
     assert len(data) == 15
     # The step at which the picture stands is the picture.
@@ -93,11 +93,11 @@ def test_a_strip_has_each_step_of_the_way(studio):
     pd.testing.assert_frame_equal(
         here.drop(columns="water").reset_index(drop=True), studio.data.reset_index(drop=True), atol=2e-6
     )
-    studio.along.value = "moved_right"
+    studio.strip.along.value = "moved_right"
     assert studio.last_error is None
-    assert "moved_right" in studio.strip_data
-    studio.strip_button.value = False
-    assert bytes(studio.strip.value) == b""
+    assert "moved_right" in studio.strip.data
+    studio.strip.button.value = False
+    assert bytes(studio.strip.image.value) == b""
 
 
 def test_own_pictures_are_seen_as_in_evaluation(smoke, studio, tmp_path):
@@ -177,12 +177,12 @@ def test_several_labels(taught, workspace):
     studio.scene_controls.controls["ground"].value = "tiles"
     name = next(name for name in studio.scene_controls.controls if name.endswith("_size"))
     studio.scene_controls.controls[name].value = 0.0
-    studio.strip_button.value = True
+    studio.strip.button.value = True
     assert studio.last_error is None
 
 
 def test_export_writes_picture_and_strip(studio, tmp_path):
-    studio.strip_button.value = True
+    studio.strip.button.value = True
     studio.export_button.click()
     assert studio.last_error is None
     written = {path.name for path in (tmp_path / "exports").iterdir()}
@@ -228,17 +228,17 @@ def test_controls_of_pictures_before_are_forgotten(studio):
 
 def test_a_strip_follows_all_but_its_own_change(of_runs):
     studio = of_runs
-    studio.strip_button.value = True
-    seen = [bytes(studio.strip.value)]
-    own = studio.edit_controls.controls[studio.along.value]
+    studio.strip.button.value = True
+    seen = [bytes(studio.strip.image.value)]
+    own = studio.edit_controls.controls[studio.strip.along.value]
     own.value = own.max
-    assert bytes(studio.strip.value) == seen[0]
+    assert bytes(studio.strip.image.value) == seen[0]
     for change in (lambda: setattr(studio.number, "value", 2), lambda: setattr(studio.explained, "value", 1)):
         change()
         assert studio.last_error is None
-        seen.append(bytes(studio.strip.value))
+        seen.append(bytes(studio.strip.image.value))
     studio.number.value = 1
     studio.explained.value = -1
     assert studio.last_error is None
-    assert bytes(studio.strip.value) == seen[0]
+    assert bytes(studio.strip.image.value) == seen[0]
     assert len(set(seen)) == 3
