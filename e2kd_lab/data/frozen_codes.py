@@ -130,7 +130,7 @@ def _cosine_of(code: str) -> float | None:
 
 def _coarsest(values: np.ndarray, cosine: float) -> np.ndarray:
     """Values up to 1 as whole numbers, in the fewest steps that keep a cosine."""
-    flat = values.reshape(-1)
+    flat = values.reshape(-1).astype(np.float64)
     norm = np.linalg.norm(flat)
     too_few, enough = 1.0, float(_STEPS)
     for _ in range(_ROUNDS):

@@ -94,4 +94,4 @@ def cosines_kept(maps: Tensor, stored: Sequence[np.ndarray | bytes] | np.ndarray
     """Cosine similarity of each map (N, C, view, view) to its stored form: (N,), in [-1, 1]."""
     read = torch.stack([read_form(one, spec) for one in stored]).to(maps.device)
     back = F.interpolate(read, maps.shape[-2:], mode="bilinear", align_corners=False)
-    return F.cosine_similarity(back.flatten(1), maps.flatten(1).float(), dim=1)
+    return F.cosine_similarity(back.flatten(1).double(), maps.flatten(1).double(), dim=1).float()
