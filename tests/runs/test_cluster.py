@@ -106,9 +106,10 @@ def test_jobs_train_what_one_process_trains(tiny, tmp_path):
 
 # A program that submits, and waits as the command line does.
 PROGRAM = """
-import sys
+import signal, sys
 import e2kd_lab as lab
 from e2kd_lab.cli.commands import app
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what a shell starts in the background
 sys.argv = ["e2kd-lab", *sys.argv[1:]]
 app()
 """
@@ -124,9 +125,12 @@ def test_ctrl_c_leaves_the_jobs_and_cancel_ends_them_with_their_state_saved(work
     with subprocess.Popen(
         [*command, "--on", "local"], text=True, stdout=subprocess.PIPE, start_new_session=True
     ) as one:
-        until(lambda: [state for state in all_states(tmp_path) if state.state == "running"])
-        os.killpg(one.pid, signal.SIGINT)  # as a terminal does
-        said = one.communicate(timeout=60)[0]
+        try:
+            until(lambda: [state for state in all_states(tmp_path) if state.state == "running"])
+            os.killpg(one.pid, signal.SIGINT)  # as a terminal does
+            said = one.communicate(timeout=60)[0]
+        finally:
+            one.kill()  # or a failure would wait for its end
     assert one.returncode == 130
     assert "--cancel ends them" in said
     (running,) = [state for state in all_states(tmp_path) if state.state == "running"]
