@@ -33,12 +33,12 @@ def main() -> None:
 
 
 def _lasts(output: nbformat.NotebookNode) -> bool:
-    """Streams and progress bars are of the moment only; a widget's view is empty without a kernel.
+    """Streams and progress displays are of the moment only; a widget's view is empty without a kernel.
 
     A panel's note on what to do without one is not needed, either: here the panel's picture stands in its place.
     """
     data = output.get("data", {})
-    if "e2kd-saved-" in data.get("text/html", ""):
+    if "e2kd-saved-" in data.get("text/html", "") or (output.output_type == "display_data" and not data):
         return False
     return output.output_type != "stream" and not (_WIDGET in data and not {"image/png", "text/html"} & set(data))
 

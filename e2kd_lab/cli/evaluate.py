@@ -145,7 +145,7 @@ def experiment_of(run: Run, assignments: list[str] | None, locations: dict[str, 
     which = {name: config[name] for name in ("name", "scale", "family")}
     # A converted teacher has the recipe of its ordinary network from this setting.
     setting = "bcosified" if "ordinary" in config else config["setting"]
-    if setting in lab.experiments.get(**which).settings():  # else a label of one's own
+    if setting in lab.experiments.get(**which).settings(beyond=True):  # else a label of one's own
         which["setting"] = setting
     base = chosen_experiment(**which, method=config["method"])
     recorded = {name: _as_field(config[name]) for name in config.keys() - {*which, *_NO_FIELDS, "setting"}}

@@ -33,7 +33,10 @@ def print_names(kind: str | None) -> None:
 
 def _titled(kind: str) -> Iterable[tuple[str, str]]:
     if kind == "experiments":
-        return [(name, "settings: " + ", ".join(lab.experiments.get(name).settings())) for name in experiment_names()]
+        return [
+            (name, "settings: " + ", ".join(lab.experiments.get(name).settings(beyond=True)))
+            for name in experiment_names()
+        ]
     if kind == "networks":
         return [(name, "") for name in lab.models.model_names()]
     known = lab.methods.METHODS if kind == "methods" else lab.explanations.EXPLANATIONS

@@ -152,12 +152,24 @@ class Experiment:
         """The experiment by another method, with images that this method can learn from; see `replace`."""
         return self.replace(method=method, **{**self.data.changes_for(method), **changes})
 
-    def settings(self) -> tuple[str, ...]:
-        """Names of the experiment's variants, ``base`` among them."""
-        return tuple(self.plan.settings)
+    def settings(self, *, beyond: bool = False) -> tuple[str, ...]:
+        """Names of the experiment's variants, ``base`` among them.
+
+        Parameters
+        ----------
+        beyond : bool
+            With those that the paper does not have.
+
+        Examples
+        --------
+        >>> import e2kd_lab as lab
+        >>> lab.experiments.get("voc", "smoke").settings(beyond=True)
+        ('base', 'iou', 'bcosified')
+        """
+        return tuple(name for name in self.plan.settings if beyond or name not in self.plan.beyond)
 
     def with_setting(self, setting: str) -> Self:
-        """The experiment in one of its `settings`; call it on the base setting.
+        """The experiment in one of its `settings`, also beyond the paper; call it on the base setting.
 
         Raises
         ------
@@ -165,7 +177,8 @@ class Experiment:
             If there is no such setting.
         """
         if setting not in self.plan.settings:
-            raise ExperimentError(f"There is no setting '{setting}'; expected one of {', '.join(self.settings())}.")
+            known = ", ".join(self.settings(beyond=True))
+            raise ExperimentError(f"There is no setting '{setting}'; expected one of {known}.")
         changes = self.plan.settings[setting]
         return self.replace(setting=setting, **(changes(self) if callable(changes) else changes))
 

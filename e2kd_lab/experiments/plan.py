@@ -26,7 +26,7 @@ class Plan:
     titles : mapping
         Settings as titles, figures and tables call them, where that is not their name.
     beyond : tuple of str
-        Settings that the paper does not have; its figures and tables leave them out.
+        Settings that the paper does not have; its figures, tables and sweeps leave them out.
     """
 
     settings: Mapping[str, Changes] = field(default_factory=lambda: {"base": {}})

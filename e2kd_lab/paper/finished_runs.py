@@ -193,6 +193,6 @@ class FinishedRuns:
 
 def _expanded(required: RequiredRuns, experiment: Experiment) -> list[str]:
     """Settings by name, without repetition."""
-    own = tuple(name for name in experiment.settings() if name not in experiment.plan.beyond)
+    own = experiment.settings()
     special = {EVERY: own, FEWEST: own[:1]}
     return list(dict.fromkeys(name for setting in required.settings for name in special.get(setting, (setting,))))

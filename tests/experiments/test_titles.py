@@ -19,7 +19,7 @@ ALL = [(name, family) for name, families in lab.experiments._BUILDERS.items() fo
 
 def settings_of(name, family, scale="smoke"):
     base = lab.experiments.get(name, scale, family)
-    return [base.with_setting(setting) for setting in base.settings()]
+    return [base.with_setting(setting) for setting in base.settings(beyond=True)]
 
 
 @pytest.mark.parametrize("scale", ["smoke", "lab"])
