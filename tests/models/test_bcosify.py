@@ -284,8 +284,8 @@ def test_a_converted_network_is_used_like_a_bcos_network(name, b):
     frozen = copy.deepcopy(converted)
     fuse_batch_norms(frozen, 64)
     again = lab.explain(frozen, x, classes)
-    torch.testing.assert_close(again.logits, logits, rtol=1e-9, atol=1e-12)
-    torch.testing.assert_close(again.maps, maps, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(again.logits, logits, rtol=1e-7, atol=1e-12)
+    torch.testing.assert_close(again.maps, maps, rtol=1e-7, atol=1e-7 * maps.abs().max().item())
 
     inputs = converted.preprocess(x)
     torch.testing.assert_close(converted.class_maps(converted.forward_features(inputs)).mean((2, 3)), logits)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 import e2kd_lab as lab
 from e2kd_lab.runs import Run
@@ -38,9 +39,12 @@ def slurm(workspace, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
         patch.setenv("OMP_NUM_THREADS", "1")
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # as the jobs, or sums are rounded otherwise
         try:
             yield folder
         finally:
+            torch.set_num_threads(threads)
             subprocess.run([SCRIPT, "stop", folder], check=True, timeout=60)
 
 
