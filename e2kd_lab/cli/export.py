@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,7 +43,7 @@ def export(
 
 def _picture(run: Run, locations: dict[str, str | None], folder: Path | None) -> bytes:
     """Explanations of a few test images by the run's network and its teacher, as PNG."""
-    from e2kd_lab.figures.explanation_comparison import explanation_comparison
+    from e2kd_lab.figures import explanation_comparison, figure_bytes
     from e2kd_lab.runs.examples import examples_of, networks_of
 
     experiment = experiment_of(run, None, locations)
@@ -53,6 +52,4 @@ def _picture(run: Run, locations: dict[str, str | None], folder: Path | None) ->
     else:
         networks = networks_of(experiment, [run], folder or run.folder.parent)
     figure = explanation_comparison(examples_of(experiment, _IMAGES).explained_by(networks))
-    png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=_DPI)
-    return png.getvalue()
+    return figure_bytes(figure, "png", dpi=_DPI)

@@ -20,6 +20,7 @@ from e2kd_lab.figures.explanation_sheet import BETWEEN, Sheet
 from e2kd_lab.figures.explanations import Place, draw_objects, mark, set_mark
 from e2kd_lab.figures.map_pictures import Pictures, colour_bar, pictures_of, show_scale
 from e2kd_lab.figures.options import FigureOptions, current_options
+from e2kd_lab.figures.picture_sheet import canvas
 from e2kd_lab.figures.style import new_figure, styled
 
 
@@ -134,12 +135,9 @@ class _Picture:
         pictures, several = content.images(), len(content.families) > 1
         with styled():
             self.figure = new_figure(sheet.height, placed=True)
-            # One pair of axes in inches for all pictures: a pair for each would take most of the time.
-            self._axis = axis = self.figure.add_axes((0, 0, 1, 1))
-            axis.set_axis_off()
+            self._axis = canvas(self.figure)
             for number in range(len(content.parts[0])):
                 self._draw(number, pictures)  # takes those of this image
-            axis.set(xlim=(0, sheet.width), ylim=(0, sheet.height), aspect="auto")
             if several:
                 _name_families(self.figure, content.families, sheet)
             self._bars = [
@@ -179,8 +177,8 @@ class _Picture:
             self._objects = []
             for number in range(len(shown)):
                 self._objects += draw_objects(self._axis, self._places(number), shown, number)
-            for bar, family, (_, width) in zip(self._bars, content.families, content.sheet.bars, strict=True):
-                show_scale(bar, family, width)
+            for bar, family in zip(self._bars, content.families, strict=True):
+                show_scale(bar, family)
 
     def png(self) -> bytes:
         """The figure for the screen; only what other images change is drawn again."""

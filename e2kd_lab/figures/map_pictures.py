@@ -81,21 +81,16 @@ def colour_bar(
     across, down = figure.get_size_inches()
     axes = figure.add_axes((left / across, bottom / down, width / across, 0.06 / down))
     bar = figure.colorbar(pictures.scale, cax=axes, orientation="horizontal")
-    _set_numbers(bar, width)
+    bar.ax.locator_params(nbins=max(2, int(width / 0.5)))
     bar.set_label(bar_label(pictures, width, several=several), fontsize=small(), labelpad=1)
     bar.ax.tick_params(length=2, pad=1.5)
     bar.outline.set_linewidth(0.4)  # type: ignore[operator]
     return bar
 
 
-def show_scale(bar: Colorbar, pictures: Pictures, width: float) -> None:
-    """Show another scale of the same label on a colour bar of a width in inches."""
-    bar.update_normal(pictures.scale)
-    _set_numbers(bar, width)
-
-
-def _set_numbers(bar: Colorbar, width: float) -> None:
-    bar.ax.locator_params(nbins=max(2, int(width / 0.5)))
+def show_scale(bar: Colorbar, pictures: Pictures) -> None:
+    """Show the scale of other pictures with the same label on a colour bar."""
+    bar.mappable.set_clim(pictures.scale.get_clim())
 
 
 def bar_label(pictures: Pictures, width: float, *, several: bool = False) -> str:

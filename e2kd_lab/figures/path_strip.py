@@ -17,7 +17,7 @@ from torch import Tensor
 from e2kd_lab.figures.answers import Answers
 from e2kd_lab.figures.explanations import Place
 from e2kd_lab.figures.lettering import broken, text_width
-from e2kd_lab.figures.map_pictures import Pictures, pictures_of
+from e2kd_lab.figures.map_pictures import Pictures, pictures_of, show_scale
 from e2kd_lab.figures.options import current_options
 from e2kd_lab.figures.picture_sheet import bars_room, canvas, colour_bars
 from e2kd_lab.figures.run_looks import distinguished, run_looks
@@ -150,7 +150,7 @@ class PathStrip:
             for frame, flipped in zip(frames, _flipped(shares), strict=True):
                 frame.set_visible(flipped)
         for bar, family in zip(self._bars, families, strict=True):
-            bar.mappable.set_clim(family.scale.get_clim())
+            show_scale(bar, family)
 
 
 def _flipped(shares: Tensor) -> list[bool]:

@@ -19,7 +19,7 @@ from matplotlib.text import Text
 from e2kd_lab.figures.answers import Answers
 from e2kd_lab.figures.explanations import Place
 from e2kd_lab.figures.lettering import broken, text_width
-from e2kd_lab.figures.map_pictures import Pictures, pictures_of
+from e2kd_lab.figures.map_pictures import Pictures, pictures_of, show_scale
 from e2kd_lab.figures.options import current_options
 from e2kd_lab.figures.picture_sheet import bars_room, canvas, colour_bars
 from e2kd_lab.figures.run_looks import distinguished, run_looks
@@ -122,7 +122,7 @@ class WhatIf:
         for part, shares in zip(self._shares, answers.probabilities.values(), strict=True):
             part.look([float(shares[0, k]) for k in self._classes])
         for bar, family in zip(self._bars, families, strict=True):
-            bar.mappable.set_clim(family.scale.get_clim())
+            show_scale(bar, family)
 
 
 def likeliest(answers: Answers) -> list[int]:

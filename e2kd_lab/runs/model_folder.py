@@ -76,9 +76,7 @@ def model_card(run: Run, *, picture: bool = False) -> str:
         loading += ["", "import torchvision", "from safetensors.torch import load_file", ""]
         loading += [f'network = torchvision.models.get_model("{own}", num_classes={config["num_classes"]})']
         loading += [f'network.load_state_dict(load_file("FOLDER/{WEIGHTS}"))']
-    training = {
-        key: config[key] for key in ("data", "teacher", "method", "lam", "tau", "epochs", "seed") if key in config
-    }
+    training = {key: config[key] for key in _TRAINING if key in config}
     test = run.results().query("split == 'test'")
     measures = [f"| {row.group} | {row.metric} | {row.value:.4g} |" for row in test.itertuples()]
     lines = [

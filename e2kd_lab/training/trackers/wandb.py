@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,10 +20,13 @@ class WandB(Tracker):
 
     package: ClassVar[str] = "wandb"
 
-    def open(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
-        import wandb
+    @property
+    def library(self) -> Any:
+        """The package, imported when it is used."""
+        return importlib.import_module(self.package)
 
-        self._run = wandb.init(
+    def open(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
+        self._run = self.library.init(
             project=os.environ.get("WANDB_PROJECT", str(config["name"])),
             id=name,
             name=name,
@@ -35,14 +39,10 @@ class WandB(Tracker):
         self._run.log(dict(values), step=step)
 
     def picture(self, name: str, picture: np.ndarray, step: int) -> None:
-        import wandb
-
-        self._run.log({name: wandb.Image(picture)}, step=step)
+        self._run.log({name: self.library.Image(picture)}, step=step)
 
     def table(self, name: str, rows: pd.DataFrame) -> None:
-        import wandb
-
-        self._run.log({name: wandb.Table(dataframe=rows)})
+        self._run.log({name: self.library.Table(dataframe=rows)})
 
     def close(self) -> None:
         self._run.finish()
