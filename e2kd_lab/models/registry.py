@@ -223,7 +223,9 @@ def build_model(
     >>> lab.build_model("torchvision/squeezenet1_1", num_classes=4, image_size=64).findings.layer
     'classifier.2'
     """
-    if weights is None and (about := exported_in(name)) is not None:
+    # A name stays that of its network, wherever the program is called; "./NAME" is the folder.
+    is_known = name in MODELS or _split(name)[0] is not None
+    if weights is None and not is_known and (about := exported_in(name)) is not None:
         return _exported(name, about, num_classes, image_size, options)
     require_model(name)
     if not isinstance(num_classes, int) or num_classes < 1:

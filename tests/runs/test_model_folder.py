@@ -70,6 +70,15 @@ def test_without_the_teacher_the_card_has_no_picture_and_says_so(workspace, tmp_
     assert lab.build_model(str(tmp_path / "student")).explanation == "gradcam"
 
 
+def test_a_folder_that_is_called_like_a_network_does_not_hide_it(workspace, tmp_path, monkeypatch):
+    run = trained(workspace, "resnet_mini")
+    export_folder(run, tmp_path / "resnet_mini")
+    monkeypatch.chdir(tmp_path)
+    assert lab.build_model("resnet_mini", 5)(torch.zeros(1, 3, 32, 32)).shape == (1, 5)
+    mine, loaded = run.load_model().state_dict(), lab.build_model("./resnet_mini").state_dict()
+    assert all(loaded[name].equal(value) for name, value in mine.items())
+
+
 def test_what_is_wrong_with_a_folder_is_said(workspace, tmp_path):
     run, folder = trained(workspace, "resnet_mini"), tmp_path / "student"
     export_folder(run, folder)
