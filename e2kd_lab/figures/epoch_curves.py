@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from e2kd_lab.figures.lettering import legend_below, write_title
-from e2kd_lab.figures.style import METHOD_COLOURS, new_figure, styled
+from e2kd_lab.figures.style import NOTE_COLOUR, new_figure, styled
 
-_COLOURS = (METHOD_COLOURS["e2kd"], METHOD_COLOURS["kd"], METHOD_COLOURS["baseline"])
+# Colour, marker and dashes of each kind; the colours are those of no method.
+_LOOKS = (("black", "o", (1, 0)), (NOTE_COLOUR, "s", (4, 1.5)), ("#9A9A9A", "^", (5, 1.5, 1, 1.5)))
 
 
 def epoch_curves(
@@ -30,6 +33,11 @@ def epoch_curves(
     title : str
         Title of the figure.
 
+    Raises
+    ------
+    ValueError
+        If there are more kinds.
+
     Examples
     --------
     >>> rows = pd.DataFrame({"kind": ["B-cosified"] * 2, "epochs": [0, 1], "value": [50.0, 80.0]})
@@ -39,16 +47,21 @@ def epoch_curves(
     import seaborn  # takes a second, so only where it draws
 
     kinds = list(rows["kind"].unique())
-    looks = dict(zip(kinds, _COLOURS, strict=False))
+    if len(kinds) > len(_LOOKS):
+        raise ValueError(f"epoch_curves draws at most {len(_LOOKS)} kinds, got {', '.join(kinds)}.")
+    colours, markers, dashes = (dict(zip(kinds, looks, strict=False)) for looks in zip(*_LOOKS, strict=True))
     with styled():
         figure = new_figure(2.4)
         axis = figure.subplots()
         seaborn.lineplot(
-            rows, x="epochs", y="value", hue="kind", style="kind", palette=looks, markers=dict.fromkeys(kinds, "o"),
-            legend=False, dashes=False, errorbar=("pi", 100), err_kws={"linewidth": 0}, markersize=4, markeredgewidth=0,
-            linewidth=1, ax=axis,
+            rows, x="epochs", y="value", hue="kind", style="kind", palette=colours, markers=markers, dashes=dashes,
+            legend=False, errorbar=("pi", 100), err_kws={"linewidth": 0}, markersize=4, markeredgewidth=0, linewidth=1,
+            ax=axis,
         )  # fmt: skip
-        handles = [Line2D([], [], marker="o", markersize=4, linewidth=1, color=looks[k], label=k) for k in kinds]
+        look: dict[str, Any] = {"markersize": 4, "linewidth": 1}
+        handles = [
+            Line2D([], [], color=colours[k], marker=markers[k], dashes=dashes[k], label=k, **look) for k in kinds
+        ]
         if line is not None:
             handles.append(axis.axhline(line, linestyle=":", linewidth=1, color="black", label=line_name))
         axis.set(xlabel="epochs", ylabel=label, xticks=sorted(rows["epochs"].unique()))

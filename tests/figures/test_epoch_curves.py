@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 from e2kd_lab.figures import epoch_curves, figure_bytes
+from e2kd_lab.figures.style import METHOD_COLOURS
 
 
 def rows():
@@ -26,3 +27,13 @@ def test_lines_are_means_over_seeds_and_the_value_to_reach_is_named():
 @pytest.mark.parametrize("line", [None, 80.0])
 def test_there_is_a_line_to_reach_only_if_it_is_given(line):
     assert len(epoch_curves(rows(), line=line, line_name="goal").axes[0].get_lines()) == (3 if line else 2)
+
+
+def test_more_kinds_than_can_be_told_apart_are_refused():
+    with pytest.raises(ValueError, match="at most 3 kinds, got a, b, c, d"):
+        epoch_curves(pd.DataFrame({"kind": list("abcd"), "epochs": 1, "value": 1.0}))
+
+
+def test_no_curve_has_the_colour_of_a_method():
+    colours = {line.get_color() for line in epoch_curves(rows()).axes[0].get_lines()}
+    assert not colours & set(METHOD_COLOURS.values())
