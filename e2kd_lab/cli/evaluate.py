@@ -141,10 +141,12 @@ def found_run(name: str, runs: Path | None) -> Run:
 
 def experiment_of(run: Run, assignments: list[str] | None, locations: dict[str, str | None]) -> Experiment:
     """The experiment of a run's configuration, checked against what that says of data and teacher."""
+    from e2kd_lab.experiments.bcosified import SETTING
+
     config = run.config
     which = {name: config[name] for name in ("name", "scale", "family")}
     # A converted teacher has the recipe of its ordinary network from this setting.
-    setting = "bcosified" if "ordinary" in config else config["setting"]
+    setting = SETTING if "ordinary" in config else config["setting"]
     if setting in lab.experiments.get(**which).settings(beyond=True):  # else a label of one's own
         which["setting"] = setting
     base = chosen_experiment(**which, method=config["method"])

@@ -92,6 +92,6 @@ def extra_options(texts: Sequence[str]) -> dict[str, str]:
 
 def _named(experiments: Sequence[Experiment]) -> list[tuple[str, str]]:
     """Names and titles, those of teachers first."""
-    needed = [one for one in experiments if one.method != "teacher" and one.teacher_weights is None]
-    teachers = {teacher.run_name(): teacher.title for teacher in (one.teacher_experiment() for one in needed)}
+    needed = [one.teacher_experiment() for one in experiments if one.needs_teacher_run]
+    teachers = {teacher.run_name(): teacher.title for teacher in needed}
     return list((teachers | {one.run_name(): one.title for one in experiments}).items())

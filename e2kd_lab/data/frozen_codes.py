@@ -19,7 +19,7 @@ from torch import Tensor
 
 from e2kd_lab.system.errors import DataError
 
-CODES = "q2 to q8, or cos0.8 to cos0.999"
+CODE_NAMES = "q2 to q8, or cos0.8 to cos0.999"
 _LEAST, _MOST = 0.8, 0.999
 _STEPS = 2**15 - 1
 # Bisections of the number of steps: to less than 1 %.

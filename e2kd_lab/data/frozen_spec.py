@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from e2kd_lab.data.frozen_codes import CODES, decoded, encoded, is_code
+from e2kd_lab.data.frozen_codes import CODE_NAMES, decoded, encoded, is_code
 from e2kd_lab.system.errors import DataError, shown
 
 _LARGEST = 1_000_000
@@ -55,7 +55,7 @@ class FrozenSpec:
         if self.reduction < 1 or self.view % self.reduction:
             raise DataError(f"A map of {self.view} px cannot be reduced {self.reduction}-fold; expected a divisor.")
         if self.dtype not in ("float16", "float32") and not (isinstance(self.dtype, str) and is_code(self.dtype)):
-            raise DataError(f"Maps cannot be stored as '{shown(self.dtype)}'; expected float16, float32, {CODES}.")
+            raise DataError(f"Maps cannot be stored as '{shown(self.dtype)}'; expected float16, float32, {CODE_NAMES}.")
 
     @property
     def side(self) -> int:

@@ -221,6 +221,11 @@ class Experiment:
         )
 
     @property
+    def needs_teacher_run(self) -> bool:
+        """Whether this experiment trains a student of a teacher that is trained first."""
+        return self.method != "teacher" and self.teacher_weights is None
+
+    @property
     def converts(self) -> bool:
         """Whether this experiment trains a B-cosified teacher that starts from an ordinary network."""
         is_teacher = self.method == "teacher" and self.initial_weights is None

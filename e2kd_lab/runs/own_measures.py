@@ -54,7 +54,7 @@ def add_own_measures(
 
 def _with_teacher(experiment: Experiment, here: Run) -> list[Run]:
     """A finished run, after its teacher's run if the teacher was trained here and is done."""
-    if experiment.method == "teacher" or experiment.teacher_weights is not None:
+    if not experiment.needs_teacher_run:
         return [here]
     teacher = Run(here.folder.parent / experiment.teacher_experiment().run_name())
     return [teacher, here] if teacher.status == "done" else [here]

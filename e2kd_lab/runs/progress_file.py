@@ -29,15 +29,12 @@ class Progress:
     step, total_steps : int
         Steps that are done, and all of them.
     seconds_left : float
-        Estimated time to the last step, as of ``time``.
-    time : float
-        When this was written, in seconds since the epoch.
+        Estimated time to the last step when this was written.
     """
 
     step: int
     total_steps: int
     seconds_left: float
-    time: float
 
 
 class ProgressFile(Watcher):
@@ -64,7 +61,7 @@ class ProgressFile(Watcher):
             return
         self._due = now + self._between
         left = (now - self._began) / (step - self._start) * (self._total - step)
-        author = {"pid": os.getpid(), "host": socket.gethostname(), "time": time.time()}
+        author = {"pid": os.getpid(), "host": socket.gethostname()}
         write_json(self._path, {"step": step, "total_steps": self._total, "seconds_left": round(left, 1), **author})
 
 
@@ -78,7 +75,5 @@ def read_progress(folder: Path, pid: object, host: object) -> Progress | None:
     with suppress(LabError, KeyError, TypeError, ValueError):  # there is none, or it is damaged: it only informs
         read = read_json(folder / PROGRESS, RunError, missing="a run's progress")
         if (read["pid"], read["host"]) == (pid, host):
-            numbers = (read[name] for name in ("step", "total_steps", "seconds_left", "time"))
-            step, total, left, when = numbers
-            return Progress(int(step), int(total), float(left), float(when))
+            return Progress(int(read["step"]), int(read["total_steps"]), float(read["seconds_left"]))
     return None

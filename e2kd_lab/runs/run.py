@@ -136,7 +136,7 @@ def _run(experiment: Experiment, launch: _Launch) -> Run:
             add_own_measures(experiment, here, launch.own_measures, folder=launch.folder, device=fabric.device)
         fabric.barrier("own measures added")
         return here
-    if experiment.method != "teacher" and experiment.teacher_weights is None:
+    if experiment.needs_teacher_run:
         for_teacher = replace(launch, wait=launch.wait is not False)
         teacher_run = _run(experiment.teacher_experiment(), for_teacher)
         if fabric.broadcast(teacher_run.status != "done"):

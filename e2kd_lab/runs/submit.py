@@ -82,7 +82,7 @@ def _planned(experiments: Sequence[Experiment], folder: Path) -> _Plan:
         try:
             _require_files(experiment)
             name, teacher = experiment.run_name(), None
-            if experiment.method != "teacher" and experiment.teacher_weights is None:
+            if experiment.needs_teacher_run:
                 needed = experiment.teacher_experiment()
                 teacher = needed.run_name()
                 if Run(folder / teacher).status == "done":

@@ -6,9 +6,9 @@ import html
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import pandas as pd
 
@@ -21,7 +21,7 @@ from e2kd_lab.system.json_files import read_json
 from e2kd_lab.training.progress import duration_text
 
 State = Literal["done", "running", "waiting", "stopped", "failed", "missing"]
-STATES: tuple[State, ...] = ("done", "running", "waiting", "stopped", "failed", "missing")
+STATES: tuple[State, ...] = get_args(State)
 
 
 @dataclass(frozen=True)
@@ -117,11 +117,8 @@ def summary(states: Sequence[RunState]) -> str:
 
 
 def states_table(states: Sequence[RunState]) -> pd.DataFrame:
-    """One row a run: ``run``, ``title``, ``state``, ``host``, ``step``, ``total_steps``, ``seconds_left``,
-    ``sentence``.
-    """
-    columns = ["run", "title", "state", "host", "step", "total_steps", "seconds_left", "sentence"]
-    return pd.DataFrame([[getattr(state, column) for column in columns] for state in states], columns=columns)
+    """One row a run, with the attributes of `RunState` as columns."""
+    return pd.DataFrame([astuple(state) for state in states], columns=[field.name for field in fields(RunState)])
 
 
 def states_html(states: Sequence[RunState]) -> str:
