@@ -61,7 +61,7 @@ def explanation_comparison(
 
 
 class LiveExplanations:
-    """Pictures of `explanation_comparison` for the screen, redrawn in half the time where only the images change.
+    """Pictures of `explanation_comparison` for the screen, redrawn faster where only the images change.
 
     Examples
     --------
