@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from e2kd_lab.runs import Run, load_runs, results_of
     from e2kd_lab.runs.cluster import Cluster
     from e2kd_lab.runs.evaluate import evaluate, load_teacher
+    from e2kd_lab.runs.plan import plan
     from e2kd_lab.runs.run import run
     from e2kd_lab.runs.sweep import run_all, sweep
     from e2kd_lab.system import errors
@@ -54,6 +55,7 @@ _DEFINED_IN = {
     "explain": "explanations",
     "load_runs": "runs",
     "load_teacher": "runs.evaluate",
+    "plan": "runs.plan",
     "register_explanation": "explanations",
     "register_method": "methods",
     "register_model": "models",
@@ -92,6 +94,7 @@ __all__ = [
     "methods",
     "metrics",
     "paper",
+    "plan",
     "register_explanation",
     "register_method",
     "register_model",

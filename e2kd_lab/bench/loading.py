@@ -16,11 +16,10 @@ from torch.utils.data import Dataset
 from e2kd_lab.bench.findings import Findings
 from e2kd_lab.bench.photographs import measure_photographs
 from e2kd_lab.bench.timing import BenchError, take_turns
-from e2kd_lab.data.frozen import FrozenTeacher, FrozenWriter
 from e2kd_lab.data.frozen_images import FrozenImages
+from e2kd_lab.data.frozen_noise import frozen_noise
 from e2kd_lab.data.frozen_spec import FrozenSpec
 from e2kd_lab.data.image_folders import ImageFolders, read_imagenet
-from e2kd_lab.data.images import content_digest
 from e2kd_lab.data.labelled_images import LabelledImages
 from e2kd_lab.data.loading import StepSampler, steps_per_epoch, train_loader
 from e2kd_lab.data.transforms import train_transform
@@ -68,26 +67,15 @@ def loading_sets(folders: ImageFolders, cache: Path, size: int) -> dict[str, Dat
     """Data sets to time; images are read from disk each time."""
     names = [image.path.relative_to(folders.root).as_posix() for image in folders.train]
     spec = FrozenSpec(teacher="none", data=folders.fingerprint(), view=size, channels=6, classes=len(folders.classes))
-    for dtype in ("float16", "q6"):
-        _write_noise(folders, names, cache / dtype, replace(spec, dtype=dtype))
+    maps, codes = (
+        frozen_noise(cache / dtype, replace(spec, dtype=dtype), folders.train, names) for dtype in ("float16", "q6")
+    )
     return {
         "decoded": LabelledImages(folders.train),
         "augmented": LabelledImages(folders.train, transform=train_transform(size)),
-        "augmented with map": FrozenImages(
-            LabelledImages(folders.train), names, FrozenTeacher(cache / "float16"), size
-        ),
-        "augmented with code": FrozenImages(LabelledImages(folders.train), names, FrozenTeacher(cache / "q6"), size),
+        "augmented with map": FrozenImages(LabelledImages(folders.train), names, maps, size),
+        "augmented with code": FrozenImages(LabelledImages(folders.train), names, codes, size),
     }
-
-
-def _write_noise(folders: ImageFolders, names: list[str], cache: Path, spec: FrozenSpec) -> None:
-    """Fill a cache with noise as heavy-tailed as weights of W(x) are, which sizes and times of codes depend on."""
-    writer = FrozenWriter(cache, spec, names)
-    generator = torch.Generator().manual_seed(0)
-    for rows in writer.missing():
-        logits = torch.randn(len(rows), spec.classes, generator=generator)
-        maps = torch.randn(len(rows), *spec.shape, generator=generator) ** 3
-        writer.write(rows, logits, maps, [content_digest(folders.train[row].path) for row in rows])
 
 
 def check_loading(dataset: Dataset) -> int:

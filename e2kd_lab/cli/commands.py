@@ -29,6 +29,7 @@ from e2kd_lab.cli.options import (
     TeacherDataOption,
     TeacherOption,
 )
+from e2kd_lab.cli.planned import plan
 from e2kd_lab.cli.tables import console, print_ratios, print_results, say
 from e2kd_lab.cli.train import freeze, sweep, train
 from e2kd_lab.system.atomic_write import write_text
@@ -62,6 +63,7 @@ def demo(
 
 app.command(rich_help_panel=TRAINING)(train)
 app.command(rich_help_panel=TRAINING)(sweep)
+app.command(rich_help_panel=TRAINING)(plan)
 app.command(rich_help_panel=TRAINING)(freeze)
 app.command(rich_help_panel=RESULTS)(evaluate)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 import typer
 
 import e2kd_lab as lab
-from e2kd_lab.cli.chosen_experiment import chosen_experiment
+from e2kd_lab.cli.chosen_experiment import chosen_experiment, chosen_grid
 from e2kd_lab.cli.options import (
     OUTPUT,
     AnySettingOption,
@@ -123,17 +123,10 @@ def sweep(
 
     wanted = None
     if experiment is not None and method:
-        settings = lab.experiments.get(experiment, scale, family).settings() if setting == "all" else (setting,)
-        variants = [
-            chosen_experiment(
-                experiment, scale, family, name, method=one, assignments=set_, epochs=epochs, explanation=explanation,
-                data_root=data_root, teacher_data_root=teacher_data, teacher_weights=teacher,
-            )
-            for name in settings
-            for one in method
-        ]  # fmt: skip
-        cells = [cell for variant in variants for cell in variant.grid(variant.method)]
-        wanted = [cell.replace(seed=seed) for cell in cells for seed in _seeds(seeds)]
+        wanted = chosen_grid(
+            experiment, scale, family, setting, method, seeds, assignments=set_, epochs=epochs, explanation=explanation,
+            data_root=data_root, teacher_data_root=teacher_data, teacher_weights=teacher,
+        )  # fmt: skip
     elif experiment is not None or method or not (status or cancel):
         raise ExperimentError(
             "A sweep is of an experiment and a method; expected for instance: e2kd-lab sweep waterbirds --method kd"
@@ -204,10 +197,3 @@ def freeze(
     folder = freeze_teacher(wanted, runs=runs, device=where, say=say)
     size = sum(file.stat().st_size for file in folder.iterdir()) / 1e9
     say(f"{folder} holds the frozen teacher, {size:.2f} GB.")
-
-
-def _seeds(text: str) -> list[int]:
-    try:
-        return [int(seed) for seed in text.split(",")]
-    except ValueError:
-        raise ExperimentError(f"--seeds {text} is no list of whole numbers; expected for instance 0,1,2.") from None

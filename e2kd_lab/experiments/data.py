@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeGuard
@@ -27,6 +28,8 @@ Scale = Literal["smoke", "lab", "paper", "own"]
 # Those of the paper's experiments.
 SCALES: tuple[Scale, ...] = ("smoke", "lab", "paper")
 _LEAST_PIXELS, _MOST_PIXELS = 2, 4096
+# Side of a square with as many pixels as most pictures of ImageNet, which have 500 x 375.
+PHOTOGRAPH_SIDE = 433
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +149,17 @@ class Data:
         with_objects = self.dataset_with_objects(split)
         sample: Any = (self.dataset(split, experiment) if with_objects is None else with_objects)[index]
         return Photograph(sample["image"], sample.get("mask"))
+
+    def published_counts(self) -> Mapping[Split, int]:
+        """Images of each split, where the data are a published set that need not be here; empty for other data."""
+        return {}
+
+    def stand_in(self) -> Self:
+        """The same data with a few drawn pictures, as large as photographs, where the published set is not here.
+
+        They are read, cropped and batched as that set would be, so that costs can be measured; nothing is learned.
+        """
+        return self
 
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of their numbers."""

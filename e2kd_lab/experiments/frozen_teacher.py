@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from e2kd_lab.data.frozen import FrozenTeacher
 from e2kd_lab.data.frozen_images import FrozenImages
 from e2kd_lab.data.frozen_spec import FrozenSpec
 from e2kd_lab.data.frozen_verified import verified_once
+from e2kd_lab.data.image_folders import LabelledImage
 from e2kd_lab.data.labelled_images import LabelledImages
 from e2kd_lab.explanations import EXPLANATIONS
 from e2kd_lab.models import explanation_by_name
@@ -20,17 +23,24 @@ if TYPE_CHECKING:
 
 def frozen_spec(experiment: Experiment) -> FrozenSpec:
     """Contents of the cache of an experiment's teacher; its data are `e2kd_lab.experiments.imagenet.ImageNetData`."""
-    explanation = EXPLANATIONS[experiment.explanation or explanation_by_name(experiment.teacher) or "gradcam"]
     explained_by = "" if experiment.explanation is None else f", explained by {experiment.explanation}"
     return FrozenSpec(
         teacher=experiment.teacher_fingerprint() + explained_by,
         data=experiment.fingerprint_of_images(),
-        view=experiment.image_size,
-        channels=explanation.channels,
-        classes=experiment.num_classes,
-        reduction=experiment.frozen_reduction,
-        dtype=experiment.frozen_dtype,
+        **stored_as(experiment),
     )
+
+
+def stored_as(experiment: Experiment) -> dict[str, Any]:
+    """The part of `frozen_spec` that says in what form explanations are stored."""
+    explanation = EXPLANATIONS[experiment.explanation or explanation_by_name(experiment.teacher) or "gradcam"]
+    return {
+        "view": experiment.image_size,
+        "channels": explanation.channels,
+        "classes": experiment.num_classes,
+        "reduction": experiment.frozen_reduction,
+        "dtype": experiment.frozen_dtype,
+    }
 
 
 def frozen_folder(experiment: Experiment) -> Path:
@@ -51,7 +61,12 @@ def frozen_images(experiment: Experiment) -> FrozenImages:
     """
     spec = frozen_spec(experiment)
     cache = verified_once(frozen_folder(experiment), teacher=spec.teacher, data=spec.data)
-    images = LabelledImages(
-        experiment.training_images(), cache=experiment.scale != "paper", reduced=experiment.reduced_decoding or None
-    )
-    return FrozenImages(images, experiment.training_files(), cache, experiment.image_size, experiment.crop_scale)
+    return images_with_frozen(experiment, experiment.training_images(), experiment.training_files(), cache)
+
+
+def images_with_frozen(
+    experiment: Experiment, images: Sequence[LabelledImage], names: Sequence[str], cache: FrozenTeacher
+) -> FrozenImages:
+    """Images with what a cache holds of them, by name, cropped as the experiment crops training images."""
+    read = LabelledImages(images, cache=experiment.scale != "paper", reduced=experiment.reduced_decoding or None)
+    return FrozenImages(read, names, cache, experiment.image_size, experiment.crop_scale)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
@@ -21,7 +21,7 @@ from e2kd_lab.data.image_folders import (
 from e2kd_lab.data.labelled_images import LabelledImages
 from e2kd_lab.data.splits import Split
 from e2kd_lab.data.transforms import eval_transform, train_transform
-from e2kd_lab.experiments.data import Data
+from e2kd_lab.experiments.data import PHOTOGRAPH_SIDE, Data
 from e2kd_lab.experiments.experiment import Experiment
 from e2kd_lab.experiments.frozen_teacher import frozen_images
 from e2kd_lab.methods import METHODS
@@ -33,6 +33,20 @@ from e2kd_lab.system.paths import expanded
 _MOST_REDUCED = 4
 Source = Literal["imagenet", "sun397"]
 _TITLES: Mapping[Source, str] = {"imagenet": "ImageNet", "sun397": "SUN397"}
+
+
+class _Counts(NamedTuple):
+    """Classes, training and test images of a published set."""
+
+    classes: int
+    train: int
+    test: int
+
+
+_PUBLISHED: Mapping[Source, _Counts] = {
+    "imagenet": _Counts(1000, 1_281_167, 50_000),
+    "sun397": _Counts(397, 19_850, 19_850),  # of each of its partitions
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +134,20 @@ class ImageNetData(Data):
         names += ["frozen_reduction", "frozen_dtype"] if self.frozen else []
         names += ["reduced_decoding"] if self.reduced_decoding else []
         return super().config() | {name: getattr(self, name) for name in names}
+
+    def published_counts(self) -> Mapping[Split, int]:
+        """See `Data.published_counts`: those of ImageNet (2012), and of one partition of SUN397."""
+        (classes, _, tested), shown = _PUBLISHED[self.own], _PUBLISHED[self.images]
+        held = self.held_out * classes
+        train = shown.train - (held if self.own == self.images else 0)
+        return {"train": train if self.shots is None else self.shots * shown.classes, "val": held, "test": tested}
+
+    def stand_in(self) -> Self:
+        """See `Data.stand_in`."""
+        mininet = MiniNet(size=PHOTOGRAPH_SIDE, train=4, val=1)
+        miniscenes = MiniScenes(size=PHOTOGRAPH_SIDE, train=7, val=1)
+        few = replace(self, data_root=None, image_root=None, mininet=mininet, miniscenes=miniscenes)
+        return replace(few, held_out=1, shots=None, frozen=False)
 
     def dataset(self, split: Split, experiment: Experiment) -> Dataset:
         """See `Data.dataset`; with stored logits and explanations where the teacher is frozen."""

@@ -12,6 +12,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from torch.utils.data import Dataset
 
@@ -20,7 +21,7 @@ from e2kd_lab.data.splits import Split
 from e2kd_lab.data.transforms import train_transform
 from e2kd_lab.data.waterbirds import CLASSES, Waterbirds, read_waterbirds
 from e2kd_lab.experiments import bcosified
-from e2kd_lab.experiments.data import Data, Scale
+from e2kd_lab.experiments.data import PHOTOGRAPH_SIDE, Data, Scale
 from e2kd_lab.experiments.experiment import Experiment
 from e2kd_lab.experiments.networks import Family, Networks
 from e2kd_lab.experiments.plan import Changes, Plan
@@ -79,6 +80,15 @@ class WaterbirdsData(Data):
     resize: int
     teacher_data_root: str | None = None
     minibirds: MiniBirds | None = None
+
+    def published_counts(self) -> Mapping[Split, int]:
+        """See `Data.published_counts`: those of Waterbirds-100."""
+        return {"train": 4795, "val": 1199, "test": 5794}
+
+    def stand_in(self) -> Self:
+        """See `Data.stand_in`."""
+        drawn = MiniBirds(size=PHOTOGRAPH_SIDE, train=(48, 16), val=4, test=1, teacher=16)
+        return replace(self, data_root=None, teacher_data_root=None, minibirds=drawn)
 
     def dataset(self, split: Split, experiment: Experiment) -> Dataset:
         """See `Data.dataset`; with masks where training is guided."""

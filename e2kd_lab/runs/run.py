@@ -30,7 +30,7 @@ from e2kd_lab.training.hardware import lost_another_process, ran_out_of_memory
 from e2kd_lab.training.malloc import keep_freed_memory
 from e2kd_lab.training.metrics_file import MetricsFile
 from e2kd_lab.training.own_measures import MeasureFunction
-from e2kd_lab.training.trainer import METRICS
+from e2kd_lab.training.trainer import LAST, METRICS
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -95,7 +95,7 @@ def run(
         return here
     fabric = hardware.fabric(experiment.precision)
     launch = _Launch(folder, hardware, fabric, told, own_measures, wait)
-    with _arithmetic_for_training(fabric.device):
+    with arithmetic_for_training(fabric.device):
         return _run(experiment, launch)
 
 
@@ -117,7 +117,8 @@ class _Launch:
 
 
 @contextmanager
-def _arithmetic_for_training(device: torch.device) -> Iterator[None]:
+def arithmetic_for_training(device: torch.device) -> Iterator[None]:
+    """Within the block, this process computes as runs do."""
     # Converged losses produce denormal numbers, which are many times slower on a CPU.
     torch.set_flush_denormal(True)
     if device.type == "cpu":
@@ -185,6 +186,7 @@ def _begun(here: Run, experiment: Experiment, launch: _Launch) -> Iterator[bool]
 
 def _train_and_write_status(experiment: Experiment, here: Run, launch: _Launch) -> None:
     fabric, start = launch.fabric, time.monotonic()
+    resumed = (here.folder / LAST).is_file()
     try:
         finished = _train_and_evaluate(experiment, here, launch)
     except (KeyboardInterrupt, SystemExit):
@@ -197,7 +199,8 @@ def _train_and_write_status(experiment: Experiment, here: Run, launch: _Launch) 
         if error is cause:
             raise
         raise error from cause
-    _write_status(here, fabric, "done" if finished else "stopped", seconds=round(time.monotonic() - start, 1))
+    took: dict[str, Any] = {"seconds": round(time.monotonic() - start, 1)} | ({"resumed": True} if resumed else {})
+    _write_status(here, fabric, "done" if finished else "stopped", **took)
     fabric.barrier("status written")
 
 

@@ -120,6 +120,15 @@ class Run:
         error = _read_json(self.folder / STATUS).get("error") if _is_there(self.folder / STATUS) else None
         return None if error is None else str(error)
 
+    @property
+    def seconds(self) -> float | None:
+        """Time that a finished run took; None if it was interrupted, because the parts are not added up."""
+        if self.status != "done":
+            return None
+        written = _read_json(self.folder / STATUS)
+        seconds = written.get("seconds")
+        return float(seconds) if isinstance(seconds, int | float) and not written.get("resumed") else None
+
     def metrics(self) -> pd.DataFrame:
         """All rows of ``metrics.csv``: ``step``, ``epoch``, ``split``, ``group``, ``metric``, ``value``."""
         return read_metrics(self.folder / METRICS)

@@ -118,6 +118,11 @@ class Hardware:
                 f"'devices' is {self.devices} and 'workers' is {self.workers}; expected at least 1 and at least 0."
             )
 
+    @property
+    def on_cpu(self) -> bool:
+        """Whether it computes on a CPU."""
+        return named_device(self.device).type == "cpu"
+
     def fabric(self, precision: str = "32-true") -> Fabric:
         """Launch Lightning Fabric on this hardware.
 

@@ -19,6 +19,7 @@ COMMANDS = (
     "demo --scale smoke --device cpu",
     "train waterbirds --scale smoke --method kd --device cpu --workers 1 --runs few",
     "train waterbirds --scale smoke --method kd --device cpu --set student=timm/mobilenetv3_small_050",
+    "plan waterbirds --scale smoke --method baseline --device cpu",
     "sweep waterbirds --scale smoke --method baseline --device cpu",
     "freeze --scale smoke --device cpu",
     "evaluate KD --device cpu",
