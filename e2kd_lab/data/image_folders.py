@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from e2kd_lab.data.findings import Findings
-from e2kd_lab.data.folder_listing import class_folders, subfolders
+from e2kd_lab.data.folder_listing import class_folders, image_files_in, subfolders
 from e2kd_lab.data.listed_files import listed_path, require_file
 from e2kd_lab.data.reading import identified
 from e2kd_lab.data.text_files import read_text
@@ -52,6 +52,8 @@ class ImageFolders:
         Official training and test images, sorted by path.
     val : tuple of LabelledImage
         Official validation images; empty where they are held out of the training images.
+    every : tuple of LabelledImage
+        All images in the folders of the classes, where lists name a part of them only; empty elsewhere.
     findings : Findings
         What was skipped.
     """
@@ -61,11 +63,12 @@ class ImageFolders:
     train: tuple[LabelledImage, ...]
     test: tuple[LabelledImage, ...]
     val: tuple[LabelledImage, ...] = ()
+    every: tuple[LabelledImage, ...] = ()
     findings: Findings = field(default_factory=Findings, compare=False, repr=False)
 
     def fingerprint(self) -> str:
         """Digest of the names, labels and file sizes of all images (see `e2kd_lab.data.reading`)."""
-        digest, parts = hashlib.sha256(), (self.train, self.test, self.val)
+        digest, parts = hashlib.sha256(), (self.train, self.test, self.val, self.every)
         with readable(self.root, DataError):
             for part in parts:
                 for line in content_of(part, self.root):
@@ -115,7 +118,7 @@ def read_imagenet(root: Path | str) -> ImageFolders:
         for name, folders in parts.items()
     }
     if "test" in listed:
-        return ImageFolders(root, classes, listed["train"], listed["test"], listed["val"], findings)
+        return ImageFolders(root, classes, listed["train"], listed["test"], listed["val"], findings=findings)
     return ImageFolders(root, classes, listed["train"], listed["val"], findings=findings)
 
 
@@ -126,6 +129,8 @@ def imagenet_folder(root: Path) -> Path | None:
 
 def read_sun397(root: Path | str, partition: int = 1) -> ImageFolders:
     """Read SUN397 with one of its ten official partitions (50 training and 50 test images per class).
+
+    They name two fifths of its images; ``every`` has all.
 
     Parameters
     ----------
@@ -146,7 +151,7 @@ def read_sun397(root: Path | str, partition: int = 1) -> ImageFolders:
         raise DataError(
             f"{root} has no {missing[0]}, nor has {root / 'Partitions'}; expected SUN397's official partitions."
         )
-    images = root / "SUN397" if is_folder(root / "SUN397") else root
+    images, findings = root / "SUN397" if is_folder(root / "SUN397") else root, Findings()
     with readable(root, DataError):
         found = {name: list(_listed_images(images, path)) for name, path in lists.items() if path is not None}
     classes = tuple(sorted({label for rows in found.values() for _, label in rows}))
@@ -155,7 +160,14 @@ def read_sun397(root: Path | str, partition: int = 1) -> ImageFolders:
         tuple(LabelledImage(path, numbers[label]) for path, label in sorted(found[name]))
         for name in ("Training", "Testing")
     )
-    return ImageFolders(root, classes, train, test)
+    with readable(root, DataError):
+        every = tuple(
+            LabelledImage(path, numbers[label])
+            for label in classes
+            for path in image_files_in(images / label, findings)
+        )
+    findings.note(root)
+    return ImageFolders(root, classes, train, test, every=every, findings=findings)
 
 
 def hold_out(

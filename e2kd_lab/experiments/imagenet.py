@@ -36,16 +36,17 @@ _TITLES: Mapping[Source, str] = {"imagenet": "ImageNet", "sun397": "SUN397"}
 
 
 class _Counts(NamedTuple):
-    """Classes, training and test images of a published set."""
+    """Classes, training and test images of a published set, and all that distillation may show."""
 
     classes: int
     train: int
     test: int
+    every: int
 
 
 _PUBLISHED: Mapping[Source, _Counts] = {
-    "imagenet": _Counts(1000, 1_281_167, 50_000),
-    "sun397": _Counts(397, 19_850, 19_850),  # of each of its partitions
+    "imagenet": _Counts(1000, 1_281_167, 50_000, 1_281_167),
+    "sun397": _Counts(397, 19_850, 19_850, 108_754),  # training and test images of a partition
 }
 
 
@@ -137,10 +138,10 @@ class ImageNetData(Data):
 
     def published_counts(self) -> Mapping[Split, int]:
         """See `Data.published_counts`: those of ImageNet (2012), and of one partition of SUN397."""
-        (classes, _, tested), shown = _PUBLISHED[self.own], _PUBLISHED[self.images]
-        held = self.held_out * classes
-        train = shown.train - (held if self.own == self.images else 0)
-        return {"train": train if self.shots is None else self.shots * shown.classes, "val": held, "test": tested}
+        own, shown = _PUBLISHED[self.own], _PUBLISHED[self.images]
+        held = self.held_out * own.classes
+        train = shown.train - held if self.own == self.images else shown.every
+        return {"train": train if self.shots is None else self.shots * shown.classes, "val": held, "test": own.test}
 
     def stand_in(self) -> Self:
         """See `Data.stand_in`."""
@@ -184,9 +185,10 @@ class ImageNetData(Data):
     def training_images(self) -> list[LabelledImage]:
         """The images that students see, by class, the same for all methods."""
         shown = self._read(self.images)
-        # Images of another data set have no part in validation.
-        holds_out = self.images == self.own and not shown.val
-        images = hold_out(shown.train, self.held_out)[0] if holds_out else list(shown.train)
+        if self.images != self.own:  # they have no part in validation or test
+            images = list(shown.every or shown.train)
+        else:
+            images = list(shown.train) if shown.val else hold_out(shown.train, self.held_out)[0]
         return images if self.shots is None else draw_shots(images, self.shots)
 
     def validation_images(self) -> list[LabelledImage]:

@@ -64,6 +64,16 @@ def test_sun397_layout_with_its_partitions(sun):
         read_sun397(sun)
 
 
+def test_every_image_of_sun397_is_found_also_those_of_no_partition(sun):
+    before = read_sun397(sun, partition=2)
+    assert {image.path for image in before.every} == {image.path for image in (*before.train, *before.test)}
+    write(sun / "SUN397" / "b" / "bar" / "indoor" / "sun_9.jpg")
+    after = read_sun397(sun, partition=2)
+    assert (after.train, after.test) == (before.train, before.test)
+    assert [(image.path.name, image.label) for image in {*after.every} - {*before.every}] == [("sun_9.jpg", 1)]
+    assert after.fingerprint() != before.fingerprint()
+
+
 def test_held_out_images_and_shots_are_disjoint_stable_and_nested(imagenet):
     train = read_imagenet(imagenet).train
     kept, held = hold_out(train, 3)

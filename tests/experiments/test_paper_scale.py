@@ -64,6 +64,22 @@ def paper(request, tmp_path, minibirds):
     return experiment.by_method(method, lam=1.0, tau=1.0, seed=0)
 
 
+def test_distillation_shows_all_of_sun397_and_its_own_students_a_partition(imagenet, sun397):
+    """Both directions then take as many steps, as Sec. C.1.1 says."""
+    base = lab.experiments.get("data_free", "paper")
+    shown = base.replace(data_root=str(imagenet), image_root=str(sun397)).training_images()
+    assert len(shown) == 30  # training and test images of a partition
+    swapped = base.with_setting("reversed").by_method("baseline", data_root=str(sun397), held_out=1)
+    assert len(swapped.training_images()) == 10
+    counts = [base.published_counts(), base.with_setting("reversed").published_counts()]
+    steps = [
+        one.epochs * (count["train"] // one.batch_size)
+        for one, count in zip((base, base.with_setting("reversed")), counts, strict=True)
+    ]
+    assert steps[0] == pytest.approx(steps[1], rel=0.02)
+    assert 0 < counts[1]["val"] < 19_850
+
+
 @pytest.mark.parametrize(
     "paper",
     [

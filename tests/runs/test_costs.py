@@ -119,7 +119,7 @@ def test_random_numbers_of_the_program_go_on_as_before(tiny):
         ("voc", "base", 5145),
         ("imagenet_standard", "50-shots", 50_000),
         ("imagenet_frozen", "base", 1_231_167),
-        ("data_free", "base", 19_850),
+        ("data_free", "base", 108_754),
         ("data_free", "reversed", 1_281_167),
         ("cnn_to_vit", "base", 1_231_167),
         ("which_explanation_few_shots", "base", 50_000),
