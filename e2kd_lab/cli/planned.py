@@ -131,7 +131,10 @@ def _remarks(planned: list[Planned], kinds: list[list[Planned]], hardware: lab.H
         + (f": it is {slowest.images_needed / slowest.images_given:.1f} times too slow (--workers)." if waits else ".")
     )
     frozen = {one.experiment.name: one.cost.frozen_bytes for one in planned if one.cost.frozen_bytes}
-    lines += [f"The frozen teacher of {name} takes {_size(size)}." for name, size in frozen.items()]
+    lines += [
+        f"The frozen teacher of {name} takes {_size(size)}; the time to freeze it is not in these numbers."
+        for name, size in frozen.items()
+    ]
     if any(one.experiment.needs_teacher_run and one.experiment.teacher_recipe is None for one in planned):
         lines.append("The teacher has to be given (--teacher); training one is not in these numbers.")
     return lines
