@@ -81,7 +81,7 @@ def test_the_label_of_a_colour_scale_leaves_no_word_alone(name):
     for width in WIDTHS:
         with figure_options(width=width):
             figure = FIGURES[name]()
-        labels = [label for axes in figure.axes if (label := axes.get_xlabel())]
+        labels = [text.get_text() for axes in figure.axes for text in axes.texts if isinstance(text, Annotation)]
         assert labels
         for label in labels:
             lengths = [len(line) for line in label.split("\n")]
