@@ -93,4 +93,4 @@ def _jupyterlab(folder, home, own):
         yield f"{address}/lab/tree/{{}}.ipynb?token={token}"
     finally:
         server.terminate()
-        server.wait(timeout=30)
+        server.wait(timeout=120)

@@ -107,3 +107,13 @@ def test_a_fault_is_found():
     axis.text(0.2, 0.2, "white", color="white", bbox={"facecolor": "white"})
     found = " ".join(faults(figure))
     assert all(words in found for words in ("5.90 pt", "'small' on 'on top'", "cut off", "'white' has the colour"))
+
+
+@pytest.mark.parametrize("name", ["opening figure", "curves over shots", "curves over shots, frozen"])
+def test_no_word_stands_alone_in_the_last_line(name):
+    for width in WIDTHS:
+        with figure_options(width=width):
+            texts = [text.get_text() for text, _ in shown_texts(FIGURES[name]())]
+        last = [text.split("\n")[-1] for text in texts if text.endswith("L2 norm") or text.startswith("gain over")]
+        assert last
+        assert [line for line in last if len(line) < 8 or line == "shots"] == [], width
