@@ -4,33 +4,14 @@ Skipped where there is no Chromium.
 """
 
 import csv
-import json
-import os
 import re
-import secrets
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from pathlib import Path
 
-import nbformat
 import pytest
-from playwright.sync_api import sync_playwright
+from jupyterlab_pages import CHROMIUM, opened_notebooks, write_notebook
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: browsers are not tested")
 
@@ -50,71 +31,15 @@ studio"""
 
 
 @pytest.fixture
-def jupyterlab(tmp_path, workspace):
-    """Address of a JupyterLab of its own at smoke scale, with the quickstart notebook and two of a single panel."""
+def opened(tmp_path, workspace):
+    """Open a notebook in a browser and run all of its cells; the page, and the notebook's folder."""
     folder = tmp_path / "notebooks"
     folder.mkdir()
     shutil.copy(NOTEBOOKS / "00_quickstart.ipynb", folder)
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
-    for name, cells in {"panel": [PANEL], "studio": [STUDIO, "studio"]}.items():
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata=kernel)
-        nbformat.write(notebook, folder / f"{name}.ipynb")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    token = secrets.token_hex(16)
-    settings = tmp_path / "settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text(json.dumps({"fetchNews": "false"}))
-    environment = {
-        **os.environ,
-        "E2KD_LAB_SCALE": "smoke",
-        "E2KD_LAB_HOME": str(workspace),
-        "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"),
-        **{f"JUPYTER_{name}_DIR": str(tmp_path / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")},
-        "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces"),
-        "IPYTHONDIR": str(tmp_path / "ipython"),
-    }
-    command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
-        f"--ServerApp.port={port}", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}",
-        "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None",
-    ]  # fmt: skip
-    with (tmp_path / "server.log").open("w") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(120):
-            try:
-                urllib.request.urlopen(f"{address}/api?token={token}", timeout=5)
-                break
-            except OSError:
-                assert server.poll() is None, (tmp_path / "server.log").read_text()
-                time.sleep(0.5)
-        yield f"{address}/lab/tree/{{}}.ipynb?token={token}", folder
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
-
-
-@pytest.fixture
-def opened(jupyterlab):
-    """Open a notebook in a browser and run all of its cells; the page, and the notebook's folder."""
-    address, folder = jupyterlab
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
-
-        def run_all(notebook):
-            page = browser.new_page(viewport={"width": 1280, "height": 1000})
-            page.goto(address.format(notebook))
-            page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=60_000)
-            page.wait_for_function("window.jupyterapp !== undefined")
-            page.wait_for_selector("text=Python 3 (ipykernel) | Idle", timeout=60_000)
-            page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
-            return page, folder
-
-        yield run_all
-        browser.close()
+    write_notebook(folder / "panel.ipynb", [PANEL])
+    write_notebook(folder / "studio.ipynb", [STUDIO, "studio"])
+    with opened_notebooks(folder, workspace, tmp_path) as run_all:
+        yield lambda notebook: (run_all(notebook), folder)
 
 
 def test_pictures_keep_their_shape_at_every_width_can_be_saved_and_copied_and_follow_a_drag(opened):

@@ -18,7 +18,7 @@ from e2kd_lab.explanations.comparison import Comparison
 from e2kd_lab.figures.blitting import Blitting
 from e2kd_lab.figures.explanation_sheet import BETWEEN, Sheet
 from e2kd_lab.figures.explanations import Place, draw_objects, mark, set_mark
-from e2kd_lab.figures.map_pictures import Pictures, colour_bar, pictures_of, show_scale
+from e2kd_lab.figures.map_pictures import Pictures, changing_part, colour_bar, pictures_of, show_scale
 from e2kd_lab.figures.options import FigureOptions, current_options
 from e2kd_lab.figures.picture_sheet import canvas
 from e2kd_lab.figures.style import new_figure, styled
@@ -170,8 +170,11 @@ class _Picture:
                 image.set_data(picture)
             for sign, correct in zip(self._marks, (one for one in signs if one is not None), strict=True):
                 set_mark(sign, correct)
-            for text, title in zip(self._titles, shown.titles, strict=True):
-                text.set_text(title)
+            if [text.get_text() for text in self._titles] != list(shown.titles):
+                for text, title in zip(self._titles, shown.titles, strict=True):
+                    text.set_text(title)
+                if self._blitting is not None:
+                    self._blitting.forget()
             for artist in self._objects:
                 artist.remove()
             self._objects = []
@@ -183,9 +186,9 @@ class _Picture:
     def png(self) -> bytes:
         """The figure for the screen; only what other images change is drawn again."""
         if self._blitting is None:
-            self._blitting = Blitting(self.figure, [])
-        bars = [bar.ax for bar in self._bars]
-        self._blitting.moving = [*self._images, *self._frames, *self._objects, *self._marks, *self._titles, *bars]
+            self._blitting = Blitting(self.figure, [], changing=self._titles)
+        scales = map(changing_part, self._bars)
+        self._blitting.moving = [*self._images, *self._frames, *self._objects, *self._marks, *scales]
         return self._blitting.png()
 
     def _places(self, number: int) -> list[Place]:

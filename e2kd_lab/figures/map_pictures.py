@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.artist import Artist
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Normalize
@@ -82,8 +84,13 @@ def colour_bar(
     axes = figure.add_axes((left / across, bottom / down, width / across, 0.06 / down))
     bar = figure.colorbar(pictures.scale, cax=axes, orientation="horizontal")
     bar.ax.locator_params(nbins=max(2, int(width / 0.5)))
-    bar.set_label(bar_label(pictures, width, several=several), fontsize=small(), labelpad=1)
     bar.ax.tick_params(length=2, pad=1.5)
+    bar.ax.set_axisbelow(False)  # see `changing_part`
+    # Text of its own, below the numbers: a label of the axis would be drawn anew with every other scale.
+    below = 4.5 + 1.2 * small()
+    style: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "fontsize": small()}
+    text = bar_label(pictures, width, several=several)
+    bar.ax.annotate(text, (0.5, 0), (0, -below), ha="center", va="top", **style)
     bar.outline.set_linewidth(0.4)  # type: ignore[operator]
     return bar
 
@@ -91,6 +98,11 @@ def colour_bar(
 def show_scale(bar: Colorbar, pictures: Pictures) -> None:
     """Show the scale of other pictures with the same label on a colour bar."""
     bar.mappable.set_clim(pictures.scale.get_clim())
+
+
+def changing_part(bar: Colorbar) -> Artist:
+    """What `show_scale` changes of a colour bar: the ticks and their numbers, which lie above all else."""
+    return bar.ax.xaxis
 
 
 def bar_label(pictures: Pictures, width: float, *, several: bool = False) -> str:

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from e2kd_lab.figures.bars import bar_means, draw_teacher, write_above
 from e2kd_lab.figures.labels import PAPER, source_title
-from e2kd_lab.figures.lettering import broken, legend_below, name_places, number_style, write_title
+from e2kd_lab.figures.lettering import broken, evenly_broken, legend_below, name_places, number_style, write_title
 from e2kd_lab.figures.options import current_options
 from e2kd_lab.figures.style import FROZEN, METHOD_COLOURS, METHOD_ORDER, METHOD_TITLES, new_figure, small, styled
 from e2kd_lab.metrics.titles import measure_title
@@ -61,8 +61,8 @@ def shot_curves(rows: pd.DataFrame, *, methods: Sequence[str] | None = None, pla
             axis.set_title(broken(source_title(source), across, small()), fontsize=small())
             axis.tick_params(labelbottom=False)
         axes[0, -1].tick_params(labelbottom=False)
-        columns = " / ".join(rows.loc[rows["place"] == place, "column"].unique())
-        axes[0, -1].set_title("gain over KD,\n" + broken(columns, 0.8 * across, small()), fontsize=small())
+        columns = "\N{NO-BREAK SPACE}/ ".join(rows.loc[rows["place"] == place, "column"].unique())
+        axes[0, -1].set_title("gain over KD,\n" + evenly_broken(columns, 0.8 * across, small()), fontsize=small())
         line_legend(figure, methods, teacher="teacher" in set(rows["method"]))
         write_title(figure, title)
         drawn = rows[rows["method"].isin([*methods, "teacher"])]

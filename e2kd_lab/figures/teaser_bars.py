@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from e2kd_lab.figures.bars import bar_legend, draw_bar, draw_teacher, write_above
 from e2kd_lab.figures.labels import PAPER
-from e2kd_lab.figures.lettering import broken
+from e2kd_lab.figures.lettering import evenly_broken
 from e2kd_lab.figures.options import current_options
 from e2kd_lab.figures.style import FAMILY_TITLES, METHOD_COLOURS, NOTE_COLOUR, small
 from e2kd_lab.figures.teaser_layout import (
@@ -118,7 +118,9 @@ def _notes(numbers: pd.DataFrame, width: float) -> list[str]:
     if not current_options().scale_note:
         return []
     return [
-        line for sentence in sentences for line in broken(sentence, 70 * width * layout_scale(), small()).split("\n")
+        line
+        for sentence in sentences
+        for line in evenly_broken(sentence, 70 * width * layout_scale(), small()).split("\n")
     ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from e2kd_lab.figures.explanations import frame
-from e2kd_lab.figures.lettering import broken
+from e2kd_lab.figures.lettering import evenly_broken
 from e2kd_lab.figures.map_pictures import Pictures
 from e2kd_lab.figures.style import METHOD_COLOURS, METHOD_TITLES, small
 from e2kd_lab.figures.teaser_layout import BETWEEN, LINE, METHODS, NAME, PICTURE, TITLE, area, layout_scale, write
@@ -52,7 +52,7 @@ def _above_colours(across: int) -> float:
 
 def _label_lines(maps: Pictures, width: float) -> list[str]:
     """Name of the colour bar, in lines as wide as the pictures."""
-    return broken(maps.label, 72 * width * layout_scale(), small()).split("\n")
+    return evenly_broken(maps.label, 72 * width * layout_scale(), small()).split("\n")
 
 
 def height_of(maps: Pictures | None, *, stacked: bool) -> float:

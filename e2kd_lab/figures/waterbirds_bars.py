@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,11 +11,12 @@ from matplotlib.figure import Figure
 
 from e2kd_lab.figures.bars import bar_means, draw_bar, draw_teacher, write_above
 from e2kd_lab.figures.labels import counted, method_colours, title_of
-from e2kd_lab.figures.lettering import broken, name_places, number_style, write_note, write_title
+from e2kd_lab.figures.lettering import broken, name_places, number_style, text_width, write_note, write_title
 from e2kd_lab.figures.options import current_options
-from e2kd_lab.figures.style import FAMILY_TITLES, SCALE_TITLES, new_figure, styled
+from e2kd_lab.figures.style import FAMILY_TITLES, SCALE_TITLES, new_figure, small, styled
 from e2kd_lab.metrics.titles import measure_title
 
+_LOWEST_AXES = 66  # points that axes are high in one column of a page of two
 # Prior methods come first, as in the paper.
 BARS = ("at", "reviewkd", "catkd", "baseline", "kd", "e2kd")
 
@@ -70,15 +72,22 @@ def waterbirds_bars(
     methods = [method for method in methods if method in set(present["method"])] or list(methods)
     room = 66 * current_options().inches / len(settings) / len(methods)  # points for each bar
     with styled():
-        figure = new_figure(3.3)
+        # Words take about 15 lines of text; what larger ones take is not taken from the bars.
+        figure = new_figure(3.3 + 0.21 * max(0.0, current_options().font_size - 7))
         axes = figure.subplots(2, len(settings), sharey="row", squeeze=False)
         for row, metric in zip(axes, ("accuracy", "agreement"), strict=True):
             measured = test[test["metric"] == metric]
             low = _below(measured["value"].min()) if zoom and len(measured) else 0.0
             own = measured["method"].eq("teacher") & (metric == "accuracy")  # it agrees with itself
+            shown = measured[measured["method"].isin(methods) & measured["setting"].isin(settings)]
+            numbers = [f"{mean:.1f}" for mean in shown.groupby(["setting", "method"])["value"].mean()] or [""]
+            style = number_style(numbers, room)
             for axis, setting in zip(row, settings, strict=True):
                 draw_teacher(axis, measured.loc[own, "value"])
-                _bars(axis, measured[measured["setting"] == setting], methods, low, room)
+                _bars(axis, measured[measured["setting"] == setting], methods, low, room, style)
+            above = _above(max(numbers, key=len)) if style["rotation"] else 0.14
+            row[0].set_ylim(low, 100 + above * (100 - low))
+            row[0].set_yticks([tick for tick in row[0].get_yticks() if low <= tick <= 100])
             row[0].set_ylabel(measure_title(metric).with_unit)
         for axis, setting in zip(axes[0], settings, strict=True):
             heading = _setting_title(results, setting)
@@ -96,10 +105,10 @@ def waterbirds_bars(
     return figure
 
 
-def _bars(axis: Axes, measured: pd.DataFrame, methods: Sequence[str], low: float, room: float) -> None:
+def _bars(
+    axis: Axes, measured: pd.DataFrame, methods: Sequence[str], low: float, room: float, style: Mapping[str, Any]
+) -> None:
     colours = method_colours(methods)
-    means = measured.groupby("method")["value"].mean()
-    style = number_style([f"{mean:.1f}" for mean in means], room)
     for place, method in enumerate(methods):
         values = measured.loc[measured["method"] == method, "value"]
         if values.empty:
@@ -107,13 +116,17 @@ def _bars(axis: Axes, measured: pd.DataFrame, methods: Sequence[str], low: float
             continue
         draw_bar(axis, place, values, colours[method], width=0.78, spacing=0.16, dot=2.2, bottom=low)
         write_above(axis, place, max(values.mean(), values.max()), f"{values.mean():.1f}", gap=2, **style)
-    axis.set_ylim(low, 100 + (0.27 if style["rotation"] else 0.14) * (100 - low))
-    axis.set_yticks([tick for tick in axis.get_yticks() if low <= tick <= 100])
     axis.set_xlim(-0.6, len(methods) - 0.4)
     name_places(axis, range(len(methods)), [title_of("method", method) for method in methods], room)
     present = set(measured["method"])
     for label, method in zip(axis.get_xticklabels(), methods, strict=True):
         label.set_color("black" if method in present else "#AAAAAA")
+
+
+def _above(number: str) -> float:
+    """Room for a turned number above a bar of 100 %, in heights of that bar."""
+    points = text_width(number, small()) + 2
+    return points / (_LOWEST_AXES - points)
 
 
 def _below(lowest: float) -> float:

@@ -59,6 +59,18 @@ def data_url(content: bytes, kind: str = "image/png") -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
+def themed_picture(light: str, dark: str, text: str) -> str:
+    """A picture by its addresses on a light and on a dark page; ``text`` says what it shows.
+
+    Examples
+    --------
+    >>> "<img src='light.png' alt='Accuracy'>" in themed_picture("light.png", "dark.png", "Accuracy")
+    True
+    """
+    dark = f"<source media='(prefers-color-scheme: dark)' srcset='{dark}'>"
+    return f"<picture>{dark}<img src='{light}' alt='{html.escape(text)}'></picture>"
+
+
 def sortable(table: pd.DataFrame) -> str:
     """A table that is sorted by a click on a heading; its index is left out.
 

@@ -31,9 +31,8 @@ DATA.sets.forEach((set, number) => {
   function draw() {
     const run = chosen();
     find(part, "run").textContent = run.title;
-    const curves = find(part, "curves");
-    curves.hidden = !run.curves;
-    if (run.curves) curves.src = run.curves;
+    part.querySelector("picture source").srcset = run.curves.dark;
+    part.querySelector("picture img").src = run.curves.light;
     const beside = set.runs[controls.beside.value];
     let examples = set.examples.map((example, place) => ({ ...example, place, said: run.said[place], other: beside?.said[place] }));
     if (controls.group.value !== "all") examples = examples.filter(one => one.group === controls.group.value);

@@ -10,16 +10,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from PIL import Image
 
 from e2kd_lab.experiments import Experiment
 from e2kd_lab.explanations import Comparison
-from e2kd_lab.figures import training_curves
+from e2kd_lab.figures import figure_options, training_curves
 from e2kd_lab.figures.comparison_table import comparison_table
 from e2kd_lab.figures.export import screen_png
 from e2kd_lab.figures.labels import counted, in_order, run_label, title_of, where_measured
 from e2kd_lab.figures.map_pictures import pictures_of
-from e2kd_lab.figures.web_page import asset, data_url, page, sortable
+from e2kd_lab.figures.web_page import asset, data_url, page, sortable, themed_picture
 from e2kd_lab.metrics.titles import measure_title
 from e2kd_lab.runs import Run, results_of
 from e2kd_lab.runs.evaluate import load_teacher
@@ -151,7 +152,7 @@ def _set(experiment: Experiment, runs: Sequence[Run], count: int, folder: Path |
                 "name": title_of("method", config["method"]),
                 "title": f"{label}, seed {config['seed']}",
                 **{key: config.get(key, 0) for key in ("lam", "tau", "seed")},
-                "curves": data_url(screen_png(training_curves({label: (config["method"], run.metrics())}))),
+                "curves": _on_both_grounds(training_curves({label: (config["method"], run.metrics())})),
                 "said": [{**one, "map": own} for one, own in zip(said[name], pictures[name], strict=True)],
             }
         )
@@ -180,6 +181,15 @@ def _encoded(pictures: np.ndarray) -> list[str]:
     return addresses
 
 
+def _on_both_grounds(figure: Figure) -> dict[str, str]:
+    """Addresses of a figure's picture on a light and on a dark page."""
+    pictures = {}
+    for theme in ("light", "dark"):
+        with figure_options(theme=theme):
+            pictures[theme] = data_url(screen_png(figure))
+    return pictures
+
+
 def _part(number: int, name: str, own: Mapping[str, Any], table: str) -> str:
     """HTML of an experiment's part; the script fills gallery and curves."""
     methods = list(dict.fromkeys((run["method"], run["name"]) for run in own["runs"]))
@@ -202,7 +212,7 @@ def _part(number: int, name: str, own: Mapping[str, Any], table: str) -> str:
 {table}
 <div class="controls">{" ".join(choices)}</div>
 <p><b data-is="run"></b> <span class="faint" data-is="count"></span></p>
-<figure><img data-is="curves" alt="Training curves of the chosen run"></figure>
+<figure>{themed_picture("", "", "Training curves of the chosen run")}</figure>
 <p class="faint">{html.escape(own["explanation"])} of {html.escape(own["explained"])}, divided by its L2 norm. All maps
 of the page's part share one colour scale.</p>
 <div class="gallery" data-is="gallery"></div>

@@ -50,6 +50,7 @@ class CellGrid(widgets.GridBox):
         self._training: Cell | None = None
         self._queued: set[Cell] = set()
         super().__init__(value=value, layout=widgets.Layout(grid_gap="2px", width="max-content"))
+        self.add_class("e2kd-cells")  # its buttons are named by their tooltips
         self.observe(self._outline, "value")
 
     def show(self, cells: pd.DataFrame, measure: Measure) -> None:

@@ -57,9 +57,11 @@ class ChangeControls(widgets.VBox):
             control.observe(self._redraw, "value")
 
     def close(self) -> None:
-        """Close all controls, which kernel and page forget then."""
+        """Close all controls with their layouts and styles, which kernel and page forget then."""
         for control in self.controls.values():
-            control.close()
+            for part in (control.style, control.layout, control):
+                part.close()
+        self.layout.close()
         super().close()
 
 

@@ -31,9 +31,14 @@
         const handles = slider.querySelectorAll(".noUi-handle");
         handles.forEach((handle, end) =>
           handle.setAttribute("aria-label", handles.length > 1 ? `${label}, ${end ? "to" : "from"}` : label));
-        const number = slider.querySelector(".widget-readout[contenteditable=true]");
-        if (number) { number.setAttribute("role", "textbox"); number.setAttribute("aria-label", `${label}, number`); }
+        const number = slider.querySelector(".widget-readout");
+        // What is chosen, in words: a handle itself knows but the place of a value among the others.
+        if (handles.length === 1 && number && handles[0].ariaValueText !== number.textContent)
+          handles[0].ariaValueText = number.textContent;
+        if (number?.contentEditable === "true") { number.setAttribute("role", "textbox"); number.setAttribute("aria-label", `${label}, number`); }
       }
+      // Fields without words beside them, and cells of a map with but a number in them, are named by their tooltip.
+      for (const one of all(":is(input, select, textarea, .e2kd-cells button)[title]")) one.ariaLabel = one.title;
       for (const group of all(".widget-toggle-buttons")) {
         group.setAttribute("role", "group");
         group.setAttribute("aria-label", group.querySelector(".widget-label")?.textContent ?? "");
@@ -44,7 +49,7 @@
     }
     let due = false;
     const soon = () => { if (!due) { due = true; setTimeout(() => { due = false; name(); }, 50); } };
-    new MutationObserver(soon).observe(panel, { subtree: true, childList: true, attributes: true, attributeFilter: ["class"] });
+    new MutationObserver(soon).observe(panel, { subtree: true, childList: true, attributes: true, attributeFilter: ["class", "title", "aria-valuetext"] });
     const themed = { attributes: true, attributeFilter: ["class", "style", "data-jp-theme-light", "data-jp-theme-name", "data-vscode-theme-kind"] };
     // The theme's style sheet is loaded after the page is told of it.
     for (const node of [document.body, document.documentElement])

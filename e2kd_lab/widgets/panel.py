@@ -21,7 +21,7 @@ from e2kd_lab.experiments import Experiment
 from e2kd_lab.figures import FigureOptions, figure_options
 from e2kd_lab.figures.export import SCREEN_DPI, export_files, figure_contents, screen_png
 from e2kd_lab.figures.style import FAMILY_TITLES, TEXT_WIDTH, WRONG_COLOUR
-from e2kd_lab.figures.web_page import data_url, page, sortable
+from e2kd_lab.figures.web_page import data_url, page, sortable, themed_picture
 from e2kd_lab.system.atomic_write import write_text
 from e2kd_lab.system.errors import RunError
 from e2kd_lab.widgets.controls import button, line, lines, switch
@@ -252,8 +252,9 @@ class Panel:
         """
         if self.figure is None:
             raise RunError("The panel shows no picture; expected one to write.")
-        picture, name = data_url(self.picture_on_white()), self.export_name.replace("_", " ")
-        parts = [f"<figure><img src='{picture}' alt='{html.escape(self.description())}'></figure>", self.message.value]
+        light, dark = (data_url(self.picture_on(ground)) for ground in ("light", "dark"))
+        name = self.export_name.replace("_", " ")
+        parts = [f"<figure>{themed_picture(light, dark, self.description())}</figure>", self.message.value]
         parts += [f"<p class='faint'>{html.escape(self.caption())}</p>"]
         parts += [] if self.data is None else [sortable(self.data)]
         write_text(Path(path), page(name, "\n".join(parts)))
@@ -365,17 +366,18 @@ class Panel:
             return
         self._told, self.notice.value = True, download_menu(exports, caption=self.caption())
 
-    def picture_on_white(self) -> bytes:
-        """The picture as PNG, as it is shown on a light page; no bytes if there is none."""
+    def picture_on(self, theme: str) -> bytes:
+        """The picture as PNG, as it is shown on a ``light`` or ``dark`` page; no bytes if there is none."""
         options = self.figure_options
-        if options.theme in ("auto", "light") or self.figure is None:
+        shown = "light" if options.theme == "auto" else options.theme
+        if shown == theme or self.figure is None:
             return bytes(self.image.value)
-        with figure_options(options, theme="light"):
+        with figure_options(options, theme=theme):
             return screen_png(self.figure)
 
     def _ipython_display_(self) -> None:
         # Front ends show nothing in place of a widget that has lost its kernel: what stands before it says what to do.
-        display({"text/html": without_kernel(self.widget.model_id, self.picture_on_white())}, raw=True)
+        display({"text/html": without_kernel(self.widget.model_id, self.picture_on("light"))}, raw=True)
         data, metadata = self._repr_mimebundle_()
         display(data, metadata=metadata, raw=True)
 
@@ -383,6 +385,6 @@ class Panel:
         # Where widgets cannot be shown, such as on a code host, the picture is.
         bundle = self.widget._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        picture = self.picture_on_white()
+        picture = self.picture_on("light")
         data = {**data, "text/plain": f"{type(self).__name__}, a panel"}
         return ({**data, "image/png": picture} if picture else data), metadata

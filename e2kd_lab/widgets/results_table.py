@@ -91,7 +91,7 @@ class ResultsTable(Panel):
         self.row = widgets.Dropdown(description="Runs of", layout=wide)
         self.number = widgets.Dropdown(description="Number", layout=wide)
         self.format = switch("Copy as", list(_FORMATS), width=90)
-        self.text = widgets.Textarea(rows=10, layout=widgets.Layout(width="100%"), tooltip="Select all and copy")
+        self.text = widgets.Textarea(rows=10, layout=widgets.Layout(width="100%"), tooltip="The table as text, to copy")
         self.table.observe(self._draw, "value")
         self.row.observe(self._list_numbers, "value")
         self.number.observe(self._list_runs, "value")

@@ -50,7 +50,7 @@ class RunList(widgets.VBox):
     def __init__(self, experiment: Experiment, name: str = "Compare with") -> None:
         self.experiment, self.titles = experiment, dict[str, str]()
         self._same_classes = functools.cache(self._asked_for_classes)
-        self.choice = widgets.SelectMultiple(rows=5, layout=widgets.Layout(width="calc(100% - 2px)"))
+        self.choice = widgets.SelectMultiple(rows=5, tooltip=name, layout=widgets.Layout(width="calc(100% - 2px)"))
         self.clear_button = widgets.Button(description="Clear", icon="times", tooltip="Choose no run")
         heading = widgets.HTML(f"{name} (Ctrl or Shift: several)")
         super().__init__([widgets.HBox([heading, self.clear_button]), self.choice])

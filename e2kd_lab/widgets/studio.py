@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -123,6 +124,7 @@ class Studio(Panel):
         self._make_picture_controls()
         self._make_network_controls(runs)
         self._make_view_controls()
+        self._pages: dict[str, widgets.VBox] = defaultdict(widgets.VBox)
         self._tabs = widgets.Tab(layout=widgets.Layout(width="calc(100% - 2px)"))
         self._controls = widgets.VBox(layout=widgets.Layout(width="100%"))
         self._observe()
@@ -265,7 +267,9 @@ class Studio(Panel):
         if not self.scene_controls.controls:
             del pages["What if"]
         chosen = self._tabs.titles[self._tabs.selected_index] if self._tabs.selected_index is not None else "Picture"
-        self._tabs.children = [widgets.VBox(page) for page in pages.values()]
+        for title, controls in pages.items():
+            self._pages[title].children = controls
+        self._tabs.children = [self._pages[title] for title in pages]
         self._tabs.titles = tuple(pages)
         self._tabs.selected_index = list(pages).index(chosen) if chosen in pages else 0
 

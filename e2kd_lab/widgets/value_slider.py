@@ -80,7 +80,9 @@ class ValueSlider(widgets.HBox):
             tooltip=GLOSSARY.get(name, ""),
             layout=widgets.Layout(width=f"{_WIDTH}px"),
         )
-        self.field = widgets.Text(value=f"{value:g}", continuous_update=False, layout=widgets.Layout(width="60px"))
+        self.field = widgets.Text(
+            value=f"{value:g}", tooltip=f"{name}, number", continuous_update=False, layout=widgets.Layout(width="60px")
+        )
         self.problem = widgets.HTML()
         super().__init__([self.slider, self.field, self.problem], value=value)
         self.slider.observe(self._slid, "value")

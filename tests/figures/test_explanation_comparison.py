@@ -7,6 +7,7 @@ from figure_cases import comparison
 from matplotlib.colors import to_rgba
 from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from e2kd_lab.explanations import Comparison
 from e2kd_lab.figures import explanation_comparison, figure_bytes, figure_options
@@ -141,13 +142,18 @@ def test_a_live_picture_is_that_of_its_page_drawn_from_nothing(options):
 
 
 def test_a_live_picture_draws_only_what_the_images_change(monkeypatch):
-    live, whole = LiveExplanations(), []
+    live, whole, written = LiveExplanations(), [], []
     first, second, *_ = pages()
     live.png(first)
-    draw = Figure.draw
+    draw, write = Figure.draw, Text.draw
     monkeypatch.setattr(Figure, "draw", lambda *values: (whole.append(values), draw(*values)))
-    assert live.png(second) != live.png(first)
+    monkeypatch.setattr(Text, "draw", lambda text, *values: (written.append(text.get_text()), write(text, *values)))
+    assert live.png(replace(second, titles=first.titles)) != live.png(first)
     assert not whole
+    # The titles and the label of the colour scale are the same: only marks and numbers are written.
+    assert {text for text in written if text.strip("0123456789.")} == {"✓", "✗"}
+    live.png(second)
+    assert set(second.titles) < set(written)
     with figure_options(opacity=0.5):
         live.png(first)
     assert len(whole) == 1

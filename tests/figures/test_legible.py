@@ -81,7 +81,7 @@ def test_the_label_of_a_colour_scale_leaves_no_word_alone(name):
     for width in WIDTHS:
         with figure_options(width=width):
             figure = FIGURES[name]()
-        labels = [label for axes in figure.axes if (label := axes.get_xlabel())]
+        labels = [text.get_text() for axes in figure.axes for text in axes.texts if isinstance(text, Annotation)]
         assert labels
         for label in labels:
             lengths = [len(line) for line in label.split("\n")]
@@ -107,3 +107,13 @@ def test_a_fault_is_found():
     axis.text(0.2, 0.2, "white", color="white", bbox={"facecolor": "white"})
     found = " ".join(faults(figure))
     assert all(words in found for words in ("5.90 pt", "'small' on 'on top'", "cut off", "'white' has the colour"))
+
+
+@pytest.mark.parametrize("name", ["opening figure", "curves over shots", "curves over shots, frozen"])
+def test_no_word_stands_alone_in_the_last_line(name):
+    for width in WIDTHS:
+        with figure_options(width=width):
+            texts = [text.get_text() for text, _ in shown_texts(FIGURES[name]())]
+        last = [text.split("\n")[-1] for text in texts if text.endswith("L2 norm") or text.startswith("gain over")]
+        assert last
+        assert [line for line in last if len(line) < 8 or line == "shots"] == [], width

@@ -5,6 +5,7 @@ import re
 
 import pandas as pd
 
+from e2kd_lab.figures.dark_ground import GROUND
 from e2kd_lab.figures.web_page import data_url, page, sortable
 
 
@@ -27,3 +28,7 @@ def test_cells_keep_all_digits_for_sorting_and_show_a_few():
 
 def test_addresses_hold_the_content():
     assert data_url(b"\x00\xff", "image/webp") == "data:image/webp;base64,AP8="
+
+
+def test_dark_pages_have_the_ground_of_dark_figures():
+    assert f"--ground: {GROUND};" in page("", "")

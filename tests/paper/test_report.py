@@ -15,6 +15,11 @@ from e2kd_lab.system.errors import RunError
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
+# Colour of a page's ground, and of the first pixel of a picture.
+GROUND = "getComputedStyle(document.body).backgroundColor"
+PIXEL = """image => { const context = document.createElement('canvas').getContext('2d'); context.drawImage(image, 0, 0);
+return `rgb(${[...context.getImageData(0, 0, 1, 1).data].slice(0, 3).join(', ')})`; }"""
+
 
 @pytest.fixture(scope="module")
 def students(tiny, runs):
@@ -107,6 +112,11 @@ def test_it_works_in_a_browser_without_network(report):
         assert page.locator(".example").count() == 8
         page.select_option("[data-is=method]", "e2kd")
         assert "λ = 5" in page.locator("[data-is=run]").inner_text()
+        curves = page.locator("picture img")
+        for scheme, ground in (("light", 255), ("dark", 17)):  # curves stand on the page's own ground
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_function("image => image.complete", arg=curves.element_handle())
+            assert {curves.evaluate(PIXEL), page.evaluate(GROUND)} == {f"rgb({ground}, {ground}, {ground})"}
         page.select_option("[data-is=order]", "lowest cosine first")
         cosines = [float(re.search(r"cosine (\S+)", text)[1]) for text in page.locator(".example").all_inner_texts()]
         assert cosines == sorted(cosines)

@@ -132,9 +132,11 @@ def test_a_panel_stands_on_the_ground_of_its_page_and_files_on_white(panel, tmp_
     assert panel.last_error is None
     assert Image.open(io.BytesIO(panel.image.value)).getpixel((0, 0)) == (0x21, 0x21, 0x21)
     assert panel.exports() == files
-    assert panel.picture_on_white() == light
-    panel.to_html(tmp_path / "panel.html")
-    assert data_url(light) in (tmp_path / "panel.html").read_text()
+    assert panel.picture_on("light") == light
+    assert Image.open(io.BytesIO(panel.picture_on("dark"))).getpixel((0, 0)) == (0x11, 0x11, 0x11)
+    page = panel.to_html(tmp_path / "panel.html").read_text()
+    assert data_url(light) in page
+    assert f"dark)' srcset='{data_url(panel.picture_on('dark'))}'" in page
     panel.figure_controls.controls["theme"].value = "light"
     assert bytes(panel.image.value) == light
     panel.figure_controls.controls["theme"].value = "auto"
@@ -190,4 +192,4 @@ def test_a_panel_is_written_as_one_web_page(tmp_path):
     assert "<title>two words</title>" in text
     assert "&lt;KD&gt;" in text
     assert "5 &lt; 6" in text
-    assert text.count("data:image/png;base64,") == 1
+    assert text.count("data:image/png;base64,") == 2

@@ -5,6 +5,7 @@ import io
 import pandas as pd
 import pytest
 import torch
+from ipywidgets.widgets.widget import _instances
 from PIL import Image
 
 import e2kd_lab as lab
@@ -224,6 +225,10 @@ def test_controls_of_pictures_before_are_forgotten(studio):
     assert kept.comm is not None
     kept.value = 1.0
     assert studio.last_error is None
+    living = len(_instances)
+    for number in (3, 4):
+        studio.number.value = number
+    assert len(_instances) == living  # neither layouts nor styles pile up
 
 
 def test_a_strip_follows_all_but_its_own_change(of_runs):
