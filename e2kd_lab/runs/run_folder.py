@@ -56,7 +56,8 @@ class Run:
     folder : Path
         ``<experiment>-<scale>-<method>-<hash>-s<seed>``, with ``config.json``, ``environment.json``, ``metrics.csv``,
         ``last.ckpt``, ``best.ckpt`` and ``status.json``; ``training_files.csv`` where training images were chosen;
-        ``outcomes-<split>.csv`` and ``shifts-<split>.csv`` once single images or shifts were evaluated.
+        ``outcomes-<split>.csv`` and ``shifts-<split>.csv`` once single images or shifts were evaluated;
+        ``estimate.json`` if it was planned (see `e2kd_lab.plan`).
 
     Examples
     --------
