@@ -59,8 +59,8 @@ def plan(
 ) -> list[Planned]:
     """Estimate what these runs and their teachers would take, from a few steps of each kind.
 
-    An estimate is kept as ``estimate.json`` in the folder of each run that has not begun; later calls show it beside what
-    the run took.
+    An estimate is kept as ``estimate.json`` in the folder of each run that has not begun; later calls show it beside
+    what the run took.
 
     Parameters
     ----------
