@@ -21,6 +21,7 @@ from e2kd_lab.methods import METHODS, Distiller, defaults_of
 from e2kd_lab.models import MODELS, ExplainableModel, build_model
 from e2kd_lab.models.bcosified_names import ordinary_name
 from e2kd_lab.models.checkpoints import weights_fingerprint
+from e2kd_lab.models.registry import model_version
 from e2kd_lab.system.errors import ExperimentError, shown
 from e2kd_lab.system.fields import check_types, check_values
 from e2kd_lab.training.recipe import Recipe
@@ -367,7 +368,7 @@ class Experiment:
             "num_classes": self.num_classes,
             "select": self.select,
             "data": self.data_fingerprint(),
-            "results_version": self.results_version + MODELS.version(self.network),  # neither is ever lowered
+            "results_version": self.results_version + model_version(self.network),  # neither is ever lowered
             **self.recipe.config(),
             **self.data.config(),
             **self.distillation.config(),

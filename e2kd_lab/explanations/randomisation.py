@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from e2kd_lab.explanations.evidence import evidence_maps
 from e2kd_lab.explanations.explain import explain_in_parts
@@ -87,7 +89,7 @@ def _cascade(model: ExplainableModel, images: Tensor, seed: int) -> Iterator[tup
     _, classes, maps = explain_in_parts(model, images)
     yield "trained", evidence_maps(model, images, maps)
     randomised = copy.deepcopy(model).eval()
-    layers = [(name, layer) for name, layer in randomised.named_modules() if list(layer.parameters(recurse=False))]
+    layers = [(name, layer) for name, layer in randomised.named_modules() if _has_weights(layer)]
     if kept := [type(getattr(layer, "wrapped", layer)).__name__ for _, layer in layers if not _can_be_reset(layer)]:
         kinds = ", ".join(sorted(set(kept)))
         note(f"The randomisation test keeps layers without reset_parameters(): {len(kept)} of {kinds}.")
@@ -96,8 +98,21 @@ def _cascade(model: ExplainableModel, images: Tensor, seed: int) -> Iterator[tup
         torch.manual_seed(seed)
         for name, layer in reversed(layers):
             if _can_be_reset(layer):
-                layer.reset_parameters()  # type: ignore[operator]
+                _reset(layer)
                 yield name, evidence_maps(randomised, images, explain_in_parts(randomised, images, classes).maps)
+
+
+def _has_weights(layer: nn.Module) -> bool:
+    """Whether a layer has weights of its own, also behind a parametrization, which then is no layer."""
+    own = bool(list(layer.parameters(recurse=False))) and not isinstance(layer, parametrize.ParametrizationList)
+    return own or parametrize.is_parametrized(layer)
+
+
+def _reset(layer: Any) -> None:
+    layer.reset_parameters()
+    if parametrize.is_parametrized(layer):  # that has changed what is computed of the weights, and not these
+        for one in layer.parametrizations.values():
+            nn.init.kaiming_uniform_(one.original, a=math.sqrt(5))  # as convolutions and linear layers do
 
 
 def _can_be_reset(layer: nn.Module) -> bool:

@@ -31,6 +31,8 @@ class BcosifiedModel(BcosModel):
         Number of logits.
     b : float
         The exponent B of all layers.
+    smooth : bool
+        Whether kernels of strides are averaged.
     """
 
     classifier: nn.Module | None
@@ -39,7 +41,7 @@ class BcosifiedModel(BcosModel):
         super().__init__(num_classes, logit_bias)
         self.network = network
         self.classifier = None
-        self.averages = False
+        self.averages = self.smooth = False
         self.num_classes, self.b = num_classes, 1.0
 
     def _functions(self) -> DynamicFunctions:

@@ -15,12 +15,12 @@ from e2kd_lab.system.errors import ExperimentError
 _LIBRARY = "bcosified"
 
 
-@register_zoo(_LIBRARY)
+@register_zoo(_LIBRARY, version=1)  # 1: smooth strides
 class Bcosified:
     """Every network that is no B-cos network yet, converted with random weights (see `e2kd_lab.bcosify`).
 
-    Options are those of the network, and ``b``. Weights of a converted network can be loaded into it; those of an
-    ordinary network are converted by `load_ordinary`.
+    Options are those of the network, ``b`` and ``smooth``. Weights of a converted network can be loaded into it; those
+    of an ordinary network are converted by `load_ordinary`.
     """
 
     explanation = BcosifiedModel.explanation
@@ -37,8 +37,8 @@ class Bcosified:
         self, name: str, num_classes: int, image_size: int | tuple[int, int] | None = None, **options: Any
     ) -> nn.Module:
         """Build a network with random weights, and convert it."""
-        b = options.pop("b", 2)
-        return converted(build_model(name, num_classes, image_size=image_size, **options), b=b)
+        own = {option: options.pop(option) for option in ("b", "smooth") if option in options}
+        return converted(build_model(name, num_classes, image_size=image_size, **options), **own)
 
 
 def ordinary_name(name: str) -> str | None:
@@ -87,4 +87,4 @@ def load_ordinary(model: BcosifiedModel, name: str, weights: str) -> None:
     if ordinary is None:
         raise ExperimentError(f"'{name}' is not converted from an ordinary network; expected bcosified/NAME.")
     network = build_model(ordinary, model.num_classes, weights=weights, image_size=model.image_size)
-    model.load_state_dict(converted(network, b=model.b).state_dict())
+    model.load_state_dict(converted(network, b=model.b, smooth=model.smooth).state_dict())

@@ -7,9 +7,11 @@ The first three steps keep the function, the others do not, so that fine-tuning 
 2. *uncentred normalisation*: no mean is subtracted; the bias b - mean / std * weight makes up for it in evaluation
    mode.
 3. *classifier before pooling*: the linear layer is a 1x1 convolution, and its outputs are averaged.
-4. *average pooling* in place of max pooling.
-5. *no biases*: of convolutions, linear layers and normalisations; all logits get the constant -log(K - 1).
-6. *B-cos*: convolutions and linear layers are multiplied by :math:`(|w^\top x| / \lVert x\rVert)^{B-1}`, with
+4. *smooth strides*: kernels of stride 2 are averaged, so that W(x) shows no grid (not in the paper, see
+   `e2kd_lab.models.smooth_strides`).
+5. *average pooling* in place of max pooling.
+6. *no biases*: of convolutions, linear layers and normalisations; all logits get the constant -log(K - 1).
+7. *B-cos*: convolutions and linear layers are multiplied by :math:`(|w^\top x| / \lVert x\rVert)^{B-1}`, with
    weights as they are.
 
 Activations and gates such as squeeze-and-excitation are dynamic scales (see `e2kd_lab.models.dynamic_functions`);
@@ -47,7 +49,7 @@ class Step:
     model: BcosifiedModel
 
 
-def bcosify(model: nn.Module, *, b: float = 2) -> BcosifiedModel:
+def bcosify(model: nn.Module, *, b: float = 2, smooth: bool = True) -> BcosifiedModel:
     """Turn a trained convolutional network into a B-cos network, which is explained by W(x), to be fine-tuned.
 
     Parameters
@@ -57,6 +59,8 @@ def bcosify(model: nn.Module, *, b: float = 2) -> BcosifiedModel:
         normalised). It is not changed.
     b : float
         The exponent B >= 1; with 1 no layer gets a B-cos factor.
+    smooth : bool
+        Average the kernels of strides; False converts as the paper does.
 
     Returns
     -------
@@ -86,24 +90,24 @@ def bcosify(model: nn.Module, *, b: float = 2) -> BcosifiedModel:
     >>> torch.allclose(parts + converted.logit_bias, explained, atol=1e-4)
     True
     """
-    model = converted(model, b=b)
+    model = converted(model, b=b, smooth=smooth)
     if model.averages:
         note(f"Max pooling of {name_of(model.network)} became average pooling, as B-cos networks have it.")
     return model
 
 
-def converted(model: nn.Module, *, b: float = 2) -> BcosifiedModel:
+def converted(model: nn.Module, *, b: float = 2, smooth: bool = True) -> BcosifiedModel:
     """`bcosify` without its note, for networks that are built again."""
-    *_, last = bcosify_steps(model, b=b)
+    *_, last = bcosify_steps(model, b=b, smooth=smooth)
     return last.model
 
 
-def bcosify_steps(model: nn.Module, *, b: float = 2) -> Iterator[Step]:
+def bcosify_steps(model: nn.Module, *, b: float = 2, smooth: bool = True) -> Iterator[Step]:
     """The steps of `bcosify`, each with the network after it, to look at and to measure.
 
     Parameters
     ----------
-    model, b
+    model, b, smooth
         See `bcosify`.
 
     Yields
@@ -124,13 +128,14 @@ def bcosify_steps(model: nn.Module, *, b: float = 2) -> Iterator[Step]:
     six channels True
     uncentred normalisation True
     classifier before pooling True
+    smooth strides False
     no biases False
     B = 2 False
     """
     if not isinstance(b, int | float) or not b >= 1:
         raise ExperimentError(f"'b' is {shown(b)}; expected the exponent B >= 1.")
     conversion = Conversion(model)
-    for title, keeps_function, change in conversion.steps(b):
+    for title, keeps_function, change in conversion.steps(b, smooth=smooth):
         change()
         if keeps_function:
             conversion.require_same_logits(title)

@@ -17,6 +17,7 @@ from e2kd_lab.models.conversion_checks import look_at, require_dynamic_linear
 from e2kd_lab.models.interface import BcosModel, ExplainableModel
 from e2kd_lab.models.network_inputs import height_and_width
 from e2kd_lab.models.preserved_state import preserved_state
+from e2kd_lab.models.smooth_strides import smooth_kernel
 from e2kd_lab.system.errors import ExperimentError, shown
 
 _SIZE = 64  # pixels of the dry run's images, of networks that take any size
@@ -59,13 +60,15 @@ class Conversion:
     def network(self) -> ExplainableModel:
         return self.model.network
 
-    def steps(self, b: float) -> Iterator[tuple[str, bool, Callable[[], None]]]:
+    def steps(self, b: float, *, smooth: bool) -> Iterator[tuple[str, bool, Callable[[], None]]]:
         """Title, whether it keeps the function, and what it does, of the steps that this network needs."""
         yield "six channels", True, self.add_channels
         if any(isinstance(layer, _NORMS) for _, layer in self._layers()):
             yield "uncentred normalisation", True, self.keep_means
         if self.network.pooled_linear_head() is not None:
             yield "classifier before pooling", True, self.classify_before_pooling
+        if smooth and self._strided():
+            yield "smooth strides", False, self.smooth
         if self._max_pools():
             yield "average pooling", False, self.average
         yield "no biases", False, self.drop_biases
@@ -104,15 +107,21 @@ class Conversion:
         self.model.classifier = classifier.eval()
         self.network.set_submodule(path, nn.Identity())
 
-    def average(self) -> None:
+    def smooth(self) -> None:
         """Step 4."""
+        for layer in self._strided():
+            smooth_kernel(layer)
+        self.model.smooth = True
+
+    def average(self) -> None:
+        """Step 5."""
         for path, layer in self._layers():
             if isinstance(layer, nn.MaxPool2d) and (layer.return_indices or layer.dilation not in (1, (1, 1))):
                 raise _cannot(path, layer, "no average pooling is like it, with its dilation or indices")
         self.model.averages = True
 
     def drop_biases(self) -> None:
-        """Step 5."""
+        """Step 6."""
         for path, layer in self._layers():
             if isinstance(layer, UncentredWithBias):
                 self.network.set_submodule(path, layer.without_bias())
@@ -123,7 +132,7 @@ class Conversion:
         self.model.logit_bias = -math.log(self.logits.shape[1] - 1)
 
     def add_cosines(self, b: float) -> None:
-        """Step 6."""
+        """Step 7."""
         for path, layer in self._layers():
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 self.network.set_submodule(path, BcosifiedUnit(layer, b).eval())
@@ -160,6 +169,15 @@ class Conversion:
     def _layers(self) -> list[tuple[str, nn.Module]]:
         """Layers that are no part of a gate; those of `BcosifiedUnit` once."""
         return [(path, layer) for path, layer in self.network.named_modules() if path and not self._is_gated(path)]
+
+    def _strided(self) -> list[nn.Conv2d]:
+        """Convolutions of stride 2 that keep their size when their kernels are averaged: those with a centre."""
+        convolutions = [layer for _, layer in self._layers() if isinstance(layer, nn.Conv2d)]
+        return [
+            layer
+            for layer in convolutions
+            if layer.stride == (2, 2) and layer.dilation == (1, 1) and all(side % 2 for side in layer.kernel_size)
+        ]
 
     def _is_gated(self, path: str) -> bool:
         return path in self.found.gated or any(path.startswith(f"{gate}.") for gate in self.found.gated)

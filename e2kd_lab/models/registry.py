@@ -41,13 +41,15 @@ ZOOS: Registry[Zoo] = Registry("library of networks", "register_zoo")
 Library = TypeVar("Library", bound=type)
 
 
-def register_zoo(prefix: str) -> Callable[[Library], Library]:
+def register_zoo(prefix: str, *, version: int = 0) -> Callable[[Library], Library]:
     """Register a library of networks: `build_model` then knows all its names, as ``prefix/name``.
 
     Parameters
     ----------
     prefix : str
         The part of names before the slash.
+    version : int
+        See `register_model`.
 
     Raises
     ------
@@ -66,7 +68,7 @@ def register_zoo(prefix: str) -> Callable[[Library], Library]:
     """
 
     def register(kind: Library) -> Library:
-        ZOOS.add(prefix, kind(), origin=kind)
+        ZOOS.add(prefix, kind(), origin=kind, version=version)
         return kind
 
     return register
@@ -133,6 +135,18 @@ def model_exists(name: str) -> bool:
     """
     library, own = _split(name)
     return name in MODELS if library is None else ZOOS[library].exists(own)
+
+
+def model_version(name: str) -> int:
+    """The version that a network, or its library, was registered with; it is part of the names of runs.
+
+    Examples
+    --------
+    >>> model_version("resnet18"), model_version("bcos_resnet_mini"), model_version("bcosified/resnet18")
+    (0, 1, 1)
+    """
+    library, _ = _split(name)
+    return MODELS.version(name) if library is None else ZOOS.version(library)
 
 
 def require_model(name: str) -> None:

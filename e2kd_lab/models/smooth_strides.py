@@ -58,6 +58,13 @@ def smooth_strides(model: Network) -> Network:
     """
     for layer in model.modules():
         if isinstance(layer, BcosConv2d) and layer.stride == 2:
-            parametrize.register_parametrization(layer.linear, "weight", SmoothKernel(), unsafe=True)
+            smooth_kernel(layer.linear)
             layer.kernel_size += 1
     return model
+
+
+def smooth_kernel(convolution: nn.Conv2d) -> None:
+    """Average the kernels of one convolution of stride 2, in place; see `smooth_strides`."""
+    parametrize.register_parametrization(convolution, "weight", SmoothKernel(), unsafe=True)
+    height, width = convolution.kernel_size
+    convolution.kernel_size = height + 1, width + 1

@@ -6,6 +6,7 @@ import pytest
 import timm
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 
 import e2kd_lab as lab
 from e2kd_lab import build_model
@@ -17,6 +18,7 @@ from e2kd_lab.explanations import (
     randomised_maps,
 )
 from e2kd_lab.explanations.pixel_ranking import pixel_rankings
+from e2kd_lab.explanations.randomisation import _reset
 from e2kd_lab.metrics import area_under, explanation_cosine
 from e2kd_lab.metrics.titles import LAB_MEASURES
 from e2kd_lab.system.errors import ExperimentError, LabNote
@@ -97,6 +99,18 @@ def test_networks_of_one_image_size_are_refused():
     assert len(labels.unique()) >= 4
     with pytest.raises(ExperimentError, match="VisionTransformer takes images of one size only"):
         grid_pointing(model, images, labels, side=2)
+
+
+def test_kernels_that_are_computed_from_weights_are_randomised_too():
+    model = lab.build_model("bcos_resnet_mini", num_classes=3).eval()
+    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Conv2d)}
+    computed = [layer for layer in layers.values() if parametrize.is_parametrized(layer)]
+    assert len(computed) >= 3
+    assert set(layers) <= set(randomisation_cascade(model, torch.rand(1, 3, 32, 32))["layer"])
+    for layer in computed:
+        before = layer.weight.clone()
+        _reset(layer)
+        assert ((layer.weight - before).abs() > 0).all()
 
 
 @pytest.mark.filterwarnings("ignore:The randomisation test keeps:e2kd_lab.system.errors.LabNote")

@@ -99,7 +99,7 @@ def test_the_first_steps_keep_the_function_and_the_last_gives_a_bcos_network(nam
 
 @pytest.mark.parametrize("name", ["resnet_mini", "torchvision/efficientnet_b0", "timm/tf_efficientnet_lite0"])
 def test_a_step_computes_what_its_formula_says(name):
-    steps = {step.title: step.model for step in bcosify_steps(network(name))}
+    steps = {step.title: step.model for step in bcosify_steps(network(name), smooth=False)}
     x = images()
     # Every layer of the last step against the formula, from the layer of the step before.
     pairs = []
@@ -121,6 +121,30 @@ def test_a_step_computes_what_its_formula_says(name):
     assert all(layer.bias is None for layer in norms)
     assert not [key for key, _ in steps["no biases"].named_parameters() if key.endswith("bias") and ".fc" not in key]
     assert steps["B = 2"].logit_bias == -math.log(CLASSES - 1)
+
+
+@pytest.mark.parametrize("name", ["resnet_mini", "timm/tf_efficientnet_lite0", "timm/convnext_atto"])
+def test_kernels_of_strides_are_averaged_and_maps_keep_their_size(name):
+    smooth, plain = (
+        {step.title: step.model for step in bcosify_steps(network(name), smooth=choice)} for choice in (True, False)
+    )
+    assert "smooth strides" not in plain
+    assert plain["B = 2"].smooth is False
+    if name == "timm/convnext_atto":  # its strides are as wide as their kernels: no pixel is read twice
+        assert "smooth strides" not in smooth
+        return
+    assert smooth["B = 2"].smooth
+    x, kernels = smooth["B = 2"].preprocess(images()), []
+    before = dict(plain["B = 2"].network.named_modules())
+    for path, layer in smooth["B = 2"].network.named_modules():
+        if isinstance(layer, nn.Conv2d):
+            old = before[path]
+            averaged = F.avg_pool2d(old.weight, 2, 1, 1) if old.stride == (2, 2) else old.weight
+            torch.testing.assert_close(layer.weight, averaged, rtol=1e-12, atol=1e-15)
+            kernels.append(old.stride == (2, 2))
+    assert sum(kernels) >= 3
+    sizes = [model.forward_features(x).shape for model in (smooth["B = 2"], plain["B = 2"])]
+    assert sizes[0] == sizes[1]
 
 
 class Everything(nn.Module):
