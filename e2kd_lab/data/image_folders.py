@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from e2kd_lab.data.findings import Findings
-from e2kd_lab.data.folder_listing import class_folders, image_files_in, subfolders
+from e2kd_lab.data.folder_listing import class_folders, image_files_in, require_utf8, subfolders
 from e2kd_lab.data.listed_files import listed_path, require_file
 from e2kd_lab.data.reading import identified
 from e2kd_lab.data.text_files import read_text
@@ -166,6 +166,8 @@ def read_sun397(root: Path | str, partition: int = 1) -> ImageFolders:
             for label in classes
             for path in image_files_in(images / label, findings)
         )
+    for image in every:
+        require_utf8(image.path)
     findings.note(root)
     return ImageFolders(root, classes, train, test, every=every, findings=findings)
 

@@ -72,6 +72,9 @@ def test_every_image_of_sun397_is_found_also_those_of_no_partition(sun):
     assert (after.train, after.test) == (before.train, before.test)
     assert [(image.path.name, image.label) for image in {*after.every} - {*before.every}] == [("sun_9.jpg", 1)]
     assert after.fingerprint() != before.fingerprint()
+    write(sun / "SUN397" / "a" / "abbey" / "caf\udce9.jpg")
+    with pytest.raises(DataError, match="is not UTF-8"):
+        read_sun397(sun, partition=2)
 
 
 def test_held_out_images_and_shots_are_disjoint_stable_and_nested(imagenet):
