@@ -18,7 +18,7 @@ from e2kd_lab.explanations.comparison import Comparison
 from e2kd_lab.figures.blitting import Blitting
 from e2kd_lab.figures.explanation_sheet import BETWEEN, Sheet
 from e2kd_lab.figures.explanations import Place, draw_objects, mark, set_mark
-from e2kd_lab.figures.map_pictures import Pictures, changing_part, colour_bar, pictures_of, show_scale
+from e2kd_lab.figures.map_pictures import Pictures, changing_parts, colour_bar, pictures_of, show_scale
 from e2kd_lab.figures.options import FigureOptions, current_options
 from e2kd_lab.figures.picture_sheet import canvas
 from e2kd_lab.figures.style import new_figure, styled
@@ -187,7 +187,7 @@ class _Picture:
         """The figure for the screen; only what other images change is drawn again."""
         if self._blitting is None:
             self._blitting = Blitting(self.figure, [], changing=self._titles)
-        scales = map(changing_part, self._bars)
+        scales = [part for bar in self._bars for part in changing_parts(bar)]
         self._blitting.moving = [*self._images, *self._frames, *self._objects, *self._marks, *scales]
         return self._blitting.png()
 

@@ -41,7 +41,7 @@ class LiveAnswers:
             self._pictures[key][0].look(answers, point)
         else:
             _keep(self._pictures, key, WhatIf(answers, contributions=contributions, point=point))
-        return self._pictures[key][1].png()
+        return _png(*self._pictures[key])
 
     def path_strip(self, answers: Answers, steps: Sequence[float], *, what: str, contributions: bool = False) -> bytes:
         """PNG of `path_strip`."""
@@ -50,7 +50,12 @@ class LiveAnswers:
             self._strips[key][0].look(answers)
         else:
             _keep(self._strips, key, PathStrip(answers, steps, what=what, contributions=contributions))
-        return self._strips[key][1].png()
+        return _png(*self._strips[key])
+
+
+def _png(picture: WhatIf | PathStrip, blitting: Blitting) -> bytes:
+    blitting.moving = picture.moving  # colours of scales are other artists after each change
+    return blitting.png()
 
 
 def _layout(answers: Answers) -> Hashable:

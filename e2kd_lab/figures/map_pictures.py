@@ -85,7 +85,7 @@ def colour_bar(
     bar = figure.colorbar(pictures.scale, cax=axes, orientation="horizontal")
     bar.ax.locator_params(nbins=max(2, int(width / 0.5)))
     bar.ax.tick_params(length=2, pad=1.5)
-    bar.ax.set_axisbelow(False)  # see `changing_part`
+    bar.ax.set_axisbelow(False)  # above the colours
     # Text of its own, below the numbers: a label of the axis would be drawn anew with every other scale.
     below = 4.5 + 1.2 * small()
     style: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "fontsize": small()}
@@ -100,9 +100,9 @@ def show_scale(bar: Colorbar, pictures: Pictures) -> None:
     bar.mappable.set_clim(pictures.scale.get_clim())
 
 
-def changing_part(bar: Colorbar) -> Artist:
-    """What `show_scale` changes of a colour bar: the ticks and their numbers, which lie above all else."""
-    return bar.ax.xaxis
+def changing_parts(bar: Colorbar) -> list[Artist]:
+    """What `show_scale` changes of a colour bar: ticks, numbers and, by rounding, colours; and what lies above them."""
+    return [bar.solids, bar.outline, bar.ax.xaxis]  # type: ignore[list-item]
 
 
 def bar_label(pictures: Pictures, width: float, *, several: bool = False) -> str:

@@ -17,7 +17,7 @@ from torch import Tensor
 from e2kd_lab.figures.answers import Answers
 from e2kd_lab.figures.explanations import Place
 from e2kd_lab.figures.lettering import broken, text_width
-from e2kd_lab.figures.map_pictures import Pictures, changing_part, pictures_of, show_scale
+from e2kd_lab.figures.map_pictures import Pictures, changing_parts, pictures_of, show_scale
 from e2kd_lab.figures.options import current_options
 from e2kd_lab.figures.picture_sheet import bars_room, canvas, colour_bars
 from e2kd_lab.figures.run_looks import distinguished, run_looks
@@ -136,7 +136,8 @@ class PathStrip:
         """See the attributes."""
         pictures = [one for row in self._images for one in row]
         frames = [one for row in self._frames for one in row]
-        return [*pictures, *frames, *self._lines, *self._axes.spines.values(), *map(changing_part, self._bars)]
+        scales = [part for bar in self._bars for part in changing_parts(bar)]
+        return [*pictures, *frames, *self._lines, *self._axes.spines.values(), *scales]
 
     def _show(self, answers: Answers, families: Sequence[Pictures]) -> None:
         pictures = answers.comparisons[0].images.permute(0, 2, 3, 1).clamp(0, 1).cpu().numpy()

@@ -19,7 +19,7 @@ from matplotlib.text import Text
 from e2kd_lab.figures.answers import Answers
 from e2kd_lab.figures.explanations import Place
 from e2kd_lab.figures.lettering import broken, text_width
-from e2kd_lab.figures.map_pictures import Pictures, changing_part, pictures_of, show_scale
+from e2kd_lab.figures.map_pictures import Pictures, changing_parts, pictures_of, show_scale
 from e2kd_lab.figures.options import current_options
 from e2kd_lab.figures.picture_sheet import bars_room, canvas, colour_bars
 from e2kd_lab.figures.run_looks import distinguished, run_looks
@@ -110,7 +110,8 @@ class WhatIf:
         """See the attributes."""
         columns = [artist for part in self._columns for artist in part.moving]
         shares = [artist for part in self._shares for artist in part.moving]
-        return [*columns, *shares, *map(changing_part, self._bars)]
+        scales = [part for bar in self._bars for part in changing_parts(bar)]
+        return [*columns, *shares, *scales]
 
     def _show(self, answers: Answers, families: Sequence[Pictures], point: Point | None) -> None:
         image = answers.comparisons[0].images[0].permute(1, 2, 0).clamp(0, 1).cpu().numpy()
