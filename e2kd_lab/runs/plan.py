@@ -13,7 +13,7 @@ from e2kd_lab.experiments import Experiment
 from e2kd_lab.runs.costs import STEPS, Cost, measure_cost
 from e2kd_lab.runs.run_folder import Run, Status
 from e2kd_lab.system.atomic_write import write_json
-from e2kd_lab.system.errors import DataError, RunError
+from e2kd_lab.system.errors import RunError
 from e2kd_lab.system.json_files import read_json
 from e2kd_lab.system.workspace import runs_folder
 from e2kd_lab.training import Hardware
@@ -147,5 +147,5 @@ def estimated_seconds(run: Run) -> float | None:
     """What was estimated before a run began; None if nothing was, or the file is damaged."""
     try:
         return float(read_json(run.folder / ESTIMATE, RunError, missing="an estimate")["seconds"])
-    except (DataError, RunError, KeyError, TypeError, ValueError):
+    except (RunError, KeyError, TypeError, ValueError):
         return None
